@@ -1,0 +1,100 @@
+"""The ASGI application of a whole site: Socket.IO at its path, Django everywhere else."""
+
+from typing import Any
+
+import django
+from channels.auth import AuthMiddlewareStack
+from django.core.asgi import get_asgi_application as get_django_application
+
+from . import client_script, routing
+from .conf import settings
+from .server import Application, SocketIOServer
+
+__all__ = ["RealtimeApplication", "get_asgi_application", "get_server"]
+
+
+class RealtimeApplication:
+    """Hands each request to the Socket.IO server, to Django, or to your own application."""
+
+    def __init__(
+        self, server: SocketIOServer, *, http: Application, websocket: Application | None
+    ) -> None:
+        self.server = server
+        self._http = http
+        self._websocket = websocket
+        self._path: str = settings.PATH.rstrip("/")
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        self.server.start()
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path.rstrip("/") == self._path:
+            await self.server.eio(scope, receive, send)
+        elif kind == "websocket":
+            await self._other_websocket(scope, receive, send)
+        elif path.startswith(f"{self._path}/"):
+            await client_script.serve(path.removeprefix(f"{self._path}/"), scope, send)
+        else:
+            await self._http(scope, receive, send)
+
+    async def _other_websocket(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if self._websocket is not None:
+            await self._websocket(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.close"})
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        # Daphne has no lifespan; there the first request starts the server.
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.server.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.server.shutdown()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def get_asgi_application(
+    *,
+    http: Application | None = None,
+    websocket: Application | None = None,
+    socketio: Application | None = None,
+) -> RealtimeApplication:
+    """The one line in a project's asgi.py: `application = get_asgi_application()`.
+
+    Sets Django up, like Django's own function of this name. `http` and `websocket` replace what answers
+    requests outside `REALTIME["PATH"]`: Django's views, and nothing. `socketio` replaces what answers the
+    `socketio` protocol type: the consumers registered with `@namespace`, behind AuthMiddlewareStack.
+    """
+    django.setup(set_prefix=False)
+    if socketio is None:
+        router = AuthMiddlewareStack(routing.NamespaceRouter())
+        server = SocketIOServer(router, routing.serves)
+    else:
+        server = SocketIOServer(socketio)
+    _created.append(server)
+    return RealtimeApplication(
+        server, http=http or get_django_application(), websocket=websocket
+    )
+
+
+_created: list[SocketIOServer] = []
+
+
+def get_server() -> SocketIOServer:
+    """The Socket.IO server of this process, with python-socketio's public API.
+
+    Raises RuntimeError before the project's asgi.py called `get_asgi_application()`.
+    """
+    if not _created:
+        raise RuntimeError(
+            "there is no Socket.IO server in this process: it is made by get_asgi_application() in"
+            " the project's asgi.py"
+        )
+    return _created[-1]

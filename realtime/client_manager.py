@@ -1,0 +1,104 @@
+"""What python-socketio calls a client manager: its server's public methods, on our rooms and cluster.
+
+Room names are taken as they are here: python-socketio's users name their rooms in code of their own.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import emissions, rooms
+
+if TYPE_CHECKING:
+    from .server import SocketIOServer
+    from .sockets import Socket
+
+
+class ClientManager:
+    """The manager's methods that python-socketio's AsyncServer calls; arguments are as there."""
+
+    server: "SocketIOServer"
+
+    def set_server(self, server: "SocketIOServer") -> None:
+        self.server = server
+
+    def initialize(self) -> None:
+        """Nothing to prepare: the cluster starts with the server."""
+
+    async def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: str | list[str] | None = None,
+        callback: Callable[..., Any] | None = None,
+        to: Any = None,
+        ignore_queue: bool = False,
+    ) -> None:
+        target = rooms.targets(to or room)
+        args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        if callback is not None:
+            self._ask(event, args, namespace, target, callback)
+            return
+        emission = emissions.encode(
+            event, args, namespace=namespace, to=target, skip=skip_sid or ()
+        )
+        if ignore_queue:
+            self.server.local.deliver(emission)
+        else:
+            await self.server.broadcast(emission)
+
+    def _ask(
+        self,
+        event: str,
+        args: Iterable[Any],
+        namespace: str,
+        target: tuple[str, ...] | None,
+        callback: Callable[..., Any],
+    ) -> None:
+        def answered(*values: Any) -> None:
+            result = callback(*values)
+            if inspect.iscoroutine(result):
+                task = asyncio.ensure_future(result)
+                self.server.keep(task)
+
+        for socket in tuple(self.server.local.members(namespace, target)):
+            self.server.ask(socket, event, args, answered)
+
+    async def enter_room(
+        self, sid: str, namespace: str, room: str, eio_sid: str | None = None
+    ) -> None:
+        await self.server.join(self._socket(sid, namespace), room)
+
+    async def leave_room(self, sid: str, namespace: str, room: str) -> None:
+        self.server.leave(self._socket(sid, namespace), room)
+
+    async def close_room(self, room: str, namespace: str) -> None:
+        for socket in tuple(self.server.local.members(namespace, (room,))):
+            self.server.leave(socket, room)
+
+    def get_rooms(self, sid: str, namespace: str) -> list[str]:
+        return [sid, *self._socket(sid, namespace).rooms]
+
+    def get_namespaces(self) -> Iterable[str]:
+        return self.server.local.namespaces()
+
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        for socket in tuple(self.server.local.members(namespace, rooms.targets(room))):
+            yield socket.sid, socket.connection.id
+
+    def is_connected(self, sid: str, namespace: str) -> bool:
+        socket = self.server.local.sockets.get(sid)
+        return socket is not None and socket.namespace == namespace
+
+    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
+        socket = self.server.sockets.get(sid)
+        return None if socket is None else socket.connection.id
+
+    def _socket(self, sid: str, namespace: str) -> "Socket":
+        socket = self.server.sockets.get(sid)
+        if socket is None or socket.namespace != namespace:
+            raise ValueError(f"no client {sid!r} is connected to {namespace!r} in this process")
+        return socket

@@ -1,0 +1,55 @@
+"""The `REALTIME` setting: one dict, read when it is needed, so that `override_settings` works."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+#: Every key with its default. docs/settings.md says what each one is for.
+DEFAULTS: Mapping[str, Any] = {
+    "PATH": "/socket.io/",
+    "TRANSPORTS": ["polling", "websocket"],
+    "PARSER": "json",
+    "JSON": "realtime.json",
+    "CHANNEL_LAYER": "default",
+    "PING_INTERVAL": 25.0,
+    "PING_TIMEOUT": 20.0,
+    "CONNECT_TIMEOUT": 45.0,
+    "UPGRADE_TIMEOUT": 10.0,
+    "CLOSE_TIMEOUT": 10.0,
+    "EMIT_TIMEOUT": 5.0,
+    "CALL_TIMEOUT": 60.0,
+    "THREADS": 32,
+    "MAX_PAYLOAD": 1_000_000,
+    "OUTBOX_MESSAGES": 1_000,
+    "OUTBOX_BYTES": 8_000_000,
+    "INBOX_EVENTS": 1_000,
+    "MAX_ROOMS": 1_000,
+}
+
+
+class Settings:
+    """`settings.PATH` is `REALTIME["PATH"]`, or its default."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in DEFAULTS:
+            raise AttributeError(f"REALTIME has no key {name!r}")
+        value = getattr(django_settings, "REALTIME", {}).get(name, DEFAULTS[name])
+        setattr(self, name, value)
+        return value
+
+    def forget(self) -> None:
+        """Read every key anew at its next use."""
+        self.__dict__.clear()
+
+
+settings = Settings()
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "REALTIME":
+        settings.forget()
+
+
+setting_changed.connect(_forget, dispatch_uid="realtime.conf")

@@ -1,0 +1,360 @@
+"""Engine.IO sessions: one `Connection` for each client, whatever wire carries it at the moment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from realtime import metrics
+from realtime.environ import environ_from_scope
+from realtime.exceptions import ProtocolError
+from realtime.frames import CLOSE, MESSAGE, NOOP, PING_FRAMES, PONG, Frames
+from realtime.timers import TimerWheel
+
+logger = logging.getLogger("realtime.engine")
+
+
+class Sink(Protocol):
+    """The layer above. All three are called on the event loop and must not block."""
+
+    def opened(self, connection: Connection) -> None: ...
+
+    def received(self, connection: Connection, message: str | bytes) -> None:
+        """One message. `ProtocolError` closes the connection with "parse error"."""
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        """Called exactly once for each connection that was opened."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Times in seconds, sizes in bytes."""
+
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    upgrade_timeout: float = 10.0
+    # How long a closing connection may take to hand over what it still holds.
+    close_timeout: float = 10.0
+    max_payload: int = 1_000_000
+    outbox_messages: int = 1_000
+    outbox_bytes: int = 8_000_000
+
+
+class Wire:
+    """What carries the packets of one connection, and holds those that it cannot hand over yet."""
+
+    __slots__ = ("connection", "queued_bytes", "queued_messages")
+    name: ClassVar[str]
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.queued_bytes = 0
+        self.queued_messages = 0
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What waits here and, where it is known, in the web server's write buffer."""
+        return self.queued_bytes
+
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        """Hand over or queue the frames; False if they were dropped."""
+        raise NotImplementedError
+
+    def close(self, discard: bool) -> None:
+        """Hand over what is queued unless it is to be discarded, then tell the client goodbye."""
+        raise NotImplementedError
+
+    def left(self) -> None:
+        """The client said goodbye with a packet."""
+
+    def gone(self) -> None:
+        """The client is no longer there: drop what is queued."""
+        raise NotImplementedError
+
+    def pause_reading(self) -> None:
+        """Stop reading from the network where the web server allows it."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def admits(self, frames: Frames, volatile: bool) -> bool:
+        """Whether the frames may be queued.
+
+        At the bound volatile frames are dropped, and others close the connection: the client
+        reconnects and fetches what it missed. An empty outbox takes one message of any size.
+        """
+        limits = self.connection.sessions.limits
+        messages = self.queued_messages + len(frames.packets)
+        size = self.buffered_bytes + frames.size
+        if messages <= limits.outbox_messages and size <= limits.outbox_bytes:
+            return True
+        if volatile:
+            metrics.count("dropped.volatile")
+            return False
+        if not self.queued_messages and not self.buffered_bytes:
+            return True
+        metrics.count("closed.outbox")
+        self.connection.fail(
+            "transport error", f"its outbox is full: {messages} messages, {size} bytes"
+        )
+        return False
+
+
+class Connection:
+    """One Engine.IO session."""
+
+    __slots__ = (
+        "__weakref__",
+        "_awaiting_pong",
+        "_beat",
+        "_deadline",
+        "_environ",
+        "_resumed",
+        "client",
+        "closed",
+        "id",
+        "opened_at",
+        "ping_delivered",
+        "scope",
+        "sessions",
+        "upgrade",
+        "user_session",
+        "wire",
+    )
+
+    def __init__(
+        self, sessions: Sessions, scope: dict[str, Any], wire: Callable[..., Wire]
+    ) -> None:
+        self.sessions = sessions
+        #: The secret session id. Who knows it can take the session over.
+        self.id = sessions.generate_id()
+        #: The ASGI scope of the handshake request.
+        self.scope = scope
+        #: Belongs to the sink.
+        self.client: Any = None
+        self.opened_at = sessions.wheel.time()
+        self.user_session: dict[str, Any] = {}
+        self.closed = False
+        # True from the moment when a ping is on its way to the client until its pong.
+        self.ping_delivered = False
+        # The websocket that probes while the session still polls.
+        self.upgrade: Wire | None = None
+        self.wire = wire(self)
+        self._resumed: asyncio.Future[None] | None = None
+        self._environ: dict[str, Any] | None = None
+        self._schedule_ping()
+
+    def __repr__(self) -> str:
+        # Never the id: whoever reads it in a log could take the session over.
+        return f"<Connection {self.transport} {(self.scope.get('client') or ['?'])[0]}>"
+
+    @property
+    def transport(self) -> str:
+        return self.wire.name
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        if self._environ is None:
+            self._environ = environ_from_scope(self.scope)
+        return self._environ
+
+    @property
+    def buffered_messages(self) -> int:
+        return self.wire.queued_messages
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self.wire.buffered_bytes
+
+    # Packets
+
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        """Send without waiting; False if the frames were dropped or the connection is closed.
+
+        Calls no one back: where the outbox overflows, the sink hears of it in the loop's next turn.
+        """
+        if self.closed:
+            return False
+        return self.wire.send(frames, volatile)
+
+    def receive(self, kind: str, data: str | bytes) -> None:
+        """One packet of the client."""
+        if kind == MESSAGE:
+            self._receive_message(data)
+        elif kind == PONG:
+            self._pong()
+        elif kind == CLOSE:
+            self.wire.left()
+            self.close("transport close", discard=True)
+        elif kind != NOOP:
+            self.reject(f"a packet of type {kind} is not the client's to send")
+
+    def _receive_message(self, data: str | bytes) -> None:
+        try:
+            self.sessions.sink.received(self, data)
+        except ProtocolError as error:
+            self.reject(str(error))
+        except Exception:
+            logger.exception("a message of %r could not be handled", self)
+            self.close("forced close", discard=True)
+
+    # The end
+
+    def reject(self, error: str) -> None:
+        """Close because the client does not speak the protocol."""
+        logger.warning("%r broke the protocol: %s", self, error)
+        metrics.count("closed.protocol")
+        self.close("parse error", discard=True)
+
+    def fail(self, reason: str, error: str) -> None:
+        """Close in the loop's next turn: safe where the caller walks a room."""
+        logger.warning("%r is closed: %s", self, error)
+        self.closed = True
+        asyncio.get_running_loop().call_soon(self._end, reason, True)
+
+    def close(self, reason: str = "forced close", discard: bool = False) -> None:
+        """Hand over what is buffered unless `discard`, tell the client, and end the session.
+
+        Idempotent. The sink has been told when this returns; the buffer may take `close_timeout`.
+        """
+        if not self.closed:
+            self.closed = True
+            self._end(reason, discard)
+
+    def leave(self, reason: str) -> None:
+        """The wire is over: there is no one to tell."""
+        if not self.closed:
+            self.closed = True
+            self.wire.gone()
+            self._end(reason, True)
+
+    def _end(self, reason: str, discard: bool) -> None:
+        self._beat.cancel()
+        self.sessions.forget(self)
+        self.wire.close(discard)
+        upgrade, self.upgrade = self.upgrade, None
+        if upgrade is not None:
+            upgrade.close(True)
+        self.resume()
+        try:
+            self.sessions.sink.closed(self, reason)
+        except Exception:
+            logger.exception("the end of %r could not be handled", self)
+
+    # Flow control
+
+    @property
+    def paused(self) -> bool:
+        return self._resumed is not None
+
+    def pause(self) -> None:
+        """Take no more from the client until `resume`."""
+        if self._resumed is None and not self.closed:
+            self._resumed = asyncio.get_running_loop().create_future()
+            self.wire.pause_reading()
+
+    def resume(self) -> None:
+        resumed, self._resumed = self._resumed, None
+        if resumed is None:
+            return
+        if not resumed.done():
+            resumed.set_result(None)
+        if not self.closed:
+            if self._awaiting_pong:
+                self._beat.cancel()
+                self._extend()
+            self.wire.resume_reading()
+
+    async def readable(self) -> None:
+        """Wait while the connection is paused."""
+        while self._resumed is not None:
+            await asyncio.shield(self._resumed)
+
+    # Heartbeat
+
+    @property
+    def expired(self) -> bool:
+        """Whether a pong is overdue. The wheel is coarse: requests ask, so that none comes late."""
+        return self._resumed is None and self.sessions.wheel.time() >= self._deadline
+
+    def _schedule_ping(self) -> None:
+        limits = self.sessions.limits
+        self._awaiting_pong = self.ping_delivered = False
+        self._deadline = self.sessions.wheel.time() + limits.ping_interval + limits.ping_timeout
+        self._beat = self.sessions.wheel.after(limits.ping_interval, self._ping)
+
+    def _ping(self) -> None:
+        wheel = self.sessions.wheel
+        # A late wheel may not cost the client its time; a tick is no lateness.
+        least = wheel.time() - wheel.tick + self.sessions.limits.ping_timeout
+        self._deadline = max(self._deadline, least)
+        self._beat = wheel.after(self._deadline - wheel.time(), self._expire)
+        self._awaiting_pong = True
+        self.ping_delivered = self.wire.name == "websocket"
+        self.send(PING_FRAMES)
+
+    def _pong(self) -> None:
+        # A pong without a ping that reached the client proves nothing: it may not keep alive a
+        # client that posts but never polls, whose outbox would grow.
+        if self.ping_delivered:
+            self._beat.cancel()
+            self._schedule_ping()
+
+    def _extend(self) -> None:
+        """Pongs that lie unread behind a pause get the whole timeout once more."""
+        wheel, timeout = self.sessions.wheel, self.sessions.limits.ping_timeout
+        self._deadline = wheel.time() + timeout
+        self._beat = wheel.after(timeout, self._expire)
+
+    def _expire(self) -> None:
+        if self._resumed is not None:
+            self._extend()
+        else:
+            self.close("ping timeout", discard=True)
+
+
+class Sessions:
+    """All connections of one server, and what they share."""
+
+    def __init__(
+        self, limits: Limits, wheel: TimerWheel, generate_id: Callable[[], str], sink: Sink
+    ) -> None:
+        self.limits = limits
+        self.wheel = wheel
+        self.generate_id = generate_id
+        self.sink = sink
+        self.open: dict[str, Connection] = {}
+        # Closed by the server while no poll was waiting: the next poll fetches the rest.
+        self.lingering: dict[str, Wire] = {}
+
+    def admit(
+        self, scope: dict[str, Any], wire: Callable[..., Wire], greeting: Callable[..., str]
+    ) -> Connection:
+        """Open a session: the handshake packet goes out first, then the sink is told."""
+        connection = Connection(self, scope, wire)
+        self.open[connection.id] = connection
+        connection.send(Frames.control(greeting(connection)))
+        try:
+            self.sink.opened(connection)
+        except Exception:
+            logger.exception("%r could not be opened", connection)
+            connection.close("forced close", discard=True)
+        return connection
+
+    def find(self, sid: str) -> Connection | None:
+        """The open session of this id. One whose pong is overdue is closed rather than found."""
+        connection = self.open.get(sid)
+        if connection is None or not connection.expired:
+            return connection
+        connection.close("ping timeout", discard=True)
+        return None
+
+    def forget(self, connection: Connection) -> None:
+        self.open.pop(connection.id, None)
+
+    def linger(self, connection: Connection, wire: Wire) -> None:
+        self.lingering[connection.id] = wire
+        self.wheel.after(self.limits.close_timeout, self.lingering.pop, connection.id, None)

@@ -1,0 +1,131 @@
+"""`emit` and `aemit`: from any code, in any thread, in any process of the site."""
+
+import asyncio
+import concurrent.futures
+import functools
+import logging
+from collections.abc import Collection, Coroutine
+from typing import Any
+
+from django.db import transaction
+
+from . import emissions, rooms
+from .conf import settings
+from .emissions import Emission
+from .exceptions import ChannelLayerError, EmitError, SyncEmitInAsyncCode
+from .metrics import count
+from .publisher import publisher
+from .server import serving
+
+logger = logging.getLogger("realtime.emitters")
+
+
+def emit(
+    event: str,
+    *args: Any,
+    to: Any = None,
+    namespace: str = "/",
+    skip: str | Collection[str] = (),
+    volatile: bool = False,
+    on_commit: bool = False,
+    using: str | None = None,
+    fail_silently: bool = False,
+) -> None:
+    """Emit an event to Socket.IO clients, wherever they are connected.
+
+    `args` are the event's arguments: what JSON holds, Django's dates, decimals and UUIDs, and bytes.
+    `to` is a room name, a sid, a user, a saved model instance, or a list of them; None is everyone in
+    the namespace. `skip` takes sids. With `on_commit` the event leaves when the transaction of the
+    database `using` commits, and never if it rolls back; its arguments are encoded at once. A volatile
+    event is dropped where a client is not ready to take it.
+
+    Returns when the event is on its way to all processes. Raises TypeError or ValueError for what can't
+    be sent, SyncEmitInAsyncCode in async code, and ChannelLayerError where other processes can't be
+    reached; with `fail_silently` the last is logged and counted instead.
+    """
+    emission = _encode(event, args, to, namespace, skip, volatile)
+    _refuse_in_async_code()
+    if on_commit:
+        send = functools.partial(_send, emission, fail_silently)
+        transaction.on_commit(send, using=using)
+    else:
+        _send(emission, fail_silently)
+
+
+async def aemit(
+    event: str,
+    *args: Any,
+    to: Any = None,
+    namespace: str = "/",
+    skip: str | Collection[str] = (),
+    volatile: bool = False,
+    fail_silently: bool = False,
+) -> None:
+    """`emit` for async code. Transactions are sync in Django, so there is no `on_commit` here."""
+    emission = _encode(event, args, to, namespace, skip, volatile)
+    try:
+        coroutine, loop = _route(emission)
+        if loop is asyncio.get_running_loop():
+            await coroutine
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+    except ChannelLayerError as error:
+        _failed(error, fail_silently)
+
+
+def _encode(
+    event: str,
+    args: tuple[Any, ...],
+    to: Any,
+    namespace: str,
+    skip: str | Collection[str],
+    volatile: bool,
+) -> Emission:
+    return emissions.encode(
+        event, args, namespace=namespace, to=rooms.targets(to), skip=skip, volatile=volatile
+    )
+
+
+def _refuse_in_async_code() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise SyncEmitInAsyncCode(
+        "emit() waits until the event is on its way, which would block the event loop that runs"
+        " here: use `await aemit(...)` in async code"
+    )
+
+
+def _route(emission: Emission) -> tuple[Coroutine[Any, Any, None], asyncio.AbstractEventLoop]:
+    """The coroutine that sends an emission, and the loop to run it in."""
+    server = serving()
+    if server is not None and server.loop is not None:
+        return server.broadcast(emission), server.loop
+    outside = publisher()
+    return outside.publish(emission), outside.loop
+
+
+def _send(emission: Emission, fail_silently: bool) -> None:
+    _refuse_in_async_code()  # a transaction may commit elsewhere than it emitted
+    try:
+        coroutine, loop = _route(emission)
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        try:
+            # The layer has the same time limit; this one is for a loop that is itself blocked.
+            future.result(timeout=2 * settings.EMIT_TIMEOUT)
+        except concurrent.futures.TimeoutError:
+            future.cancel()
+            raise EmitError(
+                f"the event loop of the server took no event in {2 * settings.EMIT_TIMEOUT} s:"
+                " something blocks it"
+            ) from None
+    except EmitError as error:
+        _failed(error, fail_silently)
+
+
+def _failed(error: EmitError, fail_silently: bool) -> None:
+    if not fail_silently:
+        raise error
+    count("emits.silenced")
+    logger.error("an emit failed silently, as asked: %s", error)

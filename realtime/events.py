@@ -1,0 +1,131 @@
+"""`@event`: what a client may call, and how. Signatures are read once, when the class is made."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, overload
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+
+from .exceptions import EventError
+from .packets import RESERVED_EVENTS
+
+Function = Callable[..., Any]
+
+#: The name under which `@event("*")` takes every event that no other handler names.
+CATCH_ALL = "*"
+_MARK = "_realtime_event"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """What `@event` was told."""
+
+    name: str
+    concurrent: bool = False
+
+
+@overload
+def event(function: Function, /) -> Function: ...
+@overload
+def event(
+    name: str | None = None, /, *, concurrent: bool = False
+) -> Callable[[Function], Function]: ...
+
+
+def event(
+    name: str | Function | None = None, /, *, concurrent: bool = False
+) -> Function | Callable[[Function], Function]:
+    """Declare a method as the handler of a client's event; bare, or with the event's name.
+
+    The client's arguments are the method's positional arguments; what it returns is the ack. A tuple
+    answers with several arguments. A keyword-only parameter `ack` hands the answer to the method:
+    call `await ack(...)` once, later, or never.
+
+    `concurrent=True` lets the handler run beside the socket's other events instead of in their order.
+    `@event("*")` takes the events that no other handler names, with the name as first argument.
+    """
+    if callable(name):
+        return _mark(name, Event(name=name.__name__))
+
+    def declare(function: Function) -> Function:
+        return _mark(function, Event(name=name or function.__name__, concurrent=concurrent))
+
+    return declare
+
+
+def _mark(function: Function, options: Event) -> Function:
+    if options.name in RESERVED_EVENTS:
+        raise TypeError(
+            f"{options.name!r} is a reserved event name of Socket.IO. Connecting and disconnecting"
+            " are handled by the methods connect(auth) and disconnect(reason), without @event."
+        )
+    setattr(function, _MARK, options)
+    return function
+
+
+class Handler:
+    """A declared method of one consumer class, ready to be called with a client's arguments."""
+
+    __slots__ = ("call", "concurrent", "event", "least", "most", "takes_ack")
+
+    def __init__(self, options: Event, function: Function) -> None:
+        self.event = options.name
+        self.concurrent = options.concurrent
+        self.call: Function = (
+            function if iscoroutinefunction(function) else sync_to_async(function)
+        )
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.least = sum(p.default is p.empty for p in positional)
+        self.most = None if endless else len(positional)
+        named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        self.takes_ack = any(p.name == "ack" for p in named)
+        for parameter in named:
+            if parameter.name != "ack" and parameter.default is parameter.empty:
+                raise TypeError(
+                    f"{function.__qualname__}: clients send positional arguments only; the"
+                    f" keyword-only parameter {parameter.name!r} needs a default"
+                )
+
+    def check(self, args: list[Any]) -> None:
+        """Raise EventError unless the handler takes so many arguments."""
+        count = len(args)
+        if count < self.least or (self.most is not None and count > self.most):
+            wanted = (
+                f"at least {self.least}"
+                if self.most is None
+                else str(self.least)
+                if self.least == self.most
+                else f"{self.least} to {self.most}"
+            )
+            raise EventError(
+                f"{self.event!r} takes {wanted} arguments, not {count}", code="bad_arguments"
+            )
+
+
+def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
+    """The handlers that a class and its bases declare, by event name.
+
+    A subclass may override a declared method without declaring it again, or set it to None to take it
+    back. `reserved` are the attributes that a handler would hide.
+    """
+    declared: dict[str, Event] = {}
+    for base in reversed(cls.__mro__):
+        for attribute, value in vars(base).items():
+            options = getattr(value, _MARK, None)
+            if isinstance(options, Event):
+                if attribute in reserved:
+                    raise TypeError(
+                        f"{cls.__qualname__}.{attribute} would hide the consumer's own"
+                        f" {attribute!r}. Give the method another name and say the event's:"
+                        f' @event("{options.name}")'
+                    )
+                declared[attribute] = options
+    found: dict[str, Handler] = {}
+    for attribute, options in declared.items():
+        function = getattr(cls, attribute)
+        if function is not None:
+            found[options.name] = Handler(options, function)
+    return found

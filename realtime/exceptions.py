@@ -1,0 +1,80 @@
+"""Every error that realtime raises on purpose. One root; each message says what to do."""
+
+from typing import Any
+
+
+class RealtimeError(Exception):
+    """The root of all errors of this package."""
+
+
+class ProtocolError(RealtimeError):
+    """A client sent what the Engine.IO or Socket.IO protocol does not allow; it is disconnected."""
+
+
+class ConnectionRefused(RealtimeError):
+    """Raise it in `connect` to refuse a client.
+
+    The client's `connect_error` event carries `message` and, where given, `data` (Socket.IO
+    protocol 5, packet type 4).
+    """
+
+    def __init__(self, message: str = "Connection refused", data: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class EventError(RealtimeError):
+    """Raise it in a handler to answer the client's ack with an error, without a traceback.
+
+    The client receives `{"error": {"code": code, "message": message}}`, and `data` where given.
+    """
+
+    def __init__(self, message: str, code: str = "error", data: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.data = data
+
+    def as_dict(self) -> dict[str, Any]:
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.data is not None:
+            error["data"] = self.data
+        return {"error": error}
+
+
+class PermissionRefused(EventError):
+    """A permission class said no to an event."""
+
+    def __init__(self, message: str = "You may not do this.", data: Any = None) -> None:
+        super().__init__(message, code="forbidden", data=data)
+
+
+class RoomError(EventError, ValueError):
+    """A room name that cannot be used, or a target that is no room, sid, user or model instance.
+
+    Clients often name rooms, so in a handler it is answered as an EventError is.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="bad_room")
+
+
+class CallError(RealtimeError):
+    """The client did not answer a `call`: it left, or took longer than the timeout."""
+
+
+class CallTimeout(CallError, TimeoutError):
+    """No answer to a `call` within its timeout."""
+
+
+class EmitError(RealtimeError):
+    """An emit could not be handed to every process that may hold members of the room."""
+
+
+class SyncEmitInAsyncCode(EmitError):
+    """`emit()` was called where an event loop runs; it would block the loop."""
+
+
+class ChannelLayerError(EmitError):
+    """The channel layer is missing, cannot reach other processes, or is down."""

@@ -1,0 +1,67 @@
+"""`@namespace`: which consumer serves which Socket.IO namespace, by Django's path converters."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from channels.routing import URLRouter
+from django.urls import URLPattern, path
+from django.utils.module_loading import autodiscover_modules
+
+from .consumers import SocketIOConsumer
+
+Consumer = TypeVar("Consumer", bound=type[SocketIOConsumer])
+
+_routes: list[URLPattern] = []
+
+
+def namespace(route: str) -> Callable[[Consumer], Consumer]:
+    """Serve a namespace with this consumer: `@namespace("/chat/<slug:team>")`.
+
+    The route is Django's `path()` syntax with a leading slash; what its converters find is in
+    `self.kwargs`. The route "/" is the default namespace, which `io()` connects to.
+    """
+    if not route.startswith("/"):
+        raise ValueError(f'a namespace begins with "/": {route!r}')
+
+    def register(consumer: Consumer) -> Consumer:
+        if not (isinstance(consumer, type) and issubclass(consumer, SocketIOConsumer)):
+            raise TypeError(f"@namespace is for subclasses of SocketIOConsumer, not {consumer!r}")
+        for served in _routes:
+            if str(served.pattern) == route[1:] and not _is_reloaded(served, consumer):
+                raise ValueError(
+                    f"the namespace {route!r} has a consumer already:"
+                    f" {served.callback.consumer_class.__qualname__}"
+                )
+        _routes[:] = [served for served in _routes if str(served.pattern) != route[1:]]
+        _routes.append(path(route[1:], consumer.as_asgi()))
+        return consumer
+
+    return register
+
+
+def _is_reloaded(served: URLPattern, consumer: type[SocketIOConsumer]) -> bool:
+    """Whether `consumer` is the same class again, from a module that was imported anew."""
+    old: Any = served.callback.consumer_class
+    return (old.__module__, old.__qualname__) == (consumer.__module__, consumer.__qualname__)
+
+
+def autodiscover() -> None:
+    """Import `consumers` of every installed app, so that its namespaces are registered."""
+    autodiscover_modules("consumers")
+
+
+def serves(name: str) -> bool:
+    """Whether a registered route matches the namespace."""
+    return any(route.resolve(name[1:]) is not None for route in _routes)
+
+
+def registered() -> list[tuple[str, type[SocketIOConsumer]]]:
+    """Each route with its consumer, in the order in which they are tried."""
+    return [(f"/{route.pattern}", route.callback.consumer_class) for route in _routes]
+
+
+class NamespaceRouter(URLRouter):
+    """Channels' URLRouter over the registered routes, those too that are registered later."""
+
+    def __init__(self) -> None:
+        super().__init__(_routes)

@@ -1,0 +1,22 @@
+"""Django signals of realtime. Receivers may be plain or async functions.
+
+They are sent with `asend_robust` from the server's event loop: a receiver that raises is logged and
+changes nothing. Plain receivers run in a worker thread and may use the ORM.
+"""
+
+from django.dispatch import Signal
+
+#: A socket joined its namespace. Sent by the consumer class; `sid`, `namespace`, `user`, `scope`.
+socket_connected = Signal()
+
+#: A socket left its namespace. Sent by the consumer class; `sid`, `namespace`, `user`, `scope`,
+#: and `reason`, one of Socket.IO's names such as "transport close".
+socket_disconnected = Signal()
+
+#: A handler returned. Sent by the consumer class; `sid`, `namespace`, `user`, `event`, `args`,
+#: `result`, and `seconds` that it took.
+event_handled = Signal()
+
+#: A handler raised, or its arguments did not fit. Sent by the consumer class; `sid`, `namespace`,
+#: `user`, `event`, `args`, `exception`.
+event_failed = Signal()

@@ -1,0 +1,1 @@
+"""How packets reach the client: HTTP long polling and websockets, under any ASGI server."""

@@ -1,0 +1,203 @@
+"""HTTP long polling: GET fetches what is queued, POST brings what the client sends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from realtime import metrics
+from realtime.connection import Connection, Sessions, Wire
+from realtime.exceptions import ProtocolError
+from realtime.frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
+from realtime.transports.http import (
+    BAD_REQUEST,
+    SESSION_UNKNOWN,
+    Receive,
+    Refused,
+    TooLarge,
+    read_body,
+    watch,
+)
+
+logger = logging.getLogger("realtime.engine")
+
+#: Seconds that a poll waits for its noop while a websocket probes. The reference server answers in
+#: the next tick of such an interval, and the JavaScript client's own tests count on the delay.
+NOOP_DELAY = 0.1
+
+
+class PollingWire(Wire):
+    """Queues frames until a poll fetches them.
+
+    While a websocket probes, the wire is held: polls are answered with a noop, and frames wait to
+    go over the websocket if the upgrade succeeds, or over the next poll if it does not.
+    """
+
+    __slots__ = ("_final", "_held", "_noop", "_poll", "_queue")
+    name = "polling"
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._queue: list[Frames] = []
+        # The poll that waits, if one does.
+        self._poll: asyncio.Future[None] | None = None
+        self._held = False
+        self._noop: asyncio.TimerHandle | None = None
+        # The last packet once the wire is over: polls get it instead of waiting.
+        self._final = ""
+
+    # Out
+
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        if not self.admits(frames, volatile):
+            return False
+        self._queue.append(frames)
+        self.queued_messages += len(frames.packets)
+        self.queued_bytes += frames.size
+        if not self._held:
+            self._wake()
+        return True
+
+    def _wake(self) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+
+    def drain(self) -> list[Frames]:
+        """Take all that is queued."""
+        queue, self._queue = self._queue, []
+        self.queued_bytes = self.queued_messages = 0
+        return queue
+
+    def take(self) -> bytes:
+        """The body of a poll's answer."""
+        if self._held and not self._final:
+            return NOOP.encode()
+        queue = self.drain()
+        if PING_FRAMES in queue:
+            self.connection.ping_delivered = True
+        pieces = [frames.piece for frames in queue]
+        if self._final or not pieces:
+            pieces.append((self._final or NOOP).encode())
+        return SEPARATOR.join(pieces)
+
+    async def poll(self, receive: Receive) -> bytes:
+        """Wait until there is something to answer."""
+        if self._poll is not None:
+            logger.warning("%r is closed: two polls at once", self.connection)
+            self.connection.close("transport error", discard=True)
+            raise Refused(BAD_REQUEST)
+        held = self._held
+        if not self._final and (held or not self._queue):
+            await self._wait(receive)
+        if held and self.connection.wire is not self:
+            # It crossed the packet that completed the upgrade: polling is over. A poll that
+            # waited before the upgrade began gets its noop.
+            raise Refused(BAD_REQUEST)
+        return self.take()
+
+    async def _wait(self, receive: Receive) -> None:
+        self._poll = asyncio.get_running_loop().create_future()
+        watcher = asyncio.create_task(self._watch(receive))
+        if self._held:
+            self._answer_soon()
+        try:
+            await self._poll
+        finally:
+            self._poll = None
+            watcher.cancel()
+
+    async def _watch(self, receive: Receive) -> None:
+        await watch(receive)
+        # Nothing that was queued is lost: it was not taken yet. The reference server closes the
+        # session too, and the official suite demands it.
+        if not self._held and not self._final:
+            self.connection.leave("transport error")
+        self._wake()
+
+    # Upgrade
+
+    def hold(self) -> None:
+        self._held = True
+        if self._poll is not None:
+            self._answer_soon()
+
+    def _answer_soon(self) -> None:
+        if self._noop is not None:
+            self._noop.cancel()
+        self._noop = asyncio.get_running_loop().call_later(NOOP_DELAY, self._wake)
+
+    def release(self) -> None:
+        """The upgrade was given up: go on polling."""
+        self._held = False
+        if self._noop is not None:
+            self._noop.cancel()
+        if self._queue:
+            self._wake()
+
+    # The end
+
+    def close(self, discard: bool) -> None:
+        if self._final:
+            return
+        if discard:
+            self.drain()
+        self._finish(CLOSE)
+        if self._poll is None and not discard:
+            self.connection.sessions.linger(self.connection, self)
+
+    def left(self) -> None:
+        self.gone()
+
+    def gone(self) -> None:
+        self.drain()
+        self._finish(NOOP)
+
+    def _finish(self, packet: str) -> None:
+        self._held = False
+        self._final = packet
+        if self._noop is not None:
+            self._noop.cancel()
+        self._wake()
+
+
+async def get(sessions: Sessions, sid: str, receive: Receive) -> bytes:
+    """Answer a poll. Raises `Refused`."""
+    lingering = sessions.lingering.pop(sid, None)
+    if isinstance(lingering, PollingWire):
+        return lingering.take()
+    return await _wire(sessions, sid).poll(receive)
+
+
+async def post(sessions: Sessions, sid: str, scope: dict[str, Any], receive: Receive) -> None:
+    """Take a body of packets. Raises `Refused`, `TooLarge` or `Gone`."""
+    wire = _wire(sessions, sid)
+    connection = wire.connection
+    try:
+        body = await read_body(scope, receive, sessions.limits.max_payload)
+    except TooLarge:
+        metrics.count("refused.payload")
+        logger.warning("%r is closed: its payload is over the limit", connection)
+        connection.close("transport error", discard=True)
+        raise
+    if connection.wire is not wire or connection.closed:
+        raise Refused(BAD_REQUEST)
+    try:
+        packets = decode_payload(body)
+    except ProtocolError as error:
+        connection.reject(str(error))
+        raise Refused(BAD_REQUEST) from None
+    for kind, data in packets:
+        await connection.readable()
+        if connection.closed:
+            break
+        connection.receive(kind, data)
+
+
+def _wire(sessions: Sessions, sid: str) -> PollingWire:
+    connection = sessions.find(sid)
+    if connection is None:
+        raise Refused(SESSION_UNKNOWN)
+    if not isinstance(connection.wire, PollingWire):
+        raise Refused(BAD_REQUEST)
+    return connection.wire

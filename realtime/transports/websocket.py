@@ -1,0 +1,150 @@
+"""Websockets: a session of its own, or the upgrade of one that polls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from realtime.connection import Connection, Sessions, Wire
+from realtime.exceptions import ProtocolError
+from realtime.frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
+from realtime.transports.asgi import Send, WebsocketWire
+from realtime.transports.http import Receive
+from realtime.transports.polling import PollingWire
+
+logger = logging.getLogger("realtime.engine")
+
+_PROBE = PING + "probe"
+
+
+async def refuse(receive: Receive, send: Send) -> None:
+    """Close before the handshake: the client sees HTTP 403."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+async def run(
+    sessions: Sessions,
+    scope: dict[str, Any],
+    receive: Receive,
+    send: Send,
+    greeting: Callable[[Connection], str],
+) -> None:
+    """A session that starts on a websocket, until its end."""
+    if (await receive())["type"] != "websocket.connect":
+        return
+    await send({"type": "websocket.accept"})
+    connection = sessions.admit(scope, lambda owner: wire_for(owner, send), greeting)
+    await _read(connection, connection.wire, receive)
+
+
+async def upgrade(connection: Connection, receive: Receive, send: Send, *, allowed: bool) -> None:
+    """A websocket for a session that polls. If it does not finish, the session goes on polling."""
+    if (await receive())["type"] != "websocket.connect":
+        return
+    polling = connection.wire
+    if not allowed or not isinstance(polling, PollingWire) or connection.upgrade is not None:
+        # A second websocket for a session that has one, or is about to: the first goes on.
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close"})
+        return
+    wire = connection.upgrade = wire_for(connection, send)
+    await send({"type": "websocket.accept"})
+    limits = connection.sessions.limits
+    timer = connection.sessions.wheel.after(
+        limits.upgrade_timeout, _give_up, connection, polling, wire
+    )
+    upgraded = False
+    try:
+        upgraded = await _probe(connection, polling, wire, receive)
+    finally:
+        timer.cancel()
+        if not upgraded:
+            _give_up(connection, polling, wire)
+    if upgraded:
+        _switch(connection, polling, wire)
+        await _read(connection, wire, receive)
+    else:
+        await _drain(wire, receive)
+
+
+def _give_up(connection: Connection, polling: PollingWire, wire: Wire) -> None:
+    if connection.upgrade is wire:
+        connection.upgrade = None
+        polling.release()
+    wire.close(discard=True)
+
+
+def _switch(connection: Connection, polling: PollingWire, wire: Wire) -> None:
+    connection.upgrade = None
+    connection.wire = wire
+    # In this order: what was queued while polling goes first, then whatever is sent from now on.
+    for frames in polling.drain():
+        wire.send(frames)
+    connection.ping_delivered = True
+    polling.gone()
+
+
+async def _probe(
+    connection: Connection, polling: PollingWire, wire: Wire, receive: Receive
+) -> bool:
+    """Whether the client asked for the upgrade and then completed it, while the session lived."""
+    if _frame(await receive()) != _PROBE or connection.upgrade is not wire:
+        return False
+    wire.send(PROBE_ANSWER)
+    polling.hold()
+    return _frame(await receive()) == UPGRADE and connection.upgrade is wire
+
+
+def _frame(event: dict[str, Any]) -> str | bytes | None:
+    if event["type"] != "websocket.receive":
+        return None
+    text: str | None = event.get("text")
+    data: bytes | None = event.get("bytes")
+    return text if text is not None else data
+
+
+async def _read(connection: Connection, wire: Wire, receive: Receive) -> None:
+    """Pass on what the client sends until its websocket is over."""
+    reason = "transport close"
+    try:
+        while (frame := _frame(await receive())) is not None:
+            if connection.paused:
+                await connection.readable()
+            if not connection.closed:
+                _take(connection, frame)
+    except asyncio.CancelledError:
+        # Daphne cancels its applications when it stops.
+        reason = "server shutting down"
+        raise
+    finally:
+        connection.leave(reason)
+        wire.gone()
+
+
+def _take(connection: Connection, frame: str | bytes) -> None:
+    if not fits(frame, connection.sessions.limits.max_payload):
+        logger.warning("%r is closed: its message is over the limit", connection)
+        connection.close("transport error", discard=True)
+        return
+    try:
+        kind, data = decode_packet(frame)
+    except ProtocolError as error:
+        connection.reject(str(error))
+        return
+    connection.receive(kind, data)
+
+
+async def _drain(wire: Wire, receive: Receive) -> None:
+    """Wait for the end of a websocket that is being closed."""
+    try:
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+    finally:
+        wire.gone()
+
+
+def wire_for(connection: Connection, send: Send) -> Wire:
+    return WebsocketWire(connection, send)
