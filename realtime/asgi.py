@@ -8,7 +8,8 @@ from django.core.asgi import get_asgi_application as get_django_application
 
 from . import client_script, routing
 from .conf import settings
-from .server import Application, SocketIOServer
+from .namespaces import Application
+from .server import SocketIOServer
 
 __all__ = ["RealtimeApplication", "get_asgi_application", "get_server"]
 
@@ -68,9 +69,10 @@ def get_asgi_application(
 ) -> RealtimeApplication:
     """The one line in a project's asgi.py: `application = get_asgi_application()`.
 
-    Sets Django up, like Django's own function of this name. `http` and `websocket` replace what answers
-    requests outside `REALTIME["PATH"]`: Django's views, and nothing. `socketio` replaces what answers the
-    `socketio` protocol type: the consumers registered with `@namespace`, behind AuthMiddlewareStack.
+    Sets Django up, like Django's own function of this name. `http` and `websocket` replace what
+    answers requests outside `REALTIME["PATH"]`: Django's views, and nothing. `socketio` replaces
+    what answers the `socketio` protocol type: the consumers registered with `@namespace`, behind
+    AuthMiddlewareStack.
     """
     django.setup(set_prefix=False)
     if socketio is None:
@@ -79,9 +81,7 @@ def get_asgi_application(
     else:
         server = SocketIOServer(socketio)
     _created.append(server)
-    return RealtimeApplication(
-        server, http=http or get_django_application(), websocket=websocket
-    )
+    return RealtimeApplication(server, http=http or get_django_application(), websocket=websocket)
 
 
 _created: list[SocketIOServer] = []

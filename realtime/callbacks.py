@@ -1,9 +1,10 @@
 """Handlers and namespaces registered the python-socketio way, as one `socketio` ASGI application.
 
-    server.on("message", handler, namespace="/chat");  server.register_namespace(ChatNamespace("/chat"))
+    server.on("message", handler, namespace="/chat");
+    server.register_namespace(ChatNamespace("/chat"))
 
-Unlike in python-socketio, events of one client are handled in order, and a plain `def` handler runs in
-a worker thread, where it may use the ORM.
+Unlike in python-socketio, events of one client are handled in order, and a plain `def` handler runs
+in a worker thread, where it may use the ORM.
 """
 
 import inspect

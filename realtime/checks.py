@@ -73,8 +73,8 @@ def _check_layer() -> list[CheckMessage]:
         return [
             Warning(
                 f"CHANNEL_LAYERS has no {alias!r}: events reach the clients of one process only.",
-                hint=f'For development: CHANNEL_LAYERS = {{"{alias}": {{"BACKEND": "{IN_MEMORY}"}}}}.'
-                " For anything with more than one process: channels_redis.",
+                hint="For development, one with the backend"
+                f" {IN_MEMORY!r}; for more than one process, one of channels_redis.",
                 id="realtime.W002",
             )
         ]

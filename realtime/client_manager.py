@@ -1,6 +1,7 @@
-"""What python-socketio calls a client manager: its server's public methods, on our rooms and cluster.
+"""What python-socketio calls a client manager: its public methods on our rooms and cluster.
 
-Room names are taken as they are here: python-socketio's users name their rooms in code of their own.
+Room names are taken as they are here: python-socketio's users name their rooms in code of their
+own.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import emissions, rooms
 
 if TYPE_CHECKING:
+    from .namespaces import Namespaces
     from .server import SocketIOServer
     from .sockets import Socket
 
@@ -22,6 +24,10 @@ class ClientManager:
 
     def set_server(self, server: "SocketIOServer") -> None:
         self.server = server
+
+    @property
+    def _namespaces(self) -> "Namespaces":
+        return self.server.namespaces
 
     def initialize(self) -> None:
         """Nothing to prepare: the cluster starts with the server."""
@@ -46,9 +52,9 @@ class ClientManager:
             event, args, namespace=namespace, to=target, skip=skip_sid or ()
         )
         if ignore_queue:
-            self.server.local.deliver(emission)
+            self._namespaces.local.deliver(emission)
         else:
-            await self.server.broadcast(emission)
+            await self._namespaces.broadcast(emission)
 
     def _ask(
         self,
@@ -62,43 +68,43 @@ class ClientManager:
             result = callback(*values)
             if inspect.iscoroutine(result):
                 task = asyncio.ensure_future(result)
-                self.server.keep(task)
+                self._namespaces.keep(task)
 
-        for socket in tuple(self.server.local.members(namespace, target)):
-            self.server.ask(socket, event, args, answered)
+        for socket in tuple(self._namespaces.local.members(namespace, target)):
+            self._namespaces.ask(socket, event, args, answered)
 
     async def enter_room(
         self, sid: str, namespace: str, room: str, eio_sid: str | None = None
     ) -> None:
-        await self.server.join(self._socket(sid, namespace), room)
+        await self._namespaces.enter_room(self._socket(sid, namespace), room)
 
     async def leave_room(self, sid: str, namespace: str, room: str) -> None:
-        self.server.leave(self._socket(sid, namespace), room)
+        self._namespaces.leave_room(self._socket(sid, namespace), room)
 
     async def close_room(self, room: str, namespace: str) -> None:
-        for socket in tuple(self.server.local.members(namespace, (room,))):
-            self.server.leave(socket, room)
+        for socket in tuple(self._namespaces.local.members(namespace, (room,))):
+            self._namespaces.leave_room(socket, room)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         return [sid, *self._socket(sid, namespace).rooms]
 
     def get_namespaces(self) -> Iterable[str]:
-        return self.server.local.namespaces()
+        return self._namespaces.local.namespaces()
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        for socket in tuple(self.server.local.members(namespace, rooms.targets(room))):
+        for socket in tuple(self._namespaces.local.members(namespace, rooms.targets(room))):
             yield socket.sid, socket.connection.id
 
     def is_connected(self, sid: str, namespace: str) -> bool:
-        socket = self.server.local.sockets.get(sid)
+        socket = self._namespaces.local.sockets.get(sid)
         return socket is not None and socket.namespace == namespace
 
     def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
-        socket = self.server.sockets.get(sid)
+        socket = self._namespaces.sockets.get(sid)
         return None if socket is None else socket.connection.id
 
     def _socket(self, sid: str, namespace: str) -> "Socket":
-        socket = self.server.sockets.get(sid)
+        socket = self._namespaces.sockets.get(sid)
         if socket is None or socket.namespace != namespace:
             raise ValueError(f"no client {sid!r} is connected to {namespace!r} in this process")
         return socket

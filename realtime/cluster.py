@@ -1,7 +1,8 @@
 """The other processes of the site, reached over the channel layer.
 
-Each process owns one channel and puts it in the group of every room and namespace that it has sockets
-in. An emit is one message to each process that has members, whatever the number of their sockets.
+Each process owns one channel and puts it in the group of every room and namespace that it has
+sockets in. An emit is one message to each process that has members, whatever the number of their
+sockets.
 """
 
 import asyncio
@@ -59,7 +60,8 @@ _numbers = itertools.count()
 async def publish(channel_layer: Any, emission: Emission, node_id: str) -> None:
     """Hand an emission to the layer, for every process that has sockets in its rooms.
 
-    Raises ChannelLayerError when the layer is down or does not answer in `REALTIME["EMIT_TIMEOUT"]`.
+    Raises ChannelLayerError when the layer is down or does not answer in
+    `REALTIME["EMIT_TIMEOUT"]`.
     """
     message = {
         "type": EMIT,
@@ -145,8 +147,8 @@ class Cluster:
     async def subscribe(self, groups: Iterable[str]) -> None:
         """Some of our sockets are in these groups from now on.
 
-        Returns once the layer knows it, so that an emit from any process arrives. While the layer is
-        down the groups are joined later, and sockets here hear this process only.
+        Returns once the layer knows it, so that an emit from any process arrives. While the layer
+        is down the groups are joined later, and sockets here hear this process only.
         """
         missing = []
         for group in groups:
@@ -220,7 +222,8 @@ class Cluster:
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # Renewed well inside the layer's expiry, which counts from the joining, not the last use.
+            # Renewed well inside the layer's expiry, which counts from the joining, not the last
+            # use.
             if loop.time() - self._renewed > getattr(self._layer, "group_expiry", 86400) / 3:
                 self._joined.clear()
                 self._renewed = loop.time()

@@ -1,4 +1,4 @@
-"""An event on its way to sockets: encoded once, then carried as it is, in this process and to others."""
+"""An event on its way to sockets: encoded once, then carried as it is, to every process."""
 
 import functools
 import importlib
@@ -15,7 +15,8 @@ from .packets import JSONParser, Message, MsgpackParser, Packet, PacketType, Par
 class Emission:
     """An encoded event and whom it is for.
 
-    `to` are rooms and sids, None for the whole namespace; a socket in several of them gets one copy.
+    `to` are rooms and sids, None for the whole namespace; a socket in several of them gets one
+    copy.
     """
 
     namespace: str

@@ -38,12 +38,13 @@ def event(
 ) -> Function | Callable[[Function], Function]:
     """Declare a method as the handler of a client's event; bare, or with the event's name.
 
-    The client's arguments are the method's positional arguments; what it returns is the ack. A tuple
-    answers with several arguments. A keyword-only parameter `ack` hands the answer to the method:
-    call `await ack(...)` once, later, or never.
+    The client's arguments are the method's positional arguments; what it returns is the ack. A
+    tuple answers with several arguments. A keyword-only parameter `ack` hands the answer to the
+    method: call `await ack(...)` once, later, or never.
 
-    `concurrent=True` lets the handler run beside the socket's other events instead of in their order.
-    `@event("*")` takes the events that no other handler names, with the name as first argument.
+    `concurrent=True` lets the handler run beside the socket's other events instead of in their
+    order. `@event("*")` takes the events that no other handler names, with the name as first
+    argument.
     """
     if callable(name):
         return _mark(name, Event(name=name.__name__))
@@ -72,11 +73,11 @@ class Handler:
     def __init__(self, options: Event, function: Function) -> None:
         self.event = options.name
         self.concurrent = options.concurrent
-        self.call: Function = (
-            function if iscoroutinefunction(function) else sync_to_async(function)
-        )
+        self.call: Function = function if iscoroutinefunction(function) else sync_to_async(function)
         parameters = list(inspect.signature(function).parameters.values())[1:]
-        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        positional = [
+            p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.least = sum(p.default is p.empty for p in positional)
         self.most = None if endless else len(positional)
@@ -108,8 +109,8 @@ class Handler:
 def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
     """The handlers that a class and its bases declare, by event name.
 
-    A subclass may override a declared method without declaring it again, or set it to None to take it
-    back. `reserved` are the attributes that a handler would hide.
+    A subclass may override a declared method without declaring it again, or set it to None to take
+    it back. `reserved` are the attributes that a handler would hide.
     """
     declared: dict[str, Event] = {}
     for base in reversed(cls.__mro__):

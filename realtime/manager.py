@@ -60,8 +60,8 @@ class Manager:
         frames = Frames(emission.messages)
         skip, volatile = emission.skip, emission.volatile
         sent = 0
-        # A copy: a send that finds its client gone takes the socket out of its rooms.
-        for socket in tuple(members):
+        # No copy: a send never calls back, so the rooms stay as they are meanwhile.
+        for socket in members:
             if skip and socket.sid in skip:
                 continue
             socket.connection.send(frames, volatile)

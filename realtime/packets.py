@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import msgpack
 
@@ -240,7 +240,7 @@ def _check_depth(value: Any) -> None:
 
 
 def check(packet: Packet) -> None:
-    """Raise ProtocolError unless a client may send `packet`; its attachments may still be missing."""
+    """Raise ProtocolError unless a client may send `packet`, attachments still missing or not."""
     type, _, data, id = packet
     if type == PacketType.EVENT:
         if not isinstance(data, list) or not data:
@@ -335,7 +335,7 @@ class MsgpackDecoder:
         type, namespace, id = fields.get("type"), fields.get("nsp", "/"), fields.get("id")
         if not _is_int(type) or not isinstance(namespace, str):
             raise ProtocolError("a packet without its type or namespace")
-        if id is not None and (not _is_int(id) or not 0 <= id < 10**MAX_ID_DIGITS):
+        if id is not None and not (_is_int(id) and 0 <= id < 10**MAX_ID_DIGITS):
             raise ProtocolError("an ack id that is not a number")
         packet = Packet(type, namespace.partition("?")[0] or "/", fields.get("data"), id)
         check(packet)
@@ -343,5 +343,5 @@ class MsgpackDecoder:
         return packet
 
 
-def _is_int(value: Any) -> bool:
+def _is_int(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""Who may connect, and who may send which event. A consumer lists classes in `permission_classes`."""
+"""Who may connect, and who may send which event; for a consumer's `permission_classes`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class IsStaff(BasePermission):
 
 
 class HasPermission(BasePermission):
-    """Users with a Django permission: `permission_classes = [HasPermission("shop.change_order")]`."""
+    """Users with a Django permission, as `HasPermission("shop.change_order")`."""
 
     def __init__(self, permission: str) -> None:
         self.permission = permission

@@ -1,7 +1,8 @@
 """The event loop of a process that serves no sockets: a WSGI worker, Celery, a command, a shell.
 
-One loop in one background thread, started at first use, with the channel layer's pooled connections;
-never a loop or a connection for each emit. A fork drops it, and the child starts its own.
+One loop in one background thread, started at first use, with the channel layer's pooled
+connections; never a loop or a connection for each emit. A fork drops it, and the child starts its
+own.
 """
 
 import asyncio
@@ -56,7 +57,7 @@ def publisher() -> Publisher:
         )
         raise ChannelLayerError(
             f"no Socket.IO server runs in this process, and {what}. To emit from workers, commands"
-            " and shells, configure channels_redis in CHANNEL_LAYERS for all of the site's processes."
+            " and shells, configure channels_redis in CHANNEL_LAYERS for all processes of the site."
         )
     with _lock:
         if _publisher is None:

@@ -1,8 +1,8 @@
 """Names: of rooms, of sockets, and of the channel layer's groups that stand for them. Pure.
 
 A room name is any Unicode text of the application's choice. Names that begin with "~" are ours: a
-socket's id, and the room of a model instance. `join` takes only the former kind from a caller's text,
-so that no client can talk an application into joining it to somebody else's private room.
+socket's id, and the room of a model instance. `join` takes only the former kind from a caller's
+text, so that no client can talk an application into joining it to somebody else's private room.
 """
 
 import functools
@@ -28,7 +28,7 @@ def new_node_id() -> str:
 
 
 def new_sid(node_id: str) -> str:
-    """A public id for a socket of the node. It can't be guessed, and it is no secret of Engine.IO's."""
+    """A public id for a socket of the node; it can't be guessed."""
     return f"{RESERVED}{node_id}.{secrets.token_urlsafe(15)}"
 
 
@@ -63,7 +63,7 @@ def to_join(room: Any) -> str:
 
 
 def targets(to: Any) -> tuple[str, ...] | None:
-    """The rooms that `to` names: text, a sid, a model instance, a list of them; None for everyone."""
+    """The rooms in `to`: text, a sid, a model instance, a list of them; None for everyone."""
     if to is None:
         return None
     if isinstance(to, str | Model):

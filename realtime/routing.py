@@ -30,7 +30,7 @@ def namespace(route: str) -> Callable[[Consumer], Consumer]:
             if str(served.pattern) == route[1:] and not _is_reloaded(served, consumer):
                 raise ValueError(
                     f"the namespace {route!r} has a consumer already:"
-                    f" {served.callback.consumer_class.__qualname__}"
+                    f" {_consumer_of(served).__qualname__}"
                 )
         _routes[:] = [served for served in _routes if str(served.pattern) != route[1:]]
         _routes.append(path(route[1:], consumer.as_asgi()))
@@ -39,9 +39,15 @@ def namespace(route: str) -> Callable[[Consumer], Consumer]:
     return register
 
 
+def _consumer_of(route: URLPattern) -> type[SocketIOConsumer]:
+    application: Any = route.callback
+    consumer: type[SocketIOConsumer] = application.consumer_class
+    return consumer
+
+
 def _is_reloaded(served: URLPattern, consumer: type[SocketIOConsumer]) -> bool:
     """Whether `consumer` is the same class again, from a module that was imported anew."""
-    old: Any = served.callback.consumer_class
+    old = _consumer_of(served)
     return (old.__module__, old.__qualname__) == (consumer.__module__, consumer.__qualname__)
 
 
@@ -57,7 +63,7 @@ def serves(name: str) -> bool:
 
 def registered() -> list[tuple[str, type[SocketIOConsumer]]]:
     """Each route with its consumer, in the order in which they are tried."""
-    return [(f"/{route.pattern}", route.callback.consumer_class) for route in _routes]
+    return [(f"/{route.pattern}", _consumer_of(route)) for route in _routes]
 
 
 class NamespaceRouter(URLRouter):

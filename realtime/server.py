@@ -1,22 +1,8 @@
-"""The Socket.IO server: packets of clients on one side, ASGI applications on the other.
-
-**A Socket.IO namespace is an ASGI application of protocol type `socketio`.** Its scope:
-
-    {"type": "socketio", "path": the namespace, "sid": ..., "auth": {...} or None,
-     "headers", "query_string", "client", "server", "scheme": of the request that opened the connection,
-     "transport": "websocket" or "polling" at that time, "rooms": a set, "data": a dict}
-
-It receives `socketio.connect`, `socketio.event` (event, args, ack_id or None), `socketio.ack` (ack_id,
-args), `socketio.disconnect` (reason); and sends `socketio.accept`, `socketio.refuse` (message, data),
-`socketio.ack` (ack_id, args), `socketio.emit` (event, args, to, skip, volatile, ack_id),
-`socketio.join` and `socketio.leave` (room), `socketio.close`. In an emit `to` is a list of rooms and sids,
-or None for the whole namespace. Emits before the acceptance follow it.
-"""
+"""The Socket.IO server: the packets of Engine.IO connections go to the sockets they are for."""
 
 import asyncio
-import functools
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import socketio
@@ -24,33 +10,25 @@ import socketio
 from . import emissions, rooms
 from .callbacks import CallbackApplication
 from .client_manager import ClientManager
-from .cluster import Cluster
 from .conf import settings
 from .emissions import Emission
 from .engine import Connection, EngineServer
-from .exceptions import ProtocolError, RoomError
-from .frames import Frames
-from .mailbox import ASGIMessage
-from .manager import Manager
+from .exceptions import ProtocolError
 from .metrics import count
+from .namespaces import Application, Namespaces
 from .packets import Packet, PacketType
 from .sockets import Client, Socket, State
 
 logger = logging.getLogger("realtime.server")
 
-Application = Callable[[Any, Any, Any], Awaitable[None]]
-
-#: Namespaces that one connection may be in at a time, and remember to have left.
-MAX_NAMESPACES = 100
-INVALID_NAMESPACE = {"message": "Invalid namespace"}
-
 
 class SocketIOServer(socketio.AsyncServer):
-    """python-socketio's server with another engine, another manager, and ASGI applications behind it.
+    """python-socketio's server with another engine, and ASGI applications behind it.
 
-    `application` answers the `socketio` protocol type, and `serves(namespace)` says which namespaces
-    it knows; handlers and namespaces registered the python-socketio way come first. Other options are
-    python-socketio's and python-engineio's; their defaults are the `REALTIME` setting.
+    `application` answers the `socketio` protocol type (see namespaces.py), and `serves(namespace)`
+    says which namespaces it knows; handlers and namespaces registered the python-socketio way come
+    first. Other options are python-socketio's and python-engineio's; their defaults are the
+    `REALTIME` setting.
     """
 
     def __init__(
@@ -59,20 +37,15 @@ class SocketIOServer(socketio.AsyncServer):
         serves: Callable[[str], bool] | None = None,
         **options: Any,
     ) -> None:
-        self.node_id = rooms.new_node_id()
-        self.local = Manager()
-        self.cluster = Cluster(self.node_id, self.local.deliver)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._application = application
         self._serves = serves or (lambda namespace: application is not None)
         self._callbacks = CallbackApplication(self)
         self._parser = emissions.parser()
-        #: Every socket by sid, also those that are not accepted yet.
-        self.sockets: dict[str, Socket] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
         super().__init__(
             client_manager=ClientManager(), logger=logger, **{**_engine_options(), **options}
         )
+        self.namespaces = Namespaces(rooms.new_node_id(), self._parser, self.eio.wheel)
         self.eio.sink = self
 
     def _engineio_server_class(self) -> type[EngineServer]:
@@ -80,10 +53,10 @@ class SocketIOServer(socketio.AsyncServer):
         return EngineServer
 
     def start(self) -> None:
-        """Begin to serve in the running event loop. Called by the first request; again does nothing."""
+        """Begin to serve in the running event loop; the first request does it, others nothing."""
         if self.loop is None:
             self.loop = asyncio.get_running_loop()
-            self.cluster.start()
+            self.namespaces.cluster.start()
             _servers.append(self)
 
     @property
@@ -94,11 +67,8 @@ class SocketIOServer(socketio.AsyncServer):
     async def shutdown(self) -> None:
         """Close every connection with the reason "server shutting down", and stop."""
         self.eio.close_all("server shutting down")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=settings.CLOSE_TIMEOUT)
-        for task in self._tasks:
-            task.cancel()
-        await self.cluster.stop()
+        await self.namespaces.finished()
+        await self.namespaces.cluster.stop()
         await self.eio.shutdown()
         self.loop = None
         if self in _servers:
@@ -106,9 +76,7 @@ class SocketIOServer(socketio.AsyncServer):
 
     async def broadcast(self, emission: Emission) -> None:
         """Deliver an emission here and in every other process. Raises ChannelLayerError."""
-        count("emits")
-        self.local.deliver(emission)
-        await self.cluster.publish(emission)
+        await self.namespaces.broadcast(emission)
 
     # The engine's sink
 
@@ -125,14 +93,14 @@ class SocketIOServer(socketio.AsyncServer):
         if packet is None:
             return
         if packet.type == PacketType.CONNECT:
-            self._connect(client, packet)
+            self.namespaces.connect(client, packet, self._application_of(packet.namespace))
             return
         socket = client.sockets.get(packet.namespace)
         if socket is None:
             if packet.namespace not in client.left:
                 raise ProtocolError(f"a packet for {packet.namespace!r}, which was not joined")
         elif packet.type == PacketType.DISCONNECT:
-            self._leave(socket, "client namespace disconnect")
+            self.namespaces.leave(socket, "client namespace disconnect")
         elif socket.state is State.CONNECTING:
             raise ProtocolError(f"a packet for {packet.namespace!r} before it was joined")
         elif packet.type == PacketType.EVENT:
@@ -142,15 +110,21 @@ class SocketIOServer(socketio.AsyncServer):
 
     def closed(self, connection: Connection, reason: str) -> None:
         client: Client = connection.client
-        if client.timer is not None:
-            client.timer.cancel()
+        client.timer.cancel()
         for socket in list(client.sockets.values()):
-            self._leave(socket, reason)
+            self.namespaces.leave(socket, reason)
 
     def _never_joined(self, connection: Connection) -> None:
         count("refused.connect_timeout")
         logger.info("closed a connection that joined no namespace in time")
         connection.close("forced close")
+
+    def _application_of(self, namespace: str) -> Application | None:
+        if not rooms.is_namespace(namespace):
+            return None
+        if self._callbacks.serves(namespace):
+            return self._callbacks
+        return self._application if self._serves(namespace) else None
 
     def _event(self, socket: Socket, packet: Packet) -> None:
         if len(socket.inbox) >= settings.INBOX_EVENTS:
@@ -178,231 +152,24 @@ class SocketIOServer(socketio.AsyncServer):
         if answered is not None:
             answered(*packet.data)
 
-    # Connecting and leaving
-
-    def _connect(self, client: Client, packet: Packet) -> None:
-        namespace = packet.namespace
-        if namespace in client.sockets:
-            raise ProtocolError(f"a second connect to {namespace!r}")
-        application = self._application_of(namespace)
-        if application is None:
-            self._send(client.connection, PacketType.CONNECT_ERROR, namespace, INVALID_NAMESPACE)
-            return
-        if len(client.sockets) >= MAX_NAMESPACES:
-            raise ProtocolError(f"more than {MAX_NAMESPACES} namespaces over one connection")
-        socket = Socket(rooms.new_sid(self.node_id), namespace, client)
-        client.sockets[namespace] = self.sockets[socket.sid] = socket
-        socket.inbox.put({"type": "socketio.connect"})
-        socket.task = asyncio.get_running_loop().create_task(
-            self._run(application, socket, packet.data)
-        )
-        self.keep(socket.task)
-
-    def keep(self, task: asyncio.Task[Any]) -> None:
-        """Hold a task until it is done; the event loop itself holds tasks only weakly."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _application_of(self, namespace: str) -> Application | None:
-        if not rooms.is_namespace(namespace):
-            return None
-        if self._callbacks.serves(namespace):
-            return self._callbacks
-        return self._application if self._serves(namespace) else None
-
-    async def _run(
-        self, application: Application, socket: Socket, auth: dict[str, Any] | None
-    ) -> None:
-        send = functools.partial(self._perform, socket)
-        error = {"message": "Connection refused"}
-        try:
-            await application(_scope(socket, auth), socket.inbox.get, send)
-        except Exception as failure:  # whatever it was, the client is told and the log has it
-            if _is_unrouted(failure) and socket.state is State.CONNECTING:
-                error = INVALID_NAMESPACE
-            else:
-                logger.exception(
-                    "the application of %s failed, for %s", socket.namespace, socket.sid
-                )
-                error = {"message": "Internal error"}
-        if socket.state is State.CONNECTING:
-            self._refuse(socket, error)
-        elif socket.state is State.CONNECTED:
-            self._send_away(socket)
-
-    def _refuse(self, socket: Socket, error: dict[str, Any]) -> None:
-        socket.state = State.CLOSED
-        del socket.client.sockets[socket.namespace], self.sockets[socket.sid]
-        self._send(socket.connection, PacketType.CONNECT_ERROR, socket.namespace, error)
-
-    def _send_away(self, socket: Socket) -> None:
-        self._send(socket.connection, PacketType.DISCONNECT, socket.namespace)
-        self._leave(socket, "server namespace disconnect")
-
-    def _leave(self, socket: Socket, reason: str) -> None:
-        was_connected = socket.state is State.CONNECTED
-        socket.state = State.CLOSED
-        client = socket.client
-        del client.sockets[socket.namespace], self.sockets[socket.sid]
-        if len(client.left) < MAX_NAMESPACES:
-            client.left.add(socket.namespace)
-        if was_connected:
-            self.local.remove(socket)
-            self.cluster.unsubscribe(_groups(socket))
-        socket.inbox.put({"type": "socketio.disconnect", "reason": reason})
-        task = socket.task
-        if task is not None:
-            timer = self.eio.wheel.after(settings.CLOSE_TIMEOUT, task.cancel)
-            task.add_done_callback(lambda _: timer.cancel())
-
     # python-socketio's public methods that would reach into what is replaced
 
     async def disconnect(
         self, sid: str, namespace: str | None = None, ignore_queue: bool = False
     ) -> None:
         """Disconnect a client of this process from a namespace."""
-        socket = self.sockets.get(sid)
+        socket = self.namespaces.sockets.get(sid)
         if socket is not None and socket.namespace == (namespace or "/"):
-            self.close(socket)
+            self.namespaces.close(socket)
 
     def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
         """The request that opened the connection, as a WSGI environment."""
-        socket = self.sockets.get(sid)
+        socket = self.namespaces.sockets.get(sid)
         return None if socket is None else socket.connection.environ
 
     def instrument(self, *args: Any, **kwargs: Any) -> Any:
         """Not here: it patches sockets that this server does not have."""
         raise NotImplementedError("python-socketio's instrument() does not fit this server")
-
-    # What applications send
-
-    async def _perform(self, socket: Socket, message: ASGIMessage) -> None:
-        verb = _VERBS.get(message["type"])
-        if verb is None:
-            raise ValueError(
-                f"{message['type']!r} is no message of a socketio application; it may send"
-                f" {', '.join(_VERBS)}"
-            )
-        await verb(self, socket, message)
-
-    async def _accept(self, socket: Socket, message: ASGIMessage) -> None:
-        groups = _groups(socket)
-        await self.cluster.subscribe(groups)
-        if socket.state is not State.CONNECTING:  # the client left meanwhile
-            self.cluster.unsubscribe(groups)
-            return
-        socket.state = State.CONNECTED
-        client = socket.client
-        client.timer.cancel()
-        self.local.add(socket)
-        self._send(client.connection, PacketType.CONNECT, socket.namespace, {"sid": socket.sid})
-        held, socket.held = socket.held, []
-        for emit in held:
-            await self._emit(socket, emit)
-
-    async def _refuse_politely(self, socket: Socket, message: ASGIMessage) -> None:
-        if socket.state is State.CONNECTING:
-            error = {"message": message["message"]}
-            if message.get("data") is not None:
-                error["data"] = message["data"]
-            self._refuse(socket, error)
-
-    async def _ack(self, socket: Socket, message: ASGIMessage) -> None:
-        packet = Packet(PacketType.ACK, socket.namespace, message["args"], message["ack_id"])
-        messages = self._parser.encode(packet)
-        if socket.state is State.CONNECTED:
-            socket.send(messages)
-
-    async def _emit(self, socket: Socket, message: ASGIMessage) -> None:
-        if message.get("ack_id") is not None:
-            self._ask(socket, message)
-            return
-        to = message["to"]
-        emission = emissions.encode(
-            message["event"],
-            message["args"],
-            namespace=socket.namespace,
-            to=None if to is None else tuple(to),
-            skip=message.get("skip", ()),
-            volatile=message.get("volatile", False),
-        )
-        if socket.state is State.CONNECTING:
-            socket.held.append(message)
-        elif emission.to == (socket.sid,):
-            if socket.state is State.CONNECTED and socket.sid not in emission.skip:
-                socket.send(emission.messages, emission.volatile)
-        else:
-            await self.broadcast(emission)
-
-    def _ask(self, socket: Socket, message: ASGIMessage) -> None:
-        if tuple(message["to"] or ()) != (socket.sid,):
-            raise ValueError("an emit with an ack_id is for the socket itself: to=[its sid]")
-        if socket.state is State.CONNECTING:
-            raise RuntimeError("a client can be asked only once it is accepted, not in connect")
-        if socket.state is State.CLOSED:
-            return
-
-        def answered(*args: Any) -> None:
-            socket.inbox.put(
-                {"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)}
-            )
-
-        self.ask(socket, message["event"], message["args"], answered)
-
-    def ask(
-        self, socket: Socket, event: str, args: Iterable[Any], answered: Callable[..., Any]
-    ) -> None:
-        """Emit to one socket of this process; `answered` is called with what its client answers."""
-        ack_id = socket.expect_ack(answered)
-        packet = Packet(PacketType.EVENT, socket.namespace, [event, *args], ack_id)
-        try:
-            socket.send(self._parser.encode(packet))
-        except (TypeError, ValueError):
-            socket.answered(ack_id)
-            raise
-
-    async def _join(self, socket: Socket, message: ASGIMessage) -> None:
-        await self.join(socket, message["room"])
-
-    async def join(self, socket: Socket, room: str) -> None:
-        """Put a socket of this process into a room. Raises RoomError at `REALTIME["MAX_ROOMS"]`."""
-        if room in socket.rooms or room == socket.sid or socket.state is State.CLOSED:
-            return
-        if len(socket.rooms) >= settings.MAX_ROOMS:
-            raise RoomError(f"a socket may be in {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)")
-        if socket.state is State.CONNECTING:  # the acceptance makes it a member
-            socket.rooms.add(room)
-            return
-        self.local.join(socket, room)
-        await self.cluster.subscribe([rooms.group_name(socket.namespace, room)])
-
-    async def _leave_room(self, socket: Socket, message: ASGIMessage) -> None:
-        self.leave(socket, message["room"])
-
-    def leave(self, socket: Socket, room: str) -> None:
-        """Take a socket of this process out of a room."""
-        if room not in socket.rooms:
-            return
-        if socket.state is State.CONNECTED:
-            self.local.leave(socket, room)
-            self.cluster.unsubscribe([rooms.group_name(socket.namespace, room)])
-        else:
-            socket.rooms.discard(room)
-
-    async def _close(self, socket: Socket, message: ASGIMessage) -> None:
-        self.close(socket)
-
-    def close(self, socket: Socket) -> None:
-        """Send a socket of this process away from its namespace."""
-        if socket.state is State.CONNECTING:
-            self._refuse(socket, {"message": "Connection refused"})
-        elif socket.state is State.CONNECTED:
-            self._send_away(socket)
-
-    def _send(
-        self, connection: Connection, type: PacketType, namespace: str, data: Any = None
-    ) -> None:
-        connection.send(Frames(self._parser.encode(Packet(type, namespace, data))))
 
 
 _servers: list[SocketIOServer] = []
@@ -414,50 +181,6 @@ def serving() -> SocketIOServer | None:
         if server.running:
             return server
     return None
-
-
-_VERBS: dict[str, Callable[[SocketIOServer, Socket, ASGIMessage], Awaitable[None]]] = {
-    "socketio.emit": SocketIOServer._emit,
-    "socketio.ack": SocketIOServer._ack,
-    "socketio.join": SocketIOServer._join,
-    "socketio.leave": SocketIOServer._leave_room,
-    "socketio.accept": SocketIOServer._accept,
-    "socketio.refuse": SocketIOServer._refuse_politely,
-    "socketio.close": SocketIOServer._close,
-}
-
-
-def _scope(socket: Socket, auth: dict[str, Any] | None) -> dict[str, Any]:
-    request = socket.connection.scope
-    return {
-        "type": "socketio",
-        "asgi": {"version": "3.0"},
-        "path": socket.namespace,
-        "sid": socket.sid,
-        "auth": auth,
-        "headers": request["headers"],
-        "query_string": request["query_string"],
-        "client": request.get("client"),
-        "server": request.get("server"),
-        "scheme": request.get("scheme", "http"),
-        "transport": socket.connection.transport,
-        "rooms": socket.rooms,
-        "data": socket.data,
-    }
-
-
-def _groups(socket: Socket) -> list[str]:
-    """The channel layer's groups that this process needs for a socket."""
-    namespace = socket.namespace
-    return [
-        rooms.group_name(namespace),
-        *(rooms.group_name(namespace, room) for room in socket.rooms),
-    ]
-
-
-def _is_unrouted(failure: Exception) -> bool:
-    # Channels' URLRouter says so with a bare ValueError; guarded by tests/test_guards.py.
-    return isinstance(failure, ValueError) and str(failure).startswith("No route found for path")
 
 
 def _engine_options() -> dict[str, Any]:

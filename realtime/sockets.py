@@ -98,7 +98,7 @@ class Socket:
         return self.connection.send(Frames(messages), volatile)
 
     def expect_ack(self, answered: Callable[..., Any]) -> int:
-        """An id for an event that wants an answer; `answered` is called with the client's values."""
+        """An id for an event that wants an answer; `answered` gets the client's values."""
         self._last_ack += 1
         self._acks[self._last_ack] = answered
         return self._last_ack

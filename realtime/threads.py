@@ -1,9 +1,9 @@
 """The worker threads in which handlers meet the ORM.
 
-asgiref runs all thread-sensitive code, the async ORM's too, in one thread for the whole process, unless
-a context says otherwise: then one handler's slow query holds up every other socket. Here each running
-handler has a lane, a thread of its own out of a bounded number, which lives on with its database
-connection and is handed to the next handler.
+asgiref runs all thread-sensitive code, the async ORM's too, in one thread for the whole process,
+unless a context says otherwise: then one handler's slow query holds up every other socket. Here
+each running handler has a lane, a thread of its own out of a bounded number, which lives on with
+its database connection and is handed to the next handler.
 """
 
 import functools
@@ -41,9 +41,9 @@ class _LaneThread(ThreadPoolExecutor):
 class Lane(ThreadSensitiveContext):
     """A thread-sensitive context that outlives its handlers.
 
-    asgiref's own way in, `async with ThreadSensitiveContext(executor=...)`, can be entered once, and
-    refuses the ORM to a task that a handler left behind. So a lane is made the current context by the
-    two class attributes with which ThreadSensitiveContext does it.
+    asgiref's own way in, `async with ThreadSensitiveContext(executor=...)`, can be entered once,
+    and refuses the ORM to a task that a handler left behind. So a lane is made the current context
+    by the two class attributes with which ThreadSensitiveContext does it.
     """
 
     def __init__(self, number: int) -> None:

@@ -17,7 +17,13 @@ logger = logging.getLogger("realtime.engine")
 
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
+Take = Callable[[Connection, "str | bytes"], None]
+
 _CLOSE = {"type": "websocket.close"}
+
+
+def _size(event: dict[str, Any]) -> int:
+    return len(event["bytes"] if "bytes" in event else event["text"].encode())
 
 
 @awaitable_generator
@@ -42,14 +48,17 @@ class WebsocketWire(Wire):
     waits here.
     """
 
-    __slots__ = ("_asgi_send", "_closer", "_closing", "_finisher", "_queue")
+    __slots__ = ("_asgi_send", "_closer", "_closing", "_finisher", "_queue", "busy")
     name = "websocket"
 
     def __init__(self, connection: Connection, send: Send) -> None:
         super().__init__(connection)
         self._asgi_send = send
-        # Made when there is something to hold: an empty deque takes more memory than all the rest.
-        self._queue: deque[tuple[Any, int]] | None = None
+        # Items for the server with their numbers of packets and bytes. None while there are none:
+        # an empty deque takes more memory than all the rest.
+        self._queue: deque[tuple[Any, int, int]] | None = None
+        #: Whether the server takes nothing more for now.
+        self.busy = False
         self._finisher: asyncio.Task[None] | None = None
         self._closing = False
         self._closer: Handle | None = None
@@ -57,44 +66,40 @@ class WebsocketWire(Wire):
     # Out
 
     def send(self, frames: Frames, volatile: bool = False) -> bool:
-        if self.busy or self._queue:
+        if self.busy or self._queue is not None:
             if not self.admits(frames, volatile):
                 return False
             self.enqueue(frames)
             return True
-        self.write(frames)
+        for event in frames.events:
+            # Without a queue the order still holds: a server that is busy now got the first ones.
+            if self.busy:
+                self._push(event, 1, _size(event))
+            else:
+                self.put(event)
         return True
-
-    @property
-    def busy(self) -> bool:
-        """Whether the server takes nothing more for now."""
-        return self._finisher is not None
-
-    def write(self, frames: Frames) -> None:
-        """Hand the frames to the server, which is not busy and has got all that came before."""
-        self.enqueue(frames)
-        self.flush()
 
     def enqueue(self, frames: Frames) -> None:
         for event in frames.events:
-            self._push(event, len(event.get("text") or event.get("bytes", b"")))
+            self._push(event, 1, _size(event))
 
-    def put(self, item: Any) -> None:
-        """Hand one item of the queue to the server."""
+    def put(self, item: Any) -> bool:
+        """Hand one item of the queue to the server, which is not busy; False if it is too late."""
         self.step(item)
+        return True
 
-    def _push(self, item: Any, size: int) -> None:
+    def _push(self, item: Any, packets: int, size: int) -> None:
         if self._queue is None:
             self._queue = deque()
-        self._queue.append((item, size))
-        self.queued_messages += 1
+        self._queue.append((item, packets, size))
+        self.queued_messages += packets
         self.queued_bytes += size
 
     def flush(self) -> None:
         """Hand over what is queued, as far as the server takes it."""
         while self._queue and not self.busy:
-            item, size = self._queue.popleft()
-            self.queued_messages -= 1
+            item, packets, size = self._queue.popleft()
+            self.queued_messages -= packets
             self.queued_bytes -= size
             self.put(item)
         if not self._queue:
@@ -103,7 +108,7 @@ class WebsocketWire(Wire):
                 self._say_goodbye()
 
     def step(self, event: dict[str, Any]) -> None:
-        """Send one ASGI message without waiting; `busy` if the server is not done with it."""
+        """Send one ASGI message without waiting; `busy` until the server is done with it."""
         step = self._asgi_send(event)
         try:
             yielded = step.send(None)
@@ -112,15 +117,20 @@ class WebsocketWire(Wire):
         except Exception as error:
             self._broken(error)
             return
-        self._finisher = asyncio.get_running_loop().create_task(self._complete(step, yielded))
+        self.finish_later(_finish(step, yielded))
 
-    async def _complete(self, step: Coroutine[Any, Any, None], yielded: Any) -> None:
+    def finish_later(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Be busy until the work is done."""
+        self.busy = True
+        self._finisher = asyncio.get_running_loop().create_task(self._complete(work))
+
+    async def _complete(self, work: Coroutine[Any, Any, Any]) -> None:
         try:
-            await _finish(step, yielded)
+            await work
         except Exception as error:
             self._broken(error)
-        finally:
-            self._finisher = None
+        self._finisher = None
+        self.busy = False
         self.flush()
 
     def _broken(self, error: Exception) -> None:
@@ -128,6 +138,11 @@ class WebsocketWire(Wire):
         # disconnect); its websocket.disconnect is on the way.
         if not isinstance(error, OSError) and not self._closing:
             logger.warning("the server did not take a message for %r: %r", self.connection, error)
+
+    # In
+
+    def listen(self, take: Take) -> None:
+        """The reader is about to wait: messages may be passed to `take` without waking it."""
 
     # The end
 
@@ -151,8 +166,7 @@ class WebsocketWire(Wire):
     def abort(self) -> None:
         """Give up a client that does not take what is left for it."""
         self._discard()
-        if self._finisher is not None:
-            self._finisher.cancel()
+        self._stop()
 
     def gone(self) -> None:
         """The websocket is over."""
@@ -160,5 +174,8 @@ class WebsocketWire(Wire):
         self._discard()
         if self._closer is not None:
             self._closer.cancel()
+        self._stop()
+
+    def _stop(self) -> None:
         if self._finisher is not None:
             self._finisher.cancel()

@@ -7,12 +7,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from realtime.connection import Connection, Sessions, Wire
+from realtime.connection import Connection, Sessions
 from realtime.exceptions import ProtocolError
 from realtime.frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
 from realtime.transports.asgi import Send, WebsocketWire
+from realtime.transports.daphne import DaphneWire
 from realtime.transports.http import Receive
 from realtime.transports.polling import PollingWire
+from realtime.transports.uvicorn import UvicornWire
 
 logger = logging.getLogger("realtime.engine")
 
@@ -36,7 +38,8 @@ async def run(
     if (await receive())["type"] != "websocket.connect":
         return
     await send({"type": "websocket.accept"})
-    connection = sessions.admit(scope, lambda owner: wire_for(owner, send), greeting)
+    connection = sessions.admit(scope, lambda owner: _wire_for(owner, send), greeting)
+    assert isinstance(connection.wire, WebsocketWire)
     await _read(connection, connection.wire, receive)
 
 
@@ -44,14 +47,14 @@ async def upgrade(connection: Connection, receive: Receive, send: Send, *, allow
     """A websocket for a session that polls. If it does not finish, the session goes on polling."""
     if (await receive())["type"] != "websocket.connect":
         return
+    await send({"type": "websocket.accept"})
     polling = connection.wire
-    if not allowed or not isinstance(polling, PollingWire) or connection.upgrade is not None:
+    taken = connection.closed or connection.upgrade is not None
+    if taken or not allowed or not isinstance(polling, PollingWire):
         # A second websocket for a session that has one, or is about to: the first goes on.
-        await send({"type": "websocket.accept"})
         await send({"type": "websocket.close"})
         return
-    wire = connection.upgrade = wire_for(connection, send)
-    await send({"type": "websocket.accept"})
+    wire = connection.upgrade = _wire_for(connection, send)
     limits = connection.sessions.limits
     timer = connection.sessions.wheel.after(
         limits.upgrade_timeout, _give_up, connection, polling, wire
@@ -70,14 +73,14 @@ async def upgrade(connection: Connection, receive: Receive, send: Send, *, allow
         await _drain(wire, receive)
 
 
-def _give_up(connection: Connection, polling: PollingWire, wire: Wire) -> None:
+def _give_up(connection: Connection, polling: PollingWire, wire: WebsocketWire) -> None:
     if connection.upgrade is wire:
         connection.upgrade = None
         polling.release()
     wire.close(discard=True)
 
 
-def _switch(connection: Connection, polling: PollingWire, wire: Wire) -> None:
+def _switch(connection: Connection, polling: PollingWire, wire: WebsocketWire) -> None:
     connection.upgrade = None
     connection.wire = wire
     # In this order: what was queued while polling goes first, then whatever is sent from now on.
@@ -88,7 +91,7 @@ def _switch(connection: Connection, polling: PollingWire, wire: Wire) -> None:
 
 
 async def _probe(
-    connection: Connection, polling: PollingWire, wire: Wire, receive: Receive
+    connection: Connection, polling: PollingWire, wire: WebsocketWire, receive: Receive
 ) -> bool:
     """Whether the client asked for the upgrade and then completed it, while the session lived."""
     if _frame(await receive()) != _PROBE or connection.upgrade is not wire:
@@ -106,15 +109,15 @@ def _frame(event: dict[str, Any]) -> str | bytes | None:
     return text if text is not None else data
 
 
-async def _read(connection: Connection, wire: Wire, receive: Receive) -> None:
+async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -> None:
     """Pass on what the client sends until its websocket is over."""
     reason = "transport close"
     try:
+        wire.listen(_take)
         while (frame := _frame(await receive())) is not None:
-            if connection.paused:
-                await connection.readable()
-            if not connection.closed:
-                _take(connection, frame)
+            await connection.readable()
+            _take(connection, frame)
+            wire.listen(_take)
     except asyncio.CancelledError:
         # Daphne cancels its applications when it stops.
         reason = "server shutting down"
@@ -125,6 +128,8 @@ async def _read(connection: Connection, wire: Wire, receive: Receive) -> None:
 
 
 def _take(connection: Connection, frame: str | bytes) -> None:
+    if connection.closed:
+        return
     if not fits(frame, connection.sessions.limits.max_payload):
         logger.warning("%r is closed: its message is over the limit", connection)
         connection.close("transport error", discard=True)
@@ -137,7 +142,7 @@ def _take(connection: Connection, frame: str | bytes) -> None:
     connection.receive(kind, data)
 
 
-async def _drain(wire: Wire, receive: Receive) -> None:
+async def _drain(wire: WebsocketWire, receive: Receive) -> None:
     """Wait for the end of a websocket that is being closed."""
     try:
         while (await receive())["type"] != "websocket.disconnect":
@@ -146,5 +151,10 @@ async def _drain(wire: Wire, receive: Receive) -> None:
         wire.gone()
 
 
-def wire_for(connection: Connection, send: Send) -> Wire:
-    return WebsocketWire(connection, send)
+def _wire_for(connection: Connection, send: Send) -> WebsocketWire:
+    """The best wire for the server that `send` belongs to."""
+    return (
+        DaphneWire.find(connection, send)
+        or UvicornWire.find(connection, send)
+        or WebsocketWire(connection, send)
+    )

@@ -1,0 +1,143 @@
+"""Websockets under Daphne, on Twisted's transport.
+
+Daphne's `send` costs four times the frame's write, never waits, and so has no bound; Twisted's
+`write` only buffers until the reactor's next turn. Frames go straight to the socket while nothing
+is buffered. What a client does not read makes Twisted pause this wire, which then holds the rest.
+
+tests/conformance/test_engine_guards.py fails if a release moves one of the names used here.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+from realtime.connection import Connection
+from realtime.frames import Frames
+from realtime.transports.asgi import Take, WebsocketWire
+from realtime.transports.direct import DirectWire, Inlet
+
+
+def find_protocol(send: Any) -> Any:
+    """The websocket protocol object behind Daphne's `send`; None for any other callable.
+
+    `daphne.server.Server.create_application` passes `partial(self.handle_reply, protocol)`. It
+    offers no other way to the connection.
+    """
+    module = sys.modules.get("daphne.ws_protocol")
+    if module is None or not isinstance(send, partial) or len(send.args) != 1:
+        return None
+    protocol = send.args[0]
+    return protocol if isinstance(protocol, module.WebSocketProtocol) else None
+
+
+class DaphneWire(DirectWire):
+    """A Twisted producer (`IPushProducer`) beside a wire."""
+
+    __slots__ = ("_protocol", "_socket", "_transport")
+
+    def __init__(self, connection: Connection, send: Any, protocol: Any) -> None:
+        super().__init__(connection, send)
+        self._protocol = protocol
+        self._transport = protocol.transport
+        self._socket = _plain_socket(protocol.transport)
+        # The HTTP channel that read the upgrade request is still registered. It would pause
+        # reading along with writing, so that a slow reader's pongs were never seen.
+        self._transport.unregisterProducer()
+        self._transport.registerProducer(self, True)
+
+    @classmethod
+    def find(cls, connection: Connection, send: Any) -> WebsocketWire | None:
+        protocol = find_protocol(send)
+        if protocol is None or protocol.state != protocol.STATE_OPEN:
+            return None
+        return cls(connection, send, protocol)
+
+    # Out
+
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        if self.busy or self._queue is not None:
+            if not self.admits(frames, volatile):
+                return False
+            self.enqueue(frames)
+            return True
+        return self.put(frames.websocket or frames.frame())
+
+    def put(self, item: bytes) -> bool:
+        if self._protocol.state != self._protocol.STATE_OPEN:
+            return False
+        transport = self._transport
+        # dataBuffer and _tempDataBuffer are the two halves of Twisted's write buffer: bytes may
+        # pass the transport only while both are empty.
+        if self._socket is None or transport.dataBuffer or transport._tempDataBuffer:
+            transport.write(item)
+            return True
+        try:
+            sent = self._socket.send(item)
+        except OSError:
+            # Would block, or broken: either is for the transport to deal with.
+            sent = 0
+        if sent != len(item):
+            transport.write(item[sent:])
+        return True
+
+    @property
+    def buffered_bytes(self) -> int:
+        transport = self._transport
+        if self._socket is None:
+            return self.queued_bytes
+        held: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+        return self.queued_bytes + held
+
+    # IPushProducer
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        self.busy = True
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        self.busy = False
+        if self._protocol.state != self._protocol.STATE_OPEN:
+            # Twisted closes a drained connection only once no producer is registered.
+            self._transport.unregisterProducer()
+            return
+        self.flush()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        self.busy = False
+
+    # In
+
+    def listen(self, take: Take) -> None:
+        # Daphne's inbound queue has no bound, and waking a task for each message costs more than
+        # to handle it: `WebSocketProtocol.onMessage` puts into this attribute.
+        if self._inlet is None and self._protocol.application_queue.empty():
+            self._inlet = Inlet(self.connection, self._protocol.application_queue, take)
+            self._protocol.application_queue = self._inlet
+        elif self._inlet is not None and self._inlet.empty():
+            self._inlet.direct = True
+
+    def pause_reading(self) -> None:
+        self._transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        self._transport.resumeProducing()
+
+    # The end
+
+    def _say_goodbye(self) -> None:
+        super()._say_goodbye()
+        self._transport.unregisterProducer()
+
+    def abort(self) -> None:
+        super().abort()
+        self._transport.abortConnection()
+
+
+def _plain_socket(transport: Any) -> Any:
+    """The socket of a plain TCP connection; None under TLS and for what is not known."""
+    from twisted.internet import tcp
+
+    if type(transport) is tcp.Server and not transport.TLS:
+        return transport.getHandle()
+    return None

@@ -1,0 +1,105 @@
+"""Websockets under uvicorn, on asyncio's transport.
+
+uvicorn frames a message anew for each recipient; here the frame is built once and written to the
+protocol's transport. uvicorn's flow control says when the client does not read.
+
+Known are the implementations on wsproto and on websockets' sans-I/O core (`--ws auto`, `wsproto`,
+`websockets-sansio`). The deprecated one on websockets' legacy API has a writer lock of its own and
+keeps the plain ASGI `send`.
+
+tests/conformance/test_engine_guards.py fails if a release moves one of the names used here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from realtime.connection import Connection
+from realtime.frames import Frames
+from realtime.transports.asgi import Take, WebsocketWire
+from realtime.transports.direct import DirectWire, Inlet
+
+#: Module and class of each protocol whose attributes are known.
+IMPLEMENTATIONS = (
+    ("uvicorn.protocols.websockets.wsproto_impl", "WSProtocol"),
+    ("uvicorn.protocols.websockets.websockets_sansio_impl", "WebSocketsSansIOProtocol"),
+)
+
+
+def find_protocol(send: Any) -> Any:
+    """The protocol object whose `send` method this is; None for any other callable."""
+    owner = getattr(send, "__self__", None)
+    for module_name, class_name in IMPLEMENTATIONS:
+        known = getattr(sys.modules.get(module_name), class_name, None)
+        if known is not None and type(owner) is known and send.__func__ is known.send:
+            return owner
+    return None
+
+
+class UvicornWire(DirectWire):
+    __slots__ = ("_protocol", "_transport")
+
+    def __init__(self, connection: Connection, send: Any, protocol: Any) -> None:
+        super().__init__(connection, send)
+        self._protocol = protocol
+        self._transport = protocol.transport
+
+    @classmethod
+    def find(cls, connection: Connection, send: Any) -> WebsocketWire | None:
+        protocol = find_protocol(send)
+        if protocol is None or not protocol.handshake_complete:
+            return None
+        return cls(connection, send, protocol)
+
+    # Out
+
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        if self.busy or self._queue is not None:
+            if not self.admits(frames, volatile):
+                return False
+            self.enqueue(frames)
+            return True
+        return self.put(frames.websocket or frames.frame())
+
+    def put(self, item: bytes) -> bool:
+        protocol = self._protocol
+        # No frame may follow the close frame, and uvicorn closes the transport after the client's.
+        if protocol.close_sent or self._transport.is_closing():
+            return False
+        self._transport.write(item)
+        # `pause_writing` clears the event when the transport holds more than its high-water mark.
+        if not protocol.writable.is_set():
+            self.finish_later(protocol.writable.wait())
+        return True
+
+    @property
+    def buffered_bytes(self) -> int:
+        held: int = self._transport.get_write_buffer_size()
+        return self.queued_bytes + held
+
+    # In
+
+    def listen(self, take: Take) -> None:
+        # uvicorn puts messages into `queue`, and pauses the transport after each one until the
+        # application takes it: two system calls and a task's turn for every message.
+        protocol = self._protocol
+        if self._inlet is None and protocol.queue.empty():
+            protocol.queue = self._inlet = Inlet(self.connection, protocol.queue, take)
+        elif self._inlet is None or not self._inlet.empty():
+            return
+        self._inlet.direct = True
+        # "Paused already": what the connection takes at once needs no pause.
+        protocol.read_paused = True
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    # The end
+
+    def abort(self) -> None:
+        super().abort()
+        self._transport.abort()
