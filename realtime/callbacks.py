@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import socketio.exceptions
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
+from .events import shortened
 from .exceptions import ConnectionRefused, EventError
 from .threads import lanes
 
@@ -62,13 +63,13 @@ class CallbackApplication:
         try:
             result = await self._trigger(event, namespace, sid, *args)
         except EventError as error:
-            logger.warning("event %r of %s failed: %s", event, sid, error)
+            logger.warning("event %s of %s failed: %s", shortened(event), sid, error)
             return [error.as_dict()]
         except Exception:  # a handler's bug costs its client an error, never the connection
-            logger.exception("the handler of event %r raised, for %s", event, sid)
+            logger.exception("the handler of event %s raised, for %s", shortened(event), sid)
             return [EventError("Internal error", code="internal").as_dict()]
         if result is self._server.not_handled:
-            return [EventError(f"unknown event {event!r}", code="unknown_event").as_dict()]
+            return [EventError(f"unknown event {shortened(event)}", code="unknown_event").as_dict()]
         return list(result) if isinstance(result, tuple) else [result]
 
     async def _trigger(self, event: str, namespace: str, *args: Any) -> Any:

@@ -35,7 +35,9 @@ class Settings:
     def __getattr__(self, name: str) -> Any:
         if name not in DEFAULTS:
             raise AttributeError(f"REALTIME has no key {name!r}")
-        value = getattr(django_settings, "REALTIME", {}).get(name, DEFAULTS[name])
+        chosen = getattr(django_settings, "REALTIME", {})
+        # What is no dict is refused by a system check, which needs these defaults itself.
+        value = chosen.get(name, DEFAULTS[name]) if isinstance(chosen, dict) else DEFAULTS[name]
         setattr(self, name, value)
         return value
 

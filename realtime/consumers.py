@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.dispatch import Signal
 
 from . import rooms, signals
-from .events import CATCH_ALL, Handler, handlers_of
+from .events import CATCH_ALL, Handler, handlers_of, shortened
 from .exceptions import ConnectionRefused, EventError, PermissionRefused
 from .mailbox import ASGIMessage, Mailbox, Receive
 from .permissions import BasePermission
@@ -153,11 +153,11 @@ class SocketIOConsumer(SocketVerbs):
             if handler is None or not handler.takes_ack:
                 await (ack(*result) if isinstance(result, tuple) else ack(result))
         except EventError as error:
-            logger.warning("event %r of %s failed: %s", name, self.sid, error)
+            logger.warning("event %s of %s failed: %s", shortened(name), self.sid, error)
             await ack(error.as_dict())
             await self._announce(signals.event_failed, event=name, args=args, exception=error)
         except Exception as error:
-            logger.exception("the handler of event %r raised, for %s", name, self.sid)
+            logger.exception("the handler of event %s raised, for %s", shortened(name), self.sid)
             await ack(EventError("Internal error", code="internal").as_dict())
             await self._announce(signals.event_failed, event=name, args=args, exception=error)
         else:
@@ -173,7 +173,7 @@ class SocketIOConsumer(SocketVerbs):
         self, name: str, handler: Handler | None, args: list[Any], ack: Ack
     ) -> Any:
         if handler is None:
-            raise EventError(f"unknown event {name!r}", code="unknown_event")
+            raise EventError(f"unknown event {shortened(name)}", code="unknown_event")
         handler.check(args)
         for permission in self._event_permissions:
             if not await permission.may_handle(self, name, args):

@@ -29,7 +29,7 @@ logger = logging.getLogger("realtime.engine")
 _OWN_OPTIONS = ("upgrade_timeout", "close_timeout", "outbox_messages", "outbox_bytes")
 
 
-class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
+class EngineServer(engineio.AsyncServer):
     """An ASGI application for the requests of the Engine.IO path.
 
     Takes the options of `engineio.AsyncServer` and the fields of `Limits`. The `sink` is told of

@@ -130,3 +130,9 @@ def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
         if function is not None:
             found[options.name] = Handler(options, function)
     return found
+
+
+def shortened(name: Any) -> str:
+    """An event's name for logs and answers: it is the client's, and may be as long as a packet."""
+    text = str(name)
+    return repr(name if len(text) <= 100 else f"{text[:100]}...")

@@ -16,6 +16,10 @@ from typing import Any
 logger = logging.getLogger("realtime.engine")
 
 
+#: Seconds by which a loop may run a timer early; uvloop counts in milliseconds.
+CLOCK_RESOLUTION = 0.001
+
+
 class Handle:
     """A callback that will run once, unless it is cancelled before."""
 
@@ -80,8 +84,7 @@ class TimerWheel:
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        # The loop may run a timer early by its clock's resolution: half a tick is plenty for that.
-        while self._order and (self._order[0] - 0.5) * self.tick <= now:
+        while self._order and self._order[0] * self.tick <= now + CLOCK_RESOLUTION:
             self._fire(self._buckets.pop(heapq.heappop(self._order)))
         if self._order:
             self._schedule(loop)

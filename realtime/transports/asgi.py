@@ -19,7 +19,7 @@ Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 Take = Callable[[Connection, "str | bytes"], None]
 
-_CLOSE = {"type": "websocket.close"}
+CLOSE_EVENT = {"type": "websocket.close"}
 
 
 def _size(event: dict[str, Any]) -> int:
@@ -48,7 +48,15 @@ class WebsocketWire(Wire):
     waits here.
     """
 
-    __slots__ = ("_asgi_send", "_closer", "_closing", "_finisher", "_queue", "busy")
+    __slots__ = (
+        "_asgi_send",
+        "_closer",
+        "_closing",
+        "_finisher",
+        "_queue",
+        "_said_goodbye",
+        "busy",
+    )
     name = "websocket"
 
     def __init__(self, connection: Connection, send: Send) -> None:
@@ -60,7 +68,7 @@ class WebsocketWire(Wire):
         #: Whether the server takes nothing more for now.
         self.busy = False
         self._finisher: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = self._said_goodbye = False
         self._closer: Handle | None = None
 
     # Out
@@ -72,12 +80,14 @@ class WebsocketWire(Wire):
             self.enqueue(frames)
             return True
         for event in frames.events:
-            # Without a queue the order still holds: a server that is busy now got the first ones.
-            if self.busy:
-                self._push(event, 1, _size(event))
-            else:
-                self.put(event)
+            self._put_or_push(event)
         return True
+
+    def _put_or_push(self, event: dict[str, Any]) -> None:
+        if self.busy:
+            self._push(event, 1, _size(event))
+        else:
+            self.put(event)
 
     def enqueue(self, frames: Frames) -> None:
         for event in frames.events:
@@ -109,15 +119,23 @@ class WebsocketWire(Wire):
 
     def step(self, event: dict[str, Any]) -> None:
         """Send one ASGI message without waiting; `busy` until the server is done with it."""
-        step = self._asgi_send(event)
+        sending = self._asgi_send(event)
+        if asyncio.current_task() is None:
+            # Servers may use asyncio.timeout() in `send`, which works in tasks only.
+            self.finish_later(sending)
+        else:
+            self.advance(sending)
+
+    def advance(self, sending: Coroutine[Any, Any, None]) -> None:
+        """Step a coroutine of `send` once; a task finishes it if it suspends."""
         try:
-            yielded = step.send(None)
+            yielded = sending.send(None)
         except StopIteration:
             return
         except Exception as error:
             self._broken(error)
             return
-        self.finish_later(_finish(step, yielded))
+        self.finish_later(_finish(sending, yielded))
 
     def finish_later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Be busy until the work is done."""
@@ -161,7 +179,10 @@ class WebsocketWire(Wire):
         self.queued_bytes = self.queued_messages = 0
 
     def _say_goodbye(self) -> None:
-        self.step(_CLOSE)
+        if not self._said_goodbye:
+            self._said_goodbye = True
+            # Servers may wait for the client's close frame, with a timeout.
+            self.finish_later(self._asgi_send(CLOSE_EVENT))
 
     def abort(self) -> None:
         """Give up a client that does not take what is left for it."""

@@ -127,6 +127,7 @@ class DaphneWire(DirectWire):
 
     def _say_goodbye(self) -> None:
         super()._say_goodbye()
+        # Twisted closes a drained connection only once no producer is registered.
         self._transport.unregisterProducer()
 
     def abort(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from realtime.connection import Connection
 from realtime.frames import Frames
-from realtime.transports.asgi import Take, WebsocketWire
+from realtime.transports.asgi import CLOSE_EVENT, Take, WebsocketWire
 
 
 class Inlet:
@@ -54,3 +54,9 @@ class DirectWire(WebsocketWire):
     def enqueue(self, frames: Frames) -> None:
         data = frames.frame()
         self._push(data, len(frames.packets), len(data))
+
+    def _say_goodbye(self) -> None:
+        # The known servers only write the close frame: no task is needed for it.
+        if not self._said_goodbye:
+            self._said_goodbye = True
+            self.advance(self._asgi_send(CLOSE_EVENT))

@@ -187,6 +187,10 @@ async def post(sessions: Sessions, sid: str, scope: dict[str, Any], receive: Rec
     except ProtocolError as error:
         connection.reject(str(error))
         raise Refused(BAD_REQUEST) from None
+    await _feed(connection, packets)
+
+
+async def _feed(connection: Connection, packets: list[tuple[str, str | bytes]]) -> None:
     for kind, data in packets:
         await connection.readable()
         if connection.closed:

@@ -29,9 +29,9 @@ IMPLEMENTATIONS = (
 
 def find_protocol(send: Any) -> Any:
     """The protocol object whose `send` method this is; None for any other callable."""
-    owner = getattr(send, "__self__", None)
+    owner: Any = getattr(send, "__self__", None)
     for module_name, class_name in IMPLEMENTATIONS:
-        known = getattr(sys.modules.get(module_name), class_name, None)
+        known: Any = getattr(sys.modules.get(module_name), class_name, None)
         if known is not None and type(owner) is known and send.__func__ is known.send:
             return owner
     return None

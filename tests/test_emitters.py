@@ -1,0 +1,96 @@
+"""emit and aemit where nothing needs a server: refusals, and what is encoded when."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from realtime import aemit, emissions, emit
+from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
+from realtime.metrics import counts
+
+
+def test_in_memory_layer_without_a_server_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ChannelLayerError, match="configure channels_redis"):
+        emit("event", 1)
+
+
+async def test_aemit_is_refused_the_same_way() -> None:
+    with pytest.raises(ChannelLayerError, match="configure channels_redis"):
+        await aemit("event", 1)
+
+
+def test_no_channel_layer_is_refused_with_its_name(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {}
+    with pytest.raises(ChannelLayerError, match="CHANNEL_LAYERS has no 'default'"):
+        emit("event", 1)
+
+
+async def test_emit_in_async_code_is_refused() -> None:
+    with pytest.raises(SyncEmitInAsyncCode, match="await aemit"):
+        emit("event", 1)
+
+
+def test_fail_silently_logs_and_counts(caplog: pytest.LogCaptureFixture) -> None:
+    before = counts["emits.silenced"]
+    emit("event", 1, fail_silently=True)
+    assert counts["emits.silenced"] == before + 1
+    assert "configure channels_redis" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "error"),
+    [
+        ([object()], {}, TypeError),
+        ([float("nan")], {}, ValueError),
+        ([{1, 2}], {}, TypeError),
+        ([b"x"] * 11, {}, ValueError),
+        ([b"x", {"_placeholder": True, "num": 0}], {}, ValueError),
+        ([], {"namespace": "chat"}, ValueError),
+        ([], {"to": 5}, RoomError),
+        ([], {"to": User()}, RoomError),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_even_silently(
+    args: list[Any], options: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        emit("event", *args, fail_silently=True, **options)
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", "newListener"])
+def test_reserved_event_names_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        emit(name)
+
+
+@pytest.mark.django_db
+def test_on_commit_encodes_at_once_and_sends_after_the_commit(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    with pytest.raises(TypeError):
+        emit("event", object(), on_commit=True)
+    with (
+        pytest.raises(ChannelLayerError),
+        django_capture_on_commit_callbacks(execute=True) as callbacks,
+        transaction.atomic(),
+    ):
+        emit("event", 1, on_commit=True)
+    assert len(callbacks) == 1
+
+
+def test_djangos_types_are_encoded() -> None:
+    import datetime
+    import decimal
+    import uuid
+
+    emission = emissions.encode(
+        "event",
+        [decimal.Decimal("1.50"), datetime.date(2026, 1, 2), uuid.UUID(int=1)],
+        namespace="/",
+        to=None,
+    )
+    assert emission.messages == (
+        '2["event","1.50","2026-01-02","00000000-0000-0000-0000-000000000001"]',
+    )

@@ -1,0 +1,68 @@
+"""Guards: what we rely on in other libraries beyond their documented API.
+
+A test that fails here after an upgrade means that a library moved it; the message says who used it.
+"""
+
+import asyncio
+import inspect
+import re
+import threading
+from typing import Any
+
+import pytest
+import socketio
+from asgiref.sync import sync_to_async
+from channels.routing import URLRouter
+
+from realtime.cluster import CHANNEL_CAPACITY, layer
+from realtime.server import SocketIOServer
+from realtime.threads import Lanes
+
+
+def test_socketio_builds_its_engine_through_the_hook() -> None:
+    source = inspect.getsource(socketio.AsyncServer.__mro__[1].__init__)
+    assert "self._engineio_server_class()(**engineio_options)" in source
+
+
+def test_socketio_looks_handlers_up_by_event_and_namespace() -> None:
+    server = SocketIOServer()
+    handler, args = object(), ("sid", 1)
+    server.on("known", handler, namespace="/x")
+    assert server._get_event_handler("known", "/x", args) == (handler, args)
+    assert server._get_event_handler("other", "/x", args) == (None, args)
+    assert server._get_namespace_handler("/x", args) == (None, args)
+
+
+async def test_urlrouter_says_that_it_has_no_route() -> None:
+    with pytest.raises(ValueError, match=r"^No route found for path"):
+        await URLRouter([])({"type": "socketio", "path": "/nope"}, None, None)
+
+
+async def test_asgiref_runs_sensitive_code_in_the_lane_of_the_task() -> None:
+
+    lanes = Lanes(2)
+    names = []
+
+    async def handler() -> None:
+        lane = lanes.acquire()
+        names.append(await sync_to_async(lambda: threading.current_thread().name)())
+        lanes.release(lane)
+
+    async def both() -> None:
+        first, second = lanes.acquire(), lanes.acquire()
+        assert first is not second
+        lanes.release(first)
+        lanes.release(second)
+
+    await asyncio.create_task(handler())
+    await asyncio.create_task(both())
+    assert re.fullmatch(r"realtime-\d+_0", names[0])
+
+
+def test_redis_layer_keeps_capacities_as_a_list_of_patterns(settings: Any) -> None:
+    backend = "channels_redis.core.RedisChannelLayer"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend}}
+    found = layer()
+    assert found is not None
+    assert found.get_capacity("realtime.abc!def") == CHANNEL_CAPACITY
+    assert found.get_capacity("specific.abc!def") == 100
