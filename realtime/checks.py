@@ -26,7 +26,13 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def _check_keys() -> list[CheckMessage]:
     value = getattr(django_settings, "REALTIME", {})
     if not isinstance(value, dict):
-        return [Error("REALTIME is not a dict.", id="realtime.E003")]
+        return [
+            Error(
+                "REALTIME is not a dict.",
+                hint=f"It is a dict with the keys {', '.join(sorted(DEFAULTS))}.",
+                id="realtime.E003",
+            )
+        ]
     return [
         Error(
             f"REALTIME has the unknown key {key!r}.",
