@@ -6,9 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from .conf import settings
 from .json import django_default
-from .packets import JSONParser, Message, MsgpackParser, Packet, PacketType, Parser
+from .packets import JSONParser, Message, Packet, PacketType, Parser
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +30,15 @@ class Emission:
 
 @functools.cache
 def _parser(name: str, json: str) -> Parser:
-    if name == "msgpack":
-        return MsgpackParser(django_default)
-    return JSONParser(importlib.import_module(json))
+    if name == "json":
+        return JSONParser(importlib.import_module(json))
+    try:
+        from .msgpack_packets import MsgpackParser  # its library is an extra
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            'REALTIME["PARSER"] = "msgpack" needs the library: pip install msgpack'
+        ) from error
+    return MsgpackParser(django_default)
 
 
 def parser() -> Parser:

@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol, TypeGuard
-
-import msgpack
+from typing import Any, NamedTuple, Protocol
 
 from .exceptions import ProtocolError
 
@@ -64,7 +62,8 @@ class Parser(Protocol):
         """A decoder for a new connection."""
 
 
-def _check_event_name(data: list[Any]) -> None:
+def check_event_name(data: list[Any]) -> None:
+    """Raise ValueError if an event that we send has a reserved name."""
     if data[0] in RESERVED_EVENTS:
         raise ValueError(f"{data[0]!r} is a reserved event name of Socket.IO; choose another")
 
@@ -92,7 +91,7 @@ class JSONParser:
         text = ""
         if data is not None:
             if type == PacketType.EVENT:
-                _check_event_name(data)
+                check_event_name(data)
             text = self._dump(data, attachments)
         kind = str(int(type))
         if attachments:
@@ -185,7 +184,7 @@ class JSONDecoder:
         except (ValueError, RecursionError) as error:
             raise ProtocolError("payload is not JSON") from error
         if text.count("[", at) + text.count("{", at) > MAX_DEPTH:
-            _check_depth(value)
+            check_depth(value)
         return value
 
 
@@ -224,7 +223,8 @@ def _ack_id(text: str, at: int) -> tuple[int | None, int]:
     return int(digits[0]), digits.end()
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
+    """Raise ProtocolError if lists and objects are nested deeper than MAX_DEPTH."""
     level = [value]
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
@@ -284,64 +284,3 @@ def _reconstruct(data: Any, attachments: list[bytes]) -> Any:
     if len(used) != len(attachments):
         raise ProtocolError("an attachment without a placeholder")
     return filled
-
-
-class MsgpackParser:
-    """The `socket.io-msgpack-parser` encoding: one binary message for each packet."""
-
-    name = "msgpack"
-
-    def __init__(self, default: Callable[[Any], Any]) -> None:
-        self._default = default
-
-    def encode(self, packet: Packet) -> tuple[Message, ...]:
-        if packet.type == PacketType.EVENT:
-            _check_event_name(packet.data)
-        fields: dict[str, Any] = {"type": int(packet.type), "nsp": packet.namespace}
-        if packet.data is not None:
-            fields["data"] = packet.data
-        if packet.id is not None:
-            fields["id"] = packet.id
-        packed: bytes = msgpack.packb(fields, default=self._default, unicode_errors="surrogatepass")
-        return (packed,)
-
-    def decoder(self) -> "MsgpackDecoder":
-        return MsgpackDecoder()
-
-
-def _undefined(code: int, data: bytes) -> Any:
-    # notepack writes JavaScript's undefined as extension 0; other extensions mean nothing to us.
-    if code == 0:
-        return None
-    raise ProtocolError(f"the msgpack extension type {code}")
-
-
-class MsgpackDecoder:
-    """Decodes msgpack packets; they hold their binary data themselves, so there is no state."""
-
-    __slots__ = ()
-
-    def feed(self, message: Message) -> Packet | None:
-        if isinstance(message, str):
-            raise ProtocolError("a text message; this server speaks the msgpack parser")
-        try:
-            fields = msgpack.unpackb(message, ext_hook=_undefined, unicode_errors="surrogatepass")
-        except ProtocolError:
-            raise
-        except Exception as error:  # msgpack raises its own errors, ValueError and TypeError
-            raise ProtocolError("not msgpack") from error
-        if not isinstance(fields, dict):
-            raise ProtocolError("a packet that is not a map")
-        type, namespace, id = fields.get("type"), fields.get("nsp", "/"), fields.get("id")
-        if not _is_int(type) or not isinstance(namespace, str):
-            raise ProtocolError("a packet without its type or namespace")
-        if id is not None and not (_is_int(id) and 0 <= id < 10**MAX_ID_DIGITS):
-            raise ProtocolError("an ack id that is not a number")
-        packet = Packet(type, namespace.partition("?")[0] or "/", fields.get("data"), id)
-        check(packet)
-        _check_depth(packet.data)
-        return packet
-
-
-def _is_int(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
