@@ -8,6 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
+from django.test import TestCase
 
 from realtime import ConnectionRefused, EventError, SocketIOConsumer, event, rooms
 from realtime.exceptions import CallError, CallTimeout
@@ -534,3 +535,21 @@ class TestDeclarations:
         assert "nothing" not in Less.handlers
         assert "nothing" in Echo.handlers
         assert Less.handlers["named event"].call is Less.named
+
+
+class TestInDjangosTestCase(TestCase):
+    async def test_handlers_see_the_tests_own_transaction(self) -> None:
+        class Users(SocketIOConsumer):
+            @event
+            def plain(self) -> int:
+                return User.objects.count()
+
+            @event
+            async def asynchronous(self) -> int:
+                return await User.objects.acount()
+
+        await User.objects.acreate(username="ada")
+        client = await connected(Users)
+        self.assertEqual(await client.call("plain"), 1)
+        self.assertEqual(await client.call("asynchronous"), 1)
+        await client.disconnect()
