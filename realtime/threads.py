@@ -6,13 +6,14 @@ each running handler has a lane, a thread of its own out of a bounded number, wh
 its database connection and is handed to the next handler.
 """
 
+import asyncio
 import functools
 import itertools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 from django.db import close_old_connections
 
 from .conf import settings
@@ -61,15 +62,23 @@ class Lanes:
         self._idle = lanes[::-1]
         self._shared = itertools.cycle(lanes)
 
-    def acquire(self) -> Lane:
-        """A lane for a handler that is about to run; from here on the current task's context."""
+    def acquire(self) -> Lane | None:
+        """A lane for a handler that is about to run; from here on the current task's context.
+
+        None where sync code waits for this event loop, as Django's TestCase does for an async test:
+        then handlers use that code's own thread, and so its database connection and transaction.
+        """
+        if asyncio.get_running_loop() in AsyncToSync.loop_thread_executors:
+            return None
         lane = self._idle.pop() if self._idle else next(self._shared)
         lane.users += 1
         SyncToAsync.thread_sensitive_context.set(lane)
         return lane
 
-    def release(self, lane: Lane) -> None:
+    def release(self, lane: Lane | None) -> None:
         """Give a lane back. A task that goes on past its handler may still use it."""
+        if lane is None:
+            return
         lane.users -= 1
         lane.thread.tidy()
         if not lane.users:
