@@ -22,9 +22,10 @@ DEFAULTS: Mapping[str, Any] = {
     "CALL_TIMEOUT": 60.0,
     "THREADS": 32,
     "MAX_PAYLOAD": 1_000_000,
-    "OUTBOX_MESSAGES": 1_000,
+    "OUTBOX_MESSAGES": 10_000,
     "OUTBOX_BYTES": 8_000_000,
     "INBOX_EVENTS": 1_000,
+    "EVENT_RATE": 5_000,
     "MAX_ROOMS": 1_000,
 }
 

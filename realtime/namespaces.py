@@ -31,6 +31,7 @@ from .manager import Manager
 from .metrics import count
 from .packets import Packet, PacketType, Parser
 from .sockets import Client, Socket, State
+from .threads import is_being_cancelled
 from .timers import TimerWheel
 
 logger = logging.getLogger("realtime.server")
@@ -85,7 +86,7 @@ class Namespaces:
             raise ProtocolError(f"more than {MAX_NAMESPACES} namespaces over one connection")
         socket = Socket(rooms.new_sid(self.node_id), namespace, client)
         client.sockets[namespace] = self.sockets[socket.sid] = socket
-        socket.inbox.put({"type": "socketio.connect"})
+        socket.put({"type": "socketio.connect"})
         socket.task = asyncio.get_running_loop().create_task(
             self._run(application, socket, packet.data)
         )
@@ -97,8 +98,11 @@ class Namespaces:
         send = functools.partial(self._perform, socket)
         error = {"message": "Connection refused"}
         try:
-            await application(_scope(socket, auth), socket.inbox.get, send)
-        except Exception as failure:  # whatever it was, the client is told and the log has it
+            await application(_scope(socket, auth), socket.receive, send)
+        except (Exception, asyncio.CancelledError) as failure:
+            # Whatever it was, the client is told and the log has it.
+            if is_being_cancelled():
+                raise
             if _is_unrouted(failure) and socket.state is State.CONNECTING:
                 error = INVALID_NAMESPACE
             else:
@@ -112,9 +116,12 @@ class Namespaces:
             self._send_away(socket)
 
     def _refuse(self, socket: Socket, error: dict[str, Any]) -> None:
+        # First what may raise: data that can't be sent is the application's failure, and answered.
+        packet = Packet(PacketType.CONNECT_ERROR, socket.namespace, error)
+        frames = Frames(self._parser.encode(packet))
         socket.state = State.CLOSED
         del socket.client.sockets[socket.namespace], self.sockets[socket.sid]
-        self._send(socket.connection, PacketType.CONNECT_ERROR, socket.namespace, error)
+        socket.connection.send(frames)
 
     def _send_away(self, socket: Socket) -> None:
         self._send(socket.connection, PacketType.DISCONNECT, socket.namespace)
@@ -131,7 +138,7 @@ class Namespaces:
         if was_connected:
             self.local.remove(socket)
             self.cluster.unsubscribe(_groups(socket))
-        socket.inbox.put({"type": "socketio.disconnect", "reason": reason})
+        socket.put({"type": "socketio.disconnect", "reason": reason})
         task = socket.task
         if task is not None:
             timer = self._wheel.after(settings.CLOSE_TIMEOUT, task.cancel)
@@ -206,7 +213,7 @@ class Namespaces:
             return
 
         def answered(*args: Any) -> None:
-            socket.inbox.put(
+            socket.put(
                 {"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)}
             )
 
@@ -307,6 +314,6 @@ def _groups(socket: Socket) -> list[str]:
     ]
 
 
-def _is_unrouted(failure: Exception) -> bool:
+def _is_unrouted(failure: BaseException) -> bool:
     # Channels' URLRouter says so with a bare ValueError; guarded by tests/test_guards.py.
     return isinstance(failure, ValueError) and str(failure).startswith("No route found for path")

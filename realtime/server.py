@@ -13,11 +13,11 @@ from .client_manager import ClientManager
 from .conf import settings
 from .emissions import Emission
 from .engine import Connection, EngineServer
-from .exceptions import ProtocolError
+from .exceptions import EventError, ProtocolError
 from .metrics import count
 from .namespaces import Application, Namespaces
 from .packets import Packet, PacketType
-from .sockets import Client, Socket, State
+from .sockets import Client, Socket, State, TokenBucket
 
 logger = logging.getLogger("realtime.server")
 
@@ -98,7 +98,7 @@ class SocketIOServer(socketio.AsyncServer):
         socket = client.sockets.get(packet.namespace)
         if socket is None:
             if packet.namespace not in client.left:
-                raise ProtocolError(f"a packet for {packet.namespace!r}, which was not joined")
+                raise ProtocolError("a packet for a namespace that was not joined")
         elif packet.type == PacketType.DISCONNECT:
             self.namespaces.leave(socket, "client namespace disconnect")
         elif socket.state is State.CONNECTING:
@@ -127,17 +127,10 @@ class SocketIOServer(socketio.AsyncServer):
         return self._application if self._serves(namespace) else None
 
     def _event(self, socket: Socket, packet: Packet) -> None:
-        if len(socket.inbox) >= settings.INBOX_EVENTS:
-            count("refused.inbox_full")
-            logger.warning(
-                "%s sends events faster than they are handled: %d wait (REALTIME INBOX_EVENTS);"
-                " its connection is closed",
-                socket.sid,
-                len(socket.inbox),
-            )
-            socket.connection.close("forced server close", discard=True)
+        if not self._is_within_rate(socket):
+            self._refuse_event(socket, packet)
             return
-        socket.inbox.put(
+        socket.put(
             {
                 "type": "socketio.event",
                 "event": packet.data[0],
@@ -145,6 +138,31 @@ class SocketIOServer(socketio.AsyncServer):
                 "ack_id": packet.id,
             }
         )
+        if len(socket.inbox) >= settings.INBOX_EVENTS:
+            # Read on when half of them are handled; meanwhile the client's own buffers fill.
+            count("paused.inbox")
+            socket.connection.pause()
+
+    def _is_within_rate(self, socket: Socket) -> bool:
+        rate = settings.EVENT_RATE
+        if rate is None:
+            return True
+        now = self.eio.wheel.time()
+        if socket.bucket is None:
+            socket.bucket = TokenBucket(rate, now)
+        return socket.bucket.take(now)
+
+    def _refuse_event(self, socket: Socket, packet: Packet) -> None:
+        count("refused.event_rate")
+        logger.warning(
+            "%s sent more than %s events a second (REALTIME EVENT_RATE); one is refused",
+            socket.sid,
+            settings.EVENT_RATE,
+        )
+        if packet.id is not None:
+            error = EventError("Too many events", code="rate_limited").as_dict()
+            answer = Packet(PacketType.ACK, socket.namespace, [error], packet.id)
+            socket.send(self._parser.encode(answer))
 
     def _answered(self, socket: Socket, packet: Packet) -> None:
         assert packet.id is not None  # the parser let no ack without its id through

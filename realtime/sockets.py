@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from .conf import settings
 from .engine import Connection
 from .frames import Frames
 from .mailbox import ASGIMessage
@@ -33,31 +34,25 @@ class Client:
         self.timer: Any = None
 
 
-class Inbox:
-    """The ASGI messages that a socket's application has not received yet."""
+class TokenBucket:
+    """Lets `rate` events a second pass, and up to twice as many at once after a calm second."""
 
-    __slots__ = ("_messages", "_waiter")
+    __slots__ = ("_filled", "_tokens", "rate")
 
-    def __init__(self) -> None:
-        self._messages: list[ASGIMessage] = []
-        self._waiter: asyncio.Future[None] | None = None
+    def __init__(self, rate: float, now: float) -> None:
+        self.rate = rate
+        self._tokens = 2 * rate
+        self._filled = now
 
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def put(self, message: ASGIMessage) -> None:
-        self._messages.append(message)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def get(self) -> ASGIMessage:
-        while not self._messages:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._messages.pop(0)
+    def take(self, now: float) -> bool:
+        """Whether one more may pass now; `now` is in seconds of a clock that never goes back."""
+        tokens = min(2 * self.rate, self._tokens + (now - self._filled) * self.rate)
+        self._filled = now
+        if tokens < 1:
+            self._tokens = tokens
+            return False
+        self._tokens = tokens - 1
+        return True
 
 
 class Socket:
@@ -66,6 +61,8 @@ class Socket:
     __slots__ = (
         "_acks",
         "_last_ack",
+        "_waiter",
+        "bucket",
         "client",
         "connection",
         "data",
@@ -84,7 +81,10 @@ class Socket:
         self.client = client
         self.connection = client.connection
         self.state = State.CONNECTING
-        self.inbox = Inbox()
+        #: ASGI messages that the application has not received yet.
+        self.inbox: list[ASGIMessage] = []
+        #: The limit of events a second; None where there is none, or none came yet.
+        self.bucket: TokenBucket | None = None
         self.rooms: set[str] = set()
         self.data: dict[str, Any] = {}
         #: Emits made before the client was accepted; they follow the acceptance.
@@ -92,6 +92,26 @@ class Socket:
         self.task: asyncio.Task[None] | None = None
         self._acks: dict[int, Callable[..., Any]] = {}
         self._last_ack = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, message: ASGIMessage) -> None:
+        """Queue a message for the application. The caller minds the bounds."""
+        self.inbox.append(message)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def receive(self) -> ASGIMessage:
+        """The next message for the application; its ASGI `receive`."""
+        while not self.inbox:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        message = self.inbox.pop(0)
+        if self.connection.paused and len(self.inbox) <= settings.INBOX_EVENTS // 2:
+            self.connection.resume()
+        return message
 
     def send(self, messages: tuple[str | bytes, ...], volatile: bool = False) -> bool:
         """Send one packet to this client alone; False if it was dropped."""

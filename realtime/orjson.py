@@ -1,0 +1,40 @@
+"""The functions of realtime.json on orjson, which is faster: `REALTIME = {"JSON": "realtime.orjson"}`.
+
+What orjson can't do, such as integers beyond 64 bits and lone surrogates, is done by realtime.json.
+One difference remains: orjson writes NaN and infinities as null instead of refusing them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from . import json
+
+# Dates as Django writes them, whichever module does it.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+
+
+def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """The JSON text of `value`; see realtime.json.dumps."""
+
+    def convert(item: Any) -> Any:
+        if default is not None:
+            try:
+                return default(item)
+            except TypeError:
+                pass
+        return json.django_default(item)
+
+    try:
+        return orjson.dumps(value, default=convert, option=_OPTIONS).decode()
+    except TypeError:
+        return json.dumps(value, default)
+
+
+def loads(text: str) -> Any:
+    """The value of a JSON text; see realtime.json.loads."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)
