@@ -1,0 +1,197 @@
+"""What the pages say over their sockets, and the lobby, where any Socket.IO client may talk."""
+
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.core.validators import slug_re
+from django.utils import timezone
+
+from chat.forms import MessageForm
+from chat.models import PRESENCE_LASTS, Announcement, Membership, Presence, Room
+from realtime import EventError, SocketIOConsumer, event, namespace
+from realtime.permissions import IsAuthenticated
+
+NAMESPACE = "/chat"
+MAX_JOINED = 200
+MAX_TEXT = 4_000
+ID_LIMIT = 2**63
+
+
+@namespace(NAMESPACE)
+class ChatConsumer(SocketIOConsumer):
+    """The pages of people who are logged in.
+
+    Each event has one argument, an object, in which `room` is a room's slug. Errors have the codes
+    `not_found`, `not_in_room` and `invalid`. A socket hears of every room that its user has joined;
+    `open` says which one its page shows.
+    """
+
+    permission_classes = [IsAuthenticated]
+
+    async def connect(self, auth: Any) -> None:
+        joined = Membership.objects.filter(user=self.user).select_related("room")
+        async for membership in joined.order_by("-joined")[:MAX_JOINED]:
+            await self.join(membership.room)
+
+    async def disconnect(self, reason: str) -> None:
+        presences = Presence.objects.filter(sid=self.sid)
+        rooms = [presence.room async for presence in presences.select_related("room")]
+        await presences.adelete()
+        for room in rooms:
+            await self.tell_people(room)
+
+    @event
+    def hello(self) -> dict[str, Any]:
+        """What the frame of a page shows, sent again after each connection: it may have changed."""
+        memberships = Membership.objects.filter(user=self.user).select_related("room").with_unread()
+        active = Announcement.objects.filter(active=True)
+        return {
+            "unread": {membership.room.slug: membership.unread for membership in memberships},
+            "announcements": [announcement.as_dict() for announcement in active],
+        }
+
+    @event
+    async def open(self, data: Any) -> dict[str, Any]:
+        """The page shows `room`, with its messages up to the id `after`: it gets the later ones."""
+        room = await database_sync_to_async(self.enter)(slug(data))
+        # Joined before the messages are read: one stored in between comes twice instead of never.
+        await self.join(room)
+        await self.tell_people(room)
+        page = database_sync_to_async(room.messages.page_after)
+        messages, more = await page(number(data, "after"))
+        people = await database_sync_to_async(Presence.objects.people)(room)
+        return {"messages": [m.as_dict() for m in messages], "more": more, "people": people}
+
+    @event
+    def history(self, data: Any) -> dict[str, Any]:
+        """The page of messages before the id `before`, oldest first, and whether there are more."""
+        room = self.membership(data).room
+        messages, more = room.messages.latest_page(before=number(data, "before"))
+        return {"messages": [message.as_dict() for message in messages], "more": more}
+
+    @event("send")
+    def store(self, data: Any) -> dict[str, Any]:
+        """Stores `text` and `image` (bytes) and tells the room.
+
+        Sent again with the same `client_id`, the message is stored once. The room hears of it
+        again, in case that is what went wrong; its pages know a message by its id.
+        """
+        room = self.membership(data).room
+        form = MessageForm.from_event(data)
+        if not form.is_valid():
+            raise EventError(form.first_error(), code="invalid", data=form.errors.get_json_data())
+        message = form.save(room, self.user).as_dict()
+        self.emit("message", message, to=room, skip_self=True)
+        return {"message": message}
+
+    @event
+    def read(self, data: Any) -> None:
+        """The user has seen the messages up to `id`; their other pages take the mark away too."""
+        membership = self.membership(data)
+        membership.read_up_to(number(data, "id"))
+        self.emit("read", {"room": membership.room.slug}, to=self.user, skip_self=True)
+
+    @event
+    async def typing(self, data: Any) -> None:
+        membership = await database_sync_to_async(self.membership)(data)
+        news = {
+            "room": membership.room.slug,
+            "user": {"id": self.user.pk, "name": self.user.get_username()},
+            "typing": data.get("typing") is True,
+        }
+        await self.emit("typing", news, to=membership.room, skip_self=True, volatile=True)
+
+    @event
+    def here(self, data: Any) -> dict[str, Any]:
+        """The page is still open. The answer says who else is here, by the same reports."""
+        room = self.enter(self.membership(data).room.slug)
+        return {"people": Presence.objects.people(room)}
+
+    async def tell_people(self, room: Room) -> None:
+        people = await database_sync_to_async(Presence.objects.people)(room)
+        await self.emit("people", {"room": room.slug, "people": people}, to=room)
+
+    def enter(self, slug: str) -> Room:
+        """Notes that this socket's page shows the room; opening a room is joining it."""
+        room = Room.objects.filter(slug=slug).first()
+        if room is None:
+            raise EventError("There is no such room.", code="not_found")
+        Membership.objects.get_or_create(room=room, user=self.user)
+        Presence.objects.filter(seen__lte=timezone.now() - PRESENCE_LASTS).delete()
+        Presence.objects.update_or_create(
+            room=room, sid=self.sid, defaults={"user": self.user, "seen": timezone.now()}
+        )
+        return room
+
+    def membership(self, data: Any) -> Membership:
+        found = Membership.objects.select_related("room").filter(
+            user=self.user, room__slug=slug(data)
+        )
+        if membership := found.first():
+            return membership
+        raise EventError("You are not in this room.", code="not_in_room")
+
+
+@namespace("/")
+class LobbyConsumer(SocketIOConsumer):
+    """For any client, logged in or not: the events of the usual Socket.IO tutorials.
+
+    Nothing is stored.
+    """
+
+    @event("join")
+    async def enter_room(self, data: Any) -> dict[str, Any]:
+        """`join` with a room's name, or with `{room}`."""
+        room = room_name(data)
+        await self.join(room)
+        return {"ok": True, "room": room}
+
+    @event("leave")
+    async def leave_room(self, data: Any) -> dict[str, Any]:
+        room = room_name(data)
+        await self.leave(room)
+        return {"ok": True, "room": room}
+
+    @event
+    async def message(self, data: Any) -> dict[str, Any]:
+        """`message` with `{room, text}` goes to everyone in that room, wherever the sender is."""
+        room, words = room_name(data), text(data, "text", limit=MAX_TEXT)
+        await self.emit("message", {"room": room, "text": words}, to=room)
+        return {"ok": True}
+
+    @event("chat message")
+    async def chat_message(self, words: Any) -> dict[str, Any]:
+        """`chat message` with a text goes to everyone in this namespace."""
+        await self.broadcast("chat message", text({"text": words}, "text", limit=MAX_TEXT))
+        return {"ok": True}
+
+
+def room_name(data: Any) -> str:
+    name = text({"room": data} if isinstance(data, str) else data, "room", limit=100)
+    if name.startswith("~"):
+        # These are the rooms of single sockets and of model instances, users among them.
+        raise EventError("Room names that begin with ~ are reserved.", code="invalid")
+    return name
+
+
+def slug(data: Any) -> str:
+    name = text(data, "room")
+    # Other texts may hold what a database can't even look for, such as half a surrogate pair.
+    if not slug_re.match(name):
+        raise EventError("'room' must be the slug of a room.", code="invalid")
+    return name
+
+
+def text(data: Any, key: str, limit: int = 100) -> str:
+    value = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(value, str) or not 0 < len(value) <= limit:
+        raise EventError(f"{key!r} must be a text of 1 to {limit} characters.", code="invalid")
+    return value
+
+
+def number(data: Any, key: str) -> int:
+    value = data.get(key) if isinstance(data, dict) else None
+    # True is an int in Python; what is beyond 64 bits no database takes.
+    if type(value) is not int or not 0 <= value < ID_LIMIT:
+        raise EventError(f"{key!r} must be a whole number of at least 0.", code="invalid")
+    return value

@@ -1,0 +1,9 @@
+"""The demo site's pages for a WSGI server; emits reach the sockets through the channel layer."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+application = get_wsgi_application()
