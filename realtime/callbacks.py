@@ -3,27 +3,33 @@
     server.on("message", handler, namespace="/chat");
     server.register_namespace(ChatNamespace("/chat"))
 
-Unlike in python-socketio, events of one client are handled in order, and a plain `def` handler runs
-in a worker thread, where it may use the ORM.
+Unlike in python-socketio, events of one client are handled in order, a plain `def` handler runs in
+a worker thread, where it may use the ORM, and what a connect handler emits follows the acceptance.
 """
 
+import asyncio
+import functools
 import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import socketio.exceptions
+import socketio
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
-from .events import shortened
+from .client_manager import connecting
+from .events import check_arguments, shortened
 from .exceptions import ConnectionRefused, EventError
-from .threads import lanes
+from .threads import is_being_cancelled, lanes
 
 if TYPE_CHECKING:
     from .server import SocketIOServer
 
 
 logger = logging.getLogger("realtime.server")
+
+_INTERNAL = EventError("Internal error", code="internal")
+_NO_ANSWER = EventError("no answer from the client in time", code="no_answer")
 
 
 class CallbackApplication:
@@ -41,7 +47,8 @@ class CallbackApplication:
         await receive()
         try:
             environ = self._server.get_environ(sid, namespace)
-            accepted = await self._trigger("connect", namespace, sid, environ, scope["auth"])
+            with connecting(self._server.namespaces.sockets[sid]):
+                accepted = await self._trigger("connect", namespace, sid, environ, scope["auth"])
         except (socketio.exceptions.ConnectionRefusedError, ConnectionRefused) as refused:
             await send({"type": "socketio.refuse", **_refusal(refused)})
             return
@@ -57,38 +64,64 @@ class CallbackApplication:
             if message["type"] == "socketio.event":
                 args = await self._handle(message["event"], namespace, sid, message["args"])
                 if message["ack_id"] is not None:
-                    await send({"type": "socketio.ack", "ack_id": message["ack_id"], "args": args})
+                    await self._ack(send, message, args)
 
-    async def _handle(self, event: str, namespace: str, sid: str, args: list[Any]) -> list[Any]:
+    async def _ack(self, send: Any, message: dict[str, Any], args: list[Any]) -> None:
+        ack = {"type": "socketio.ack", "ack_id": message["ack_id"], "args": args}
         try:
-            result = await self._trigger(event, namespace, sid, *args)
-        except EventError as error:
-            logger.warning("event %s of %s failed: %s", shortened(event), sid, error)
-            return [error.as_dict()]
-        except Exception:  # a handler's bug costs its client an error, never the connection
+            await send(ack)
+        except (TypeError, ValueError):
+            event = shortened(message["event"])
+            logger.exception("what the handler of event %s returned can't be sent", event)
+            await send({**ack, "args": [_INTERNAL.as_dict()]})
+
+    async def _handle(self, event: Any, namespace: str, sid: str, args: list[Any]) -> list[Any]:
+        try:
+            # python-socketio looks handlers up by names of texts, where "*" is not the client's.
+            result = self._server.not_handled
+            if isinstance(event, str) and event != "*":
+                result = await self._trigger(event, namespace, sid, *args)
+        except (EventError, socketio.exceptions.TimeoutError) as error:
+            failure = error if isinstance(error, EventError) else _NO_ANSWER
+            logger.warning("event %s of %s failed: %s", shortened(event), sid, failure)
+            return [failure.as_dict()]
+        except (Exception, asyncio.CancelledError):
+            # A handler's bug costs its client an error, never the connection.
+            if is_being_cancelled():
+                raise
             logger.exception("the handler of event %s raised, for %s", shortened(event), sid)
-            return [EventError("Internal error", code="internal").as_dict()]
+            return [_INTERNAL.as_dict()]
         if result is self._server.not_handled:
             return [EventError(f"unknown event {shortened(event)}", code="unknown_event").as_dict()]
         return list(result) if isinstance(result, tuple) else [result]
 
     async def _trigger(self, event: str, namespace: str, *args: Any) -> Any:
-        # The look-ups are python-socketio's, with its catch-all rules; guarded by test_guards.py.
         lane = lanes().acquire()
         try:
-            handler, values = self._server._get_event_handler(event, namespace, args)
-            if handler is not None:
-                if event in ("connect", "disconnect"):
-                    values = _fitting(handler, values)
-                if iscoroutinefunction(handler):
-                    return await handler(*values)
-                return await sync_to_async(handler)(*values)
-            handler, values = self._server._get_namespace_handler(namespace, args)
-            if handler is not None:
-                return await handler.trigger_event(event, *values)
-            return self._server.not_handled
+            # The look-ups are python-socketio's, with its catch-all rules; see test_guards.py.
+            function, values = self._server._get_event_handler(event, namespace, args)
+            if function is None:
+                instance, values = self._server._get_namespace_handler(namespace, args)
+                if instance is None:
+                    return self._server.not_handled
+                if type(instance).trigger_event is not socketio.AsyncNamespace.trigger_event:
+                    return await instance.trigger_event(event, *values)
+                function = getattr(instance, f"on_{event}", None)
+            if function is None:
+                return self._server.not_handled
+            return await _call(event, function, values)
         finally:
             lanes().release(lane)
+
+
+async def _call(event: str, function: Callable[..., Any], values: tuple[Any, ...]) -> Any:
+    if event in ("connect", "disconnect"):
+        values = _fitting(function, values)
+    else:
+        check_arguments(event, _signature(function), values)
+    if iscoroutinefunction(function):
+        return await function(*values)
+    return await sync_to_async(function)(*values)
 
 
 def _refusal(refused: Exception) -> dict[str, Any]:
@@ -98,9 +131,12 @@ def _refusal(refused: Exception) -> dict[str, Any]:
     return {"message": error.get("message", "Connection refused"), "data": error.get("data")}
 
 
+_signature = functools.lru_cache(maxsize=1_000)(inspect.signature)
+
+
 def _fitting(handler: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
     # connect handlers may leave out `auth`, disconnect handlers `reason`: both come last.
-    parameters = inspect.signature(handler).parameters.values()
+    parameters = _signature(handler).parameters.values()
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
         return args
     return args[: len(parameters)]

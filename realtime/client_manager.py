@@ -5,16 +5,35 @@ own.
 """
 
 import asyncio
+import contextlib
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from . import emissions, rooms
+from .events import check_arguments, shortened
+from .exceptions import EventError
+from .sockets import Socket, State
 
 if TYPE_CHECKING:
     from .namespaces import Namespaces
     from .server import SocketIOServer
-    from .sockets import Socket
+
+logger = logging.getLogger("realtime.server")
+
+_connecting: ContextVar[Socket | None] = ContextVar("_connecting", default=None)
+
+
+@contextlib.contextmanager
+def connecting(socket: Socket) -> Iterator[None]:
+    """While a connect handler runs: what it emits in its namespace follows the acceptance."""
+    token = _connecting.set(socket)
+    try:
+        yield
+    finally:
+        _connecting.reset(token)
 
 
 class ClientManager:
@@ -51,7 +70,11 @@ class ClientManager:
         emission = emissions.encode(
             event, args, namespace=namespace, to=target, skip=skip_sid or ()
         )
-        if ignore_queue:
+        socket = _connecting.get()
+        if socket is not None and (socket.state, socket.namespace) == (State.CONNECTING, namespace):
+            skip = emission.skip
+            socket.held.append({"event": event, "args": args, "to": target, "skip": skip})
+        elif ignore_queue:
             self._namespaces.local.deliver(emission)
         else:
             await self._namespaces.broadcast(emission)
@@ -64,11 +87,19 @@ class ClientManager:
         target: tuple[str, ...] | None,
         callback: Callable[..., Any],
     ) -> None:
+        signature = inspect.signature(callback)
+
         def answered(*values: Any) -> None:
-            result = callback(*values)
-            if inspect.iscoroutine(result):
-                task = asyncio.ensure_future(result)
-                self._namespaces.keep(task)
+            try:
+                check_arguments(event, signature, values)
+                result = callback(*values)
+            except EventError as error:
+                logger.warning("an answer to event %s", error)
+            except Exception:  # a callback's bug is no reason to close the client's connection
+                logger.exception("the callback of event %s raised", shortened(event))
+            else:
+                if inspect.iscoroutine(result):
+                    self._namespaces.keep(asyncio.ensure_future(result))
 
         for socket in tuple(self._namespaces.local.members(namespace, target)):
             self._namespaces.ask(socket, event, args, answered)
@@ -103,7 +134,7 @@ class ClientManager:
         socket = self._namespaces.sockets.get(sid)
         return None if socket is None else socket.connection.id
 
-    def _socket(self, sid: str, namespace: str) -> "Socket":
+    def _socket(self, sid: str, namespace: str) -> Socket:
         socket = self._namespaces.sockets.get(sid)
         if socket is None or socket.namespace != namespace:
             raise ValueError(f"no client {sid!r} is connected to {namespace!r} in this process")

@@ -42,7 +42,8 @@ _capacity_pattern = re.compile(r"realtime\.")
 def layer() -> Any:
     """The site's channel layer, or None where there is none."""
     found = get_channel_layer(settings.CHANNEL_LAYER)
-    capacities = getattr(found, "channel_capacity", None)
+    # Not getattr: the pubsub layer, which has no capacities, hands that on to an event loop.
+    capacities = getattr(found, "__dict__", {}).get("channel_capacity")
     if isinstance(capacities, list) and all(p is not _capacity_pattern for p, _ in capacities):
         # Last, so that a capacity for our channels in CHANNEL_LAYERS has the say.
         capacities.append((_capacity_pattern, CHANNEL_CAPACITY))

@@ -118,6 +118,7 @@ class Connection:
         "id",
         "opened_at",
         "ping_delivered",
+        "rejected",
         "scope",
         "sessions",
         "upgrade",
@@ -138,6 +139,8 @@ class Connection:
         self.opened_at = sessions.wheel.time()
         self.user_session: dict[str, Any] = {}
         self.closed = False
+        #: Whether it was closed because the client broke the protocol.
+        self.rejected = False
         # True from the moment when a ping is on its way to the client until its pong.
         self.ping_delivered = False
         # The websocket that probes while the session still polls.
@@ -207,6 +210,7 @@ class Connection:
         """Close because the client does not speak the protocol."""
         logger.warning("%r broke the protocol: %s", self, error)
         metrics.count("closed.protocol")
+        self.rejected = True
         self.close("parse error", discard=True)
 
     def fail(self, reason: str, error: str) -> None:

@@ -16,16 +16,18 @@ from django.dispatch import Signal
 
 from . import rooms, signals
 from .events import CATCH_ALL, Handler, handlers_of, shortened
-from .exceptions import ConnectionRefused, EventError, PermissionRefused
+from .exceptions import CallError, ConnectionRefused, EventError, PermissionRefused
 from .mailbox import ASGIMessage, Mailbox, Receive
 from .permissions import BasePermission
-from .threads import lanes
+from .threads import is_being_cancelled, lanes
 from .verbs import Ack, Send, SocketVerbs
 
 logger = logging.getLogger("realtime.consumers")
 
 #: Concurrent handlers of one socket that may run at once; further events wait for one to end.
 MAX_CONCURRENT = 100
+#: Codes of errors that no handler had a part in.
+CLIENT_MISTAKES = ("unknown_event", "bad_arguments")
 
 
 class SocketIOConsumer(SocketVerbs):
@@ -111,7 +113,8 @@ class SocketIOConsumer(SocketVerbs):
         name: Any = message["event"]
         handler = self.handlers.get(name)
         args: list[Any] = message["args"]
-        if handler is None:
+        if handler is None or name == CATCH_ALL:
+            # A client that calls its event "*" is no exception: the name is not its to choose.
             handler = self.handlers.get(CATCH_ALL)
             args = args if handler is None else [name, *args]
         ack = Ack(self.send, message["ack_id"])
@@ -152,14 +155,16 @@ class SocketIOConsumer(SocketVerbs):
             result = await self._call_handler(name, handler, args, ack)
             if handler is None or not handler.takes_ack:
                 await (ack(*result) if isinstance(result, tuple) else ack(result))
-        except EventError as error:
-            logger.warning("event %s of %s failed: %s", shortened(name), self.sid, error)
-            await ack(error.as_dict())
-            await self._announce(signals.event_failed, event=name, args=args, exception=error)
-        except Exception as error:
+        except (EventError, CallError) as error:
+            # What no handler saw is the client's mistake; the rest the application said on purpose.
+            level = logging.INFO if error.code not in CLIENT_MISTAKES else logging.WARNING
+            logger.log(level, "event %s of %s failed: %s", shortened(name), self.sid, error)
+            await self._fail(name, args, ack, error)
+        except (Exception, asyncio.CancelledError) as error:
+            if is_being_cancelled():
+                raise
             logger.exception("the handler of event %s raised, for %s", shortened(name), self.sid)
-            await ack(EventError("Internal error", code="internal").as_dict())
-            await self._announce(signals.event_failed, event=name, args=args, exception=error)
+            await self._fail(name, args, ack, error)
         else:
             if signals.event_handled.receivers:
                 seconds = time.perf_counter() - started
@@ -168,6 +173,21 @@ class SocketIOConsumer(SocketVerbs):
                 )
         finally:
             lanes().release(lane)
+
+    async def _fail(self, name: str, args: list[Any], ack: Ack, failure: BaseException) -> None:
+        error = _INTERNAL
+        if isinstance(failure, EventError):
+            error = failure
+        elif isinstance(failure, CallError):
+            error = EventError(str(failure), code=failure.code)
+        try:
+            await ack(error.as_dict())
+        except (TypeError, ValueError):
+            logger.exception(
+                "the error of event %s can't be sent, to %s", shortened(name), self.sid
+            )
+            await ack(_INTERNAL.as_dict())
+        await self._announce(signals.event_failed, event=name, args=args, exception=failure)
 
     async def _call_handler(
         self, name: str, handler: Handler | None, args: list[Any], ack: Ack
@@ -190,6 +210,7 @@ class SocketIOConsumer(SocketVerbs):
 
 
 _OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))
+_INTERNAL = EventError("Internal error", code="internal")
 
 
 async def _run(method: Callable[..., Any], *args: Any) -> Any:

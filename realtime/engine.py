@@ -19,6 +19,7 @@ from realtime.frames import OPEN, Frames
 from realtime.handlers import HandlerSink
 from realtime.timers import TimerWheel
 from realtime.transports import http, polling, websocket
+from realtime.transports.bodies import limit_bodies
 from realtime.transports.http import Receive, Refused
 
 __all__ = ["Connection", "EngineServer", "Frames", "Limits", "Sink"]
@@ -81,6 +82,7 @@ class EngineServer(engineio.AsyncServer):
         await self(*args, **kwargs)
 
     async def _http(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        limit_bodies(scope["path"], self.sessions.limits.max_payload, self._body_refused)
         headers: list[tuple[bytes, bytes]] = []
         try:
             self._check_origin(scope)
@@ -163,6 +165,14 @@ class EngineServer(engineio.AsyncServer):
     def _check_accepting(self) -> None:
         if not self.accepting:
             raise Refused(http.BAD_REQUEST, "Server shutting down", status=503)
+
+    def _body_refused(self, uri: bytes) -> None:
+        """Daphne was told to refuse a body before the application saw the request."""
+        connection = self.sockets.get(
+            http.query({"query_string": uri.partition(b"?")[2]}).get("sid", "")
+        )
+        if connection is not None:
+            polling.refuse_body(connection)
 
     # The handshake
 

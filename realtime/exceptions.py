@@ -63,6 +63,9 @@ class RoomError(EventError, ValueError):
 class CallError(RealtimeError):
     """The client did not answer a `call`: it left, or took longer than the timeout."""
 
+    #: In the ack of an event whose handler let this error pass.
+    code = "no_answer"
+
 
 class CallTimeout(CallError, TimeoutError):
     """No answer to a `call` within its timeout."""

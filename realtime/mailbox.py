@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .conf import settings
 from .exceptions import CallError, CallTimeout
 
 ASGIMessage = dict[str, Any]
@@ -116,6 +117,9 @@ class Mailbox:
     async def _read_on(self) -> None:
         try:
             while (self._calls or self._always_pump) and not self._gone:
+                if len(self._backlog) >= settings.INBOX_EVENTS:
+                    # What a client sends instead of its answer stays where the server bounds it.
+                    break
                 message = await self._receive()
                 if not self._overtakes(message):
                     self._put(message)

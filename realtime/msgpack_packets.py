@@ -47,6 +47,10 @@ def _undefined(code: int, data: bytes) -> Any:
     raise ProtocolError(f"the msgpack extension type {code}")
 
 
+# A JavaScript Date arrives as a datetime in UTC, not as a class of msgpack's own.
+_DATETIME = 3
+
+
 class MsgpackDecoder:
     """Decodes msgpack packets; they hold their binary data themselves, so there is no state."""
 
@@ -56,7 +60,9 @@ class MsgpackDecoder:
         if isinstance(message, str):
             raise ProtocolError("a text message; this server speaks the msgpack parser")
         try:
-            fields = msgpack.unpackb(message, ext_hook=_undefined, unicode_errors="surrogatepass")
+            fields = msgpack.unpackb(
+                message, ext_hook=_undefined, timestamp=_DATETIME, unicode_errors="surrogatepass"
+            )
         except ProtocolError:
             raise
         except Exception as error:  # msgpack raises its own errors, ValueError and TypeError

@@ -213,9 +213,7 @@ class Namespaces:
             return
 
         def answered(*args: Any) -> None:
-            socket.put(
-                {"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)}
-            )
+            socket.put({"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)})
 
         self.ask(socket, message["event"], message["args"], answered)
 

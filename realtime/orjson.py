@@ -1,4 +1,4 @@
-"""The functions of realtime.json on orjson, which is faster: `REALTIME = {"JSON": "realtime.orjson"}`.
+"""The functions of realtime.json on orjson: `REALTIME = {"JSON": "realtime.orjson"}`.
 
 What orjson can't do, such as integers beyond 64 bits and lone surrogates, is done by realtime.json.
 One difference remains: orjson writes NaN and infinities as null instead of refusing them.

@@ -95,6 +95,8 @@ class JSONParser:
             text = self._dump(data, attachments)
         kind = str(int(type))
         if attachments:
+            if type not in (PacketType.EVENT, PacketType.ACK):
+                raise TypeError("binary data can be sent in events and acks only")
             kind = f"{type + 3}{len(attachments)}-"
         head = kind if namespace == "/" else f"{kind}{namespace},"
         if id is not None:
@@ -122,12 +124,25 @@ class JSONParser:
                     f"{len(attachments)} binary values in one event; JavaScript clients take"
                     f" {MAX_ATTACHMENTS} at most: send more events, or join the values"
                 )
-            # A look-alike in the data would make the client count attachments that never come.
-            if text.count('"_placeholder"') != len(attachments):
+            # A look-alike in the data would be taken for an attachment, or for an illegal one.
+            expected = len(attachments)
+            if text.count('"_placeholder"') != expected and self._placeholders(text) != expected:
                 raise ValueError('"_placeholder" is reserved in events that carry binary data')
         if not text.isascii() and _surrogate.search(text):
             text = _escape_surrogates(text)
         return text
+
+    def _placeholders(self, text: str) -> int:
+        """How many objects in a JSON text the clients take for placeholders."""
+        found, values = 0, [self._loads(text)]
+        while values:
+            value = values.pop()
+            if isinstance(value, list):
+                values += value
+            elif isinstance(value, dict):
+                found += value.get("_placeholder") is True
+                values += value.values()
+        return found
 
 
 class JSONDecoder:

@@ -176,9 +176,7 @@ async def post(sessions: Sessions, sid: str, scope: dict[str, Any], receive: Rec
     try:
         body = await read_body(scope, receive, sessions.limits.max_payload)
     except TooLarge:
-        metrics.count("refused.payload")
-        logger.warning("%r is closed: its payload is over the limit", connection)
-        connection.close("transport error", discard=True)
+        refuse_body(connection)
         raise
     if connection.wire is not wire or connection.closed:
         raise Refused(BAD_REQUEST)
@@ -196,6 +194,15 @@ async def _feed(connection: Connection, packets: list[tuple[str, str | bytes]]) 
         if connection.closed:
             break
         connection.receive(kind, data)
+    if connection.rejected:
+        raise Refused(BAD_REQUEST)
+
+
+def refuse_body(connection: Connection) -> None:
+    """Close because a body was over the limit."""
+    metrics.count("refused.payload")
+    logger.warning("%r is closed: its payload is over the limit", connection)
+    connection.close("transport error", discard=True)
 
 
 def _wire(sessions: Sessions, sid: str) -> PollingWire:

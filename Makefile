@@ -1,0 +1,98 @@
+# Every target explains itself: `make help`. What they set up is in .ci/bootstrap.py.
+
+PYTHON ?= python3
+PORT ?= 8000
+WITHOUT ?=
+
+# Another project's settings or packages must not leak in from the caller's shell.
+unexport DJANGO_SETTINGS_MODULE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+# Relative, because make splits a path with spaces. Node may be in there too, see .ci/bootstrap.py.
+RUN := .venv/bin/python
+WITH_NODE := PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+space := $(subst ,, )
+LEFT_OUT := $(strip $(WITHOUT))
+MARKERS := $(if $(LEFT_OUT),-m "not $(subst $(space), and not ,$(LEFT_OUT))")
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## List these targets (the default)
+	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis browser node"]'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## Set up .venv, the Node packages and the stock client for everything below
+	@"$(PYTHON)" .ci/bootstrap.py test
+
+.PHONY: demo
+demo: ## Serve the chat at 127.0.0.1:PORT, with logins, on SQLite and without Redis
+	@"$(PYTHON)" .ci/port.py "$(PORT)"
+	@"$(PYTHON)" .ci/bootstrap.py demo
+	@$(RUN) manage.py migrate --verbosity 0
+	@$(RUN) manage.py chat_demo
+	@echo 'The chat: http://127.0.0.1:$(PORT)/ (stop it with Ctrl+C)'
+	@$(RUN) manage.py runserver "127.0.0.1:$(PORT)"
+
+.PHONY: test
+test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redis browser" omits some
+	@$(RUN) -m pytest $(MARKERS)
+	@$(if $(LEFT_OUT),echo 'Left out, as asked by WITHOUT: $(LEFT_OUT)',:)
+
+# Not for people: redis-server and Chromium, installed where that can be done without asking.
+.PHONY: system
+system: setup
+	@$(RUN) .ci/system.py "$(LEFT_OUT)"
+
+.PHONY: unit
+unit: setup ## Run the fast tests: no servers, no Redis, no browser, no Node
+	@$(RUN) -m pytest -m 'not redis and not browser and not node' \
+		--ignore=tests/browser --ignore=tests/conformance --ignore=tests/live
+
+.PHONY: lint
+lint: setup ## Check style and format with ruff, and the syntax of our JavaScript
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@find chat tests -name node_modules -prune -o -name '*.*js' -print | \
+		$(WITH_NODE) xargs -I '{}' node --check '{}'
+
+.PHONY: types
+types: setup ## Check types with mypy
+	@$(RUN) -m mypy
+
+.PHONY: format
+format: setup ## Format the Python code and fix what ruff can fix
+	@$(RUN) -m ruff check --fix-only .
+	@$(RUN) -m ruff format .
+
+.PHONY: coverage
+coverage: setup system ## Run all tests and show the lines that none of them ran
+	@$(RUN) -m coverage erase
+	@$(RUN) -m coverage run -m pytest -q $(MARKERS)
+	@$(RUN) -m coverage combine -q
+	@$(RUN) -m coverage report
+
+.PHONY: matrix
+matrix: setup system ## Run all tests on each Python found here, with Django 5.2 and 6
+	@$(WITH_NODE) $(RUN) .ci/matrix.py $(MARKERS)
+
+.PHONY: bench
+bench: setup system ## Measure realtime beside its peers, into docs/benchmarks
+	@$(WITH_NODE) $(RUN) -m tests.bench
+
+.PHONY: wheel
+wheel: setup ## Build the wheel and the sdist into dist/ and check what is in them
+	@$(RUN) .ci/wheel.py dist
+
+.PHONY: screenshots
+screenshots: setup system ## Take the README's pictures again, into docs/images
+	@SCREENSHOTS=docs/images $(RUN) -m pytest tests/browser/test_screenshots.py
+
+.PHONY: clean
+clean: ## Delete all that these targets made, but not the demo's database
+	rm -rf .venv .venvs node_modules tests/bench/node_modules dist build htmlcov .coverage .coverage.* .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .setup.lock
+	rm -f realtime/static/realtime/*.js realtime/static/realtime/*.js.map
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
