@@ -7,6 +7,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
+from . import client_script
 from .asgi import RealtimeApplication
 from .conf import DEFAULTS, settings
 
@@ -20,6 +21,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_daphne(),
         *_check_layer(),
         *_check_application(),
+        *_check_client(),
     ]
 
 
@@ -94,6 +96,18 @@ def _check_layer() -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def _check_client() -> list[CheckMessage]:
+    if (client_script.FOLDER / "socket.io.min.js").exists():
+        return []
+    return [
+        Warning(
+            "The stock Socket.IO client is missing from this installation of realtime.",
+            hint="Install a wheel that `make wheel` built, or run `make setup` in the checkout.",
+            id="realtime.W004",
+        )
+    ]
 
 
 def _check_application() -> list[CheckMessage]:

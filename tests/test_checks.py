@@ -1,11 +1,13 @@
 """System checks: each by the mistake that it finds."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
 
+from realtime import client_script
 from realtime.checks import check_settings
 
 
@@ -35,6 +37,12 @@ def test_mistake_is_found(change: dict[str, Any], expected: str) -> None:
         messages = check_settings(None)
     assert [message.id for message in messages] == [expected]
     assert messages[0].hint
+
+
+def test_missing_client_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(client_script, "FOLDER", tmp_path)
+    with override_settings(DEBUG=True):
+        assert ids() == ["realtime.W004"]
 
 
 def without_daphne() -> list[str]:
