@@ -24,6 +24,8 @@ class RealtimeApplication:
         self._http = http
         self._websocket = websocket
         self._path: str = settings.PATH.rstrip("/")
+        server.eio.limit_bodies(self._path)
+        server.eio.limit_bodies(f"{self._path}/")
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         kind = scope["type"]

@@ -26,6 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
     "OUTBOX_BYTES": 8_000_000,
     "INBOX_EVENTS": 1_000,
     "EVENT_RATE": 5_000,
+    "CONNECTION_RATE": 1_000,
     "MAX_ROOMS": 1_000,
 }
 

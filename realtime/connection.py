@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from realtime import metrics
-from realtime.environ import environ_from_scope
-from realtime.exceptions import ProtocolError
-from realtime.frames import CLOSE, MESSAGE, NOOP, PING_FRAMES, PONG, Frames
-from realtime.timers import TimerWheel
+from . import metrics
+from .environ import environ_from_scope
+from .exceptions import ProtocolError
+from .frames import CLOSE, MESSAGE, NOOP, PING_FRAMES, PONG, Frames
+from .timers import TimerWheel
 
 logger = logging.getLogger("realtime.engine")
 
@@ -92,15 +92,21 @@ class Wire:
         if messages <= limits.outbox_messages and size <= limits.outbox_bytes:
             return True
         if volatile:
-            metrics.count("dropped.volatile")
+            metrics.report("dropped.volatile", address=self.connection.address)
             return False
         if not self.queued_messages and not self.buffered_bytes:
             return True
-        metrics.count("closed.outbox")
+        metrics.report("closed.outbox", address=self.connection.address)
         self.connection.fail(
             "transport error", f"its outbox is full: {messages} messages, {size} bytes"
         )
         return False
+
+
+def address_of(scope: dict[str, Any]) -> str | None:
+    """The IP address that a request came from, where the web server knows it."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
 
 
 class Connection:
@@ -152,7 +158,12 @@ class Connection:
 
     def __repr__(self) -> str:
         # Never the id: whoever reads it in a log could take the session over.
-        return f"<Connection {self.transport} {(self.scope.get('client') or ['?'])[0]}>"
+        return f"<Connection {self.transport} {self.address or '?'}>"
+
+    @property
+    def address(self) -> str | None:
+        """The client's IP address, where the web server knows it."""
+        return address_of(self.scope)
 
     @property
     def transport(self) -> str:
@@ -209,7 +220,7 @@ class Connection:
     def reject(self, error: str) -> None:
         """Close because the client does not speak the protocol."""
         logger.warning("%r broke the protocol: %s", self, error)
-        metrics.count("closed.protocol")
+        metrics.report("closed.protocol", address=self.address)
         self.rejected = True
         self.close("parse error", discard=True)
 

@@ -13,14 +13,15 @@ from typing import Any
 import engineio
 from engineio.packet import MESSAGE, Packet
 
-from realtime import metrics, origins
-from realtime.connection import Connection, Limits, Sessions, Sink
-from realtime.frames import OPEN, Frames
-from realtime.handlers import HandlerSink
-from realtime.timers import TimerWheel
-from realtime.transports import http, polling, websocket
-from realtime.transports.bodies import limit_bodies
-from realtime.transports.http import Receive, Refused
+from . import metrics, origins
+from .connection import Connection, Limits, Sessions, Sink, address_of
+from .engine_handlers import HandlerSink
+from .frames import OPEN, Frames
+from .limits import AddressLimit
+from .timers import TimerWheel
+from .transports import http, polling, websocket
+from .transports.bodies import limit_bodies
+from .transports.http import Receive, Refused
 
 __all__ = ["Connection", "EngineServer", "Frames", "Limits", "Sink"]
 
@@ -40,6 +41,7 @@ class EngineServer(engineio.AsyncServer):
 
     def __init__(self, *, sink: Sink | None = None, **options: Any) -> None:
         own = {name: options.pop(name) for name in _OWN_OPTIONS if name in options}
+        connection_rate = options.pop("connection_rate", None)
         # Given a bool, engineio sets levels and handlers of its logger; that is the project's part.
         options.update(async_mode="asgi", monitor_clients=False, logger=logger)
         super().__init__(**options)
@@ -54,6 +56,9 @@ class EngineServer(engineio.AsyncServer):
         self.sessions = Sessions(limits, self.wheel, self.generate_id, sink or self._handlers)
         #: Connections by session id.
         self.sockets: dict[str, Connection] = self.sessions.open
+        #: New sessions a second that one address may open, None for any number.
+        self.connection_rate: float | None = connection_rate
+        self._addresses = AddressLimit()
         #: Whether new sessions are taken; `shutdown` ends it.
         self.accepting = True
 
@@ -82,7 +87,7 @@ class EngineServer(engineio.AsyncServer):
         await self(*args, **kwargs)
 
     async def _http(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
-        limit_bodies(scope["path"], self.sessions.limits.max_payload, self._body_refused)
+        self.limit_bodies(scope["path"])
         headers: list[tuple[bytes, bytes]] = []
         try:
             self._check_origin(scope)
@@ -118,7 +123,7 @@ class EngineServer(engineio.AsyncServer):
     ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         if sid is not None:
             return await polling.get(self.sessions, sid, receive), []
-        self._check_accepting()
+        self._check_accepting(scope)
         connection = self.sessions.admit(scope, polling.PollingWire, self._greeting)
         wire = connection.wire
         if self.sink is self._handlers:
@@ -135,7 +140,7 @@ class EngineServer(engineio.AsyncServer):
             self._check_query(query, "websocket")
             sid = query.get("sid")
             if sid is None:
-                self._check_accepting()
+                self._check_accepting(scope)
                 await websocket.run(self.sessions, scope, receive, send, self._greeting)
                 return
             connection = self.sessions.find(sid)
@@ -149,7 +154,7 @@ class EngineServer(engineio.AsyncServer):
     def _check_origin(self, scope: dict[str, Any]) -> None:
         refusal = self.allow(scope)
         if refusal is not None:
-            metrics.count("refused.origin")
+            metrics.report("refused.origin", address=address_of(scope))
             logger.warning("refused: %s", refusal)
             raise Refused(http.FORBIDDEN, refusal)
 
@@ -162,9 +167,23 @@ class EngineServer(engineio.AsyncServer):
             # "j" asks for JSONP, a script for browsers older than CORS.
             raise Refused(http.BAD_REQUEST)
 
-    def _check_accepting(self) -> None:
+    def _check_accepting(self, scope: dict[str, Any]) -> None:
         if not self.accepting:
             raise Refused(http.BAD_REQUEST, "Server shutting down", status=503)
+        address, rate = address_of(scope), self.connection_rate
+        if address is None or rate is None:
+            return
+        bucket = self._addresses.bucket(address, rate, self.wheel.time())
+        if not bucket.take(self.wheel.time()):
+            metrics.report("refused.connection_rate", address=address)
+            if not bucket.overrun:
+                bucket.overrun = True
+                logger.warning("refused: more than %s connections a second from %s", rate, address)
+            raise Refused(http.BAD_REQUEST, "Too many connections", status=429)
+
+    def limit_bodies(self, path: str) -> None:
+        """Count the bodies of a path as they arrive, where the web server would take them whole."""
+        limit_bodies(path, self.sessions.limits.max_payload, self._body_refused)
 
     def _body_refused(self, uri: bytes) -> None:
         """Daphne was told to refuse a body before the application saw the request."""

@@ -11,7 +11,7 @@ import struct
 from base64 import b64encode
 from typing import Any
 
-from realtime.exceptions import ProtocolError
+from .exceptions import ProtocolError
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
 SEPARATOR = b"\x1e"

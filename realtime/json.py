@@ -22,11 +22,22 @@ def _finite(digits: str) -> float:
     return number
 
 
+def _finite_integer(digits: str) -> int:
+    if len(digits) >= _ENDLESS:
+        raise ValueError(f"number out of range: {digits[:20]}")
+    return int(digits)
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+#: An integer of so many digits is Infinity in JavaScript.
+_ENDLESS = 310
 _decode = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant).decode
+_decode_long = json.JSONDecoder(
+    parse_float=_finite, parse_int=_finite_integer, parse_constant=_refuse_constant
+).decode
 _options: dict[str, Any] = {
     "ensure_ascii": False,
     "allow_nan": False,
@@ -56,4 +67,5 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
 
 def loads(text: str) -> Any:
     """The value of a JSON text. Raises ValueError, also for NaN and numbers out of range."""
-    return _decode(text)
+    # A short text holds no long number, and is spared a call for each integer.
+    return _decode(text) if len(text) < _ENDLESS else _decode_long(text)

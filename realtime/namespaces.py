@@ -28,7 +28,7 @@ from .exceptions import ProtocolError, RoomError
 from .frames import Frames
 from .mailbox import ASGIMessage
 from .manager import Manager
-from .metrics import count
+from .metrics import count, report
 from .packets import Packet, PacketType, Parser
 from .sockets import Client, Socket, State
 from .threads import is_being_cancelled
@@ -133,6 +133,7 @@ class Namespaces:
         socket.state = State.CLOSED
         client = socket.client
         del client.sockets[socket.namespace], self.sockets[socket.sid]
+        client.release(socket)
         if len(client.left) < MAX_NAMESPACES:
             client.left.add(socket.namespace)
         if was_connected:
@@ -237,6 +238,7 @@ class Namespaces:
         if room in socket.rooms or room == socket.sid or socket.state is State.CLOSED:
             return
         if len(socket.rooms) >= settings.MAX_ROOMS:
+            report("refused.rooms", address=socket.connection.address)
             raise RoomError(f"a socket may be in {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)")
         if socket.state is State.CONNECTING:  # the acceptance makes it a member
             socket.rooms.add(room)

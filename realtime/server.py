@@ -14,10 +14,11 @@ from .conf import settings
 from .emissions import Emission
 from .engine import Connection, EngineServer
 from .exceptions import EventError, ProtocolError
-from .metrics import count
+from .limits import TokenBucket
+from .metrics import report
 from .namespaces import Application, Namespaces
 from .packets import Packet, PacketType
-from .sockets import Client, Socket, State, TokenBucket
+from .sockets import Client, Socket, State
 
 logger = logging.getLogger("realtime.server")
 
@@ -115,7 +116,7 @@ class SocketIOServer(socketio.AsyncServer):
             self.namespaces.leave(socket, reason)
 
     def _never_joined(self, connection: Connection) -> None:
-        count("refused.connect_timeout")
+        report("refused.connect_timeout", address=connection.address)
         logger.info("closed a connection that joined no namespace in time")
         connection.close("forced close")
 
@@ -140,25 +141,30 @@ class SocketIOServer(socketio.AsyncServer):
         )
         if len(socket.inbox) >= settings.INBOX_EVENTS:
             # Read on when half of them are handled; meanwhile the client's own buffers fill.
-            count("paused.inbox")
-            socket.connection.pause()
+            report("paused.inbox", address=socket.connection.address)
+            socket.client.hold(socket)
 
     def _is_within_rate(self, socket: Socket) -> bool:
         rate = settings.EVENT_RATE
         if rate is None:
             return True
         now = self.eio.wheel.time()
-        if socket.bucket is None:
-            socket.bucket = TokenBucket(rate, now)
-        return socket.bucket.take(now)
+        bucket = socket.bucket
+        if bucket is None:
+            bucket = socket.bucket = TokenBucket(rate, now)
+        if bucket.take(now):
+            return True
+        if not bucket.overrun:
+            bucket.overrun = True
+            logger.warning(
+                "%s sent more than %s events a second (REALTIME EVENT_RATE); some are refused",
+                socket.sid,
+                rate,
+            )
+        return False
 
     def _refuse_event(self, socket: Socket, packet: Packet) -> None:
-        count("refused.event_rate")
-        logger.warning(
-            "%s sent more than %s events a second (REALTIME EVENT_RATE); one is refused",
-            socket.sid,
-            settings.EVENT_RATE,
-        )
+        report("refused.event_rate", address=socket.connection.address)
         if packet.id is not None:
             error = EventError("Too many events", code="rate_limited").as_dict()
             answer = Packet(PacketType.ACK, socket.namespace, [error], packet.id)
@@ -212,4 +218,5 @@ def _engine_options() -> dict[str, Any]:
         "upgrade_timeout": settings.UPGRADE_TIMEOUT,
         "outbox_messages": settings.OUTBOX_MESSAGES,
         "outbox_bytes": settings.OUTBOX_BYTES,
+        "connection_rate": settings.CONNECTION_RATE,
     }

@@ -20,3 +20,8 @@ event_handled = Signal()
 #: A handler raised, or its arguments did not fit. Sent by the consumer class; `sid`, `namespace`,
 #: `user`, `event`, `args`, `exception`.
 event_failed = Signal()
+
+#: A client met one of our limits: it was refused, cut off or slowed down, or something for it was
+#: dropped. The sender is None; `kind` is the counter's name in `realtime.metrics.counts`, `address`
+#: the client's IP address or None.
+limit_hit = Signal()

@@ -8,6 +8,7 @@ from typing import Any
 from .conf import settings
 from .engine import Connection
 from .frames import Frames
+from .limits import TokenBucket
 from .mailbox import ASGIMessage
 from .packets import Decoder
 
@@ -21,7 +22,7 @@ class State(Enum):
 class Client:
     """The Socket.IO side of one Engine.IO connection: its namespaces share it."""
 
-    __slots__ = ("connection", "decoder", "left", "sockets", "timer")
+    __slots__ = ("_full", "connection", "decoder", "left", "sockets", "timer")
 
     def __init__(self, connection: Connection, decoder: Decoder) -> None:
         self.connection = connection
@@ -32,27 +33,24 @@ class Client:
         self.left: set[str] = set()
         #: Closes a connection that joins no namespace; None from the first join on.
         self.timer: Any = None
+        # How many of the sockets have a full inbox. They share the connection: it is read again
+        # when none has.
+        self._full = 0
 
+    def hold(self, socket: "Socket") -> None:
+        """The inbox of a socket is full: read no more from the client."""
+        if not socket.full:
+            socket.full = True
+            self._full += 1
+            self.connection.pause()
 
-class TokenBucket:
-    """Lets `rate` events a second pass, and up to twice as many at once after a calm second."""
-
-    __slots__ = ("_filled", "_tokens", "rate")
-
-    def __init__(self, rate: float, now: float) -> None:
-        self.rate = rate
-        self._tokens = 2 * rate
-        self._filled = now
-
-    def take(self, now: float) -> bool:
-        """Whether one more may pass now; `now` is in seconds of a clock that never goes back."""
-        tokens = min(2 * self.rate, self._tokens + (now - self._filled) * self.rate)
-        self._filled = now
-        if tokens < 1:
-            self._tokens = tokens
-            return False
-        self._tokens = tokens - 1
-        return True
+    def release(self, socket: "Socket") -> None:
+        """A socket has room again, or is out."""
+        if socket.full:
+            socket.full = False
+            self._full -= 1
+            if not self._full:
+                self.connection.resume()
 
 
 class Socket:
@@ -66,6 +64,7 @@ class Socket:
         "client",
         "connection",
         "data",
+        "full",
         "held",
         "inbox",
         "namespace",
@@ -83,6 +82,8 @@ class Socket:
         self.state = State.CONNECTING
         #: ASGI messages that the application has not received yet.
         self.inbox: list[ASGIMessage] = []
+        #: Whether the client is held because of this inbox.
+        self.full = False
         #: The limit of events a second; None where there is none, or none came yet.
         self.bucket: TokenBucket | None = None
         self.rooms: set[str] = set()
@@ -109,8 +110,8 @@ class Socket:
             finally:
                 self._waiter = None
         message = self.inbox.pop(0)
-        if self.connection.paused and len(self.inbox) <= settings.INBOX_EVENTS // 2:
-            self.connection.resume()
+        if self.full and len(self.inbox) <= settings.INBOX_EVENTS // 2:
+            self.client.release(self)
         return message
 
     def send(self, messages: tuple[str | bytes, ...], volatile: bool = False) -> bool:

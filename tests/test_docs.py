@@ -288,5 +288,5 @@ def test_checks_are_documented() -> None:
 
 def test_signals_are_documented() -> None:
     text = (ROOT / "docs" / "signals.md").read_text()
-    named = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    named = set(re.findall(r"^(?:\| )?`(\w+)` (?:\||has)", text, re.MULTILINE))
     assert named == {name for name, value in vars(signals).items() if hasattr(value, "receivers")}

@@ -9,9 +9,9 @@ from collections.abc import Callable, Coroutine, Generator
 from types import coroutine as awaitable_generator
 from typing import Any
 
-from realtime.connection import Connection, Wire
-from realtime.frames import Frames
-from realtime.timers import Handle
+from ..connection import Connection, Wire
+from ..frames import Frames
+from ..timers import Handle
 
 logger = logging.getLogger("realtime.engine")
 

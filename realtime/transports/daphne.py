@@ -13,10 +13,10 @@ import sys
 from functools import partial
 from typing import Any
 
-from realtime.connection import Connection
-from realtime.frames import Frames
-from realtime.transports.asgi import Take, WebsocketWire
-from realtime.transports.direct import DirectWire, Inlet
+from ..connection import Connection
+from ..frames import Frames
+from .asgi import Take, WebsocketWire
+from .direct import DirectWire, Inlet
 
 
 def find_protocol(send: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from realtime.connection import Connection
-from realtime.frames import Frames
-from realtime.transports.asgi import CLOSE_EVENT, Take, WebsocketWire
+from ..connection import Connection
+from ..frames import Frames
+from .asgi import CLOSE_EVENT, Take, WebsocketWire
 
 
 class Inlet:

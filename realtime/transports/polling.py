@@ -6,11 +6,11 @@ import asyncio
 import logging
 from typing import Any
 
-from realtime import metrics
-from realtime.connection import Connection, Sessions, Wire
-from realtime.exceptions import ProtocolError
-from realtime.frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
-from realtime.transports.http import (
+from .. import metrics
+from ..connection import Connection, Sessions, Wire
+from ..exceptions import ProtocolError
+from ..frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
+from .http import (
     BAD_REQUEST,
     SESSION_UNKNOWN,
     Receive,
@@ -87,12 +87,12 @@ class PollingWire(Wire):
             logger.warning("%r is closed: two polls at once", self.connection)
             self.connection.close("transport error", discard=True)
             raise Refused(BAD_REQUEST)
-        held = self._held
-        if not self._final and (held or not self._queue):
+        upgrading = self.connection.upgrade is not None
+        if not self._final and (self._held or not self._queue):
             await self._wait(receive)
-        if held and self.connection.wire is not self:
-            # It crossed the packet that completed the upgrade: polling is over. A poll that
-            # waited before the upgrade began gets its noop.
+        if upgrading and self.connection.wire is not self:
+            # It crossed the packet that completed the upgrade: polling is over. A poll from
+            # before the websocket opened gets its noop.
             raise Refused(BAD_REQUEST)
         return self.take()
 
@@ -200,7 +200,7 @@ async def _feed(connection: Connection, packets: list[tuple[str, str | bytes]]) 
 
 def refuse_body(connection: Connection) -> None:
     """Close because a body was over the limit."""
-    metrics.count("refused.payload")
+    metrics.report("refused.payload", address=connection.address)
     logger.warning("%r is closed: its payload is over the limit", connection)
     connection.close("transport error", discard=True)
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from realtime.connection import Connection
-from realtime.frames import Frames
-from realtime.transports.asgi import Take, WebsocketWire
-from realtime.transports.direct import DirectWire, Inlet
+from ..connection import Connection
+from ..frames import Frames
+from .asgi import Take, WebsocketWire
+from .direct import DirectWire, Inlet
 
 #: Module and class of each protocol whose attributes are known.
 IMPLEMENTATIONS = (

@@ -7,14 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from realtime.connection import Connection, Sessions
-from realtime.exceptions import ProtocolError
-from realtime.frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
-from realtime.transports.asgi import Send, WebsocketWire
-from realtime.transports.daphne import DaphneWire
-from realtime.transports.http import Receive
-from realtime.transports.polling import PollingWire
-from realtime.transports.uvicorn import UvicornWire
+from .. import metrics
+from ..connection import Connection, Sessions
+from ..exceptions import ProtocolError
+from ..frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
+from .asgi import Send, WebsocketWire
+from .daphne import DaphneWire
+from .http import Gone, Receive
+from .polling import PollingWire
+from .uvicorn import UvicornWire
 
 logger = logging.getLogger("realtime.engine")
 
@@ -62,6 +63,9 @@ async def upgrade(connection: Connection, receive: Receive, send: Send, *, allow
     upgraded = False
     try:
         upgraded = await _probe(connection, polling, wire, receive)
+    except Gone:
+        wire.gone()
+        return
     finally:
         timer.cancel()
         if not upgraded:
@@ -93,12 +97,22 @@ def _switch(connection: Connection, polling: PollingWire, wire: WebsocketWire) -
 async def _probe(
     connection: Connection, polling: PollingWire, wire: WebsocketWire, receive: Receive
 ) -> bool:
-    """Whether the client asked for the upgrade and then completed it, while the session lived."""
-    if _frame(await receive()) != _PROBE or connection.upgrade is not wire:
+    """Whether the client asked for the upgrade and then completed it, while the session lived.
+
+    Raises `Gone` if its websocket ends before it has done either.
+    """
+    if await _next_frame(receive) != _PROBE or connection.upgrade is not wire:
         return False
     wire.send(PROBE_ANSWER)
     polling.hold()
-    return _frame(await receive()) == UPGRADE and connection.upgrade is wire
+    return await _next_frame(receive) == UPGRADE and connection.upgrade is wire
+
+
+async def _next_frame(receive: Receive) -> str | bytes:
+    frame = _frame(await receive())
+    if frame is None:
+        raise Gone
+    return frame
 
 
 def _frame(event: dict[str, Any]) -> str | bytes | None:
@@ -131,6 +145,7 @@ def _take(connection: Connection, frame: str | bytes) -> None:
     if connection.closed:
         return
     if not fits(frame, connection.sessions.limits.max_payload):
+        metrics.report("refused.payload", address=connection.address)
         logger.warning("%r is closed: its message is over the limit", connection)
         connection.close("transport error", discard=True)
         return

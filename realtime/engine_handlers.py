@@ -9,7 +9,7 @@ from typing import Any
 
 from engineio.packet import Packet
 
-from realtime.connection import Connection
+from .connection import Connection
 
 Trigger = Callable[..., Awaitable[Any]]
 

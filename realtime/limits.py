@@ -1,0 +1,46 @@
+"""Token buckets: how often a client may do something. Pure."""
+
+from collections import OrderedDict
+
+#: Addresses that are remembered; the one that was seen longest ago is forgotten first.
+REMEMBERED = 10_000
+
+
+class TokenBucket:
+    """Lets `rate` things a second pass, and up to twice as many at once after a calm second."""
+
+    __slots__ = ("_filled", "_tokens", "overrun", "rate")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.rate = rate
+        self._tokens = 2 * rate
+        self._filled = now
+        #: For whoever says something about the first refusal, and no more about the others.
+        self.overrun = False
+
+    def take(self, now: float) -> bool:
+        """Whether one more may pass now; `now` is in seconds of a clock that never goes back."""
+        tokens = min(2 * self.rate, self._tokens + (now - self._filled) * self.rate)
+        self._filled = now
+        if tokens < 1:
+            self._tokens = tokens
+            return False
+        self._tokens = tokens - 1
+        return True
+
+
+class AddressLimit:
+    """A bucket for each address."""
+
+    def __init__(self) -> None:
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def bucket(self, address: str, rate: float, now: float) -> TokenBucket:
+        """The address's bucket of this rate."""
+        bucket = self._buckets.get(address)
+        if bucket is None or bucket.rate != rate:
+            bucket = self._buckets[address] = TokenBucket(rate, now)
+            if len(self._buckets) > REMEMBERED:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(address)
+        return bucket
