@@ -14,10 +14,11 @@ import engineio
 from engineio.packet import MESSAGE, Packet
 
 from . import metrics, origins
-from .connection import Connection, Limits, Sessions, Sink, address_of
+from .connection import Connection, address_of
 from .engine_handlers import HandlerSink
 from .frames import OPEN, Frames
 from .limits import AddressLimit
+from .sessions import Limits, Sessions, Sink
 from .timers import TimerWheel
 from .transports import http, polling, websocket
 from .transports.bodies import limit_bodies

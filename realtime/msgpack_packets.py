@@ -70,11 +70,11 @@ class MsgpackDecoder:
         if not isinstance(fields, dict):
             raise ProtocolError("a packet that is not a map")
         type, namespace, id = fields.get("type"), fields.get("nsp", "/"), fields.get("id")
-        if not _is_int(type) or not isinstance(namespace, str):
+        if not _is_int(type) or not isinstance(namespace, str) or not namespace.startswith("/"):
             raise ProtocolError("a packet without its type or namespace")
         if id is not None and not (_is_int(id) and 0 <= id < 10**MAX_ID_DIGITS):
             raise ProtocolError("an ack id that is not a number")
-        packet = Packet(type, namespace.partition("?")[0] or "/", fields.get("data"), id)
+        packet = Packet(type, namespace.partition("?")[0], fields.get("data"), id)
         check(packet)
         check_depth(packet.data)
         return packet

@@ -17,19 +17,13 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     """The JSON text of `value`; see realtime.json.dumps."""
-
-    def convert(item: Any) -> Any:
-        if default is not None:
-            try:
-                return default(item)
-            except TypeError:
-                pass
-        return json.django_default(item)
-
-    try:
-        return orjson.dumps(value, default=convert, option=_OPTIONS).decode()
-    except TypeError:
+    if default is not None:
+        # It sets attachments apart, which must happen once: there is no second try with it.
         return json.dumps(value, default)
+    try:
+        return orjson.dumps(value, default=json.django_default, option=_OPTIONS).decode()
+    except TypeError:
+        return json.dumps(value)
 
 
 def loads(text: str) -> Any:

@@ -75,12 +75,15 @@ class WebsocketWire(Wire):
 
     def send(self, frames: Frames, volatile: bool = False) -> bool:
         if self.busy or self._queue is not None:
-            if not self.admits(frames, volatile):
-                return False
-            self.enqueue(frames)
-            return True
+            return self._send_later(frames, volatile)
         for event in frames.events:
             self._put_or_push(event)
+        return True
+
+    def _send_later(self, frames: Frames, volatile: bool) -> bool:
+        if not self.admits(frames, volatile):
+            return False
+        self.enqueue(frames)
         return True
 
     def _put_or_push(self, event: dict[str, Any]) -> None:

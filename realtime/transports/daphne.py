@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from ..connection import Connection
-from ..frames import Frames
 from .asgi import Take, WebsocketWire
 from .direct import DirectWire, Inlet
 
@@ -55,14 +54,6 @@ class DaphneWire(DirectWire):
         return cls(connection, send, protocol)
 
     # Out
-
-    def send(self, frames: Frames, volatile: bool = False) -> bool:
-        if self.busy or self._queue is not None:
-            if not self.admits(frames, volatile):
-                return False
-            self.enqueue(frames)
-            return True
-        return self.put(frames.websocket or frames.frame())
 
     def put(self, item: bytes) -> bool:
         if self._protocol.state != self._protocol.STATE_OPEN:

@@ -51,6 +51,11 @@ class DirectWire(WebsocketWire):
         super().__init__(connection, send)
         self._inlet: Inlet | None = None
 
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        if self.busy or self._queue is not None:
+            return self._send_later(frames, volatile)
+        return self.put(frames.websocket or frames.frame())
+
     def enqueue(self, frames: Frames) -> None:
         data = frames.frame()
         self._push(data, len(frames.packets), len(data))

@@ -7,9 +7,10 @@ import logging
 from typing import Any
 
 from .. import metrics
-from ..connection import Connection, Sessions, Wire
+from ..connection import Connection, Wire
 from ..exceptions import ProtocolError
 from ..frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
+from ..sessions import Sessions
 from .http import (
     BAD_REQUEST,
     SESSION_UNKNOWN,

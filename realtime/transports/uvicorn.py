@@ -16,7 +16,6 @@ import sys
 from typing import Any
 
 from ..connection import Connection
-from ..frames import Frames
 from .asgi import Take, WebsocketWire
 from .direct import DirectWire, Inlet
 
@@ -53,14 +52,6 @@ class UvicornWire(DirectWire):
         return cls(connection, send, protocol)
 
     # Out
-
-    def send(self, frames: Frames, volatile: bool = False) -> bool:
-        if self.busy or self._queue is not None:
-            if not self.admits(frames, volatile):
-                return False
-            self.enqueue(frames)
-            return True
-        return self.put(frames.websocket or frames.frame())
 
     def put(self, item: bytes) -> bool:
         protocol = self._protocol

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import metrics
-from ..connection import Connection, Sessions
+from ..connection import Connection
 from ..exceptions import ProtocolError
 from ..frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
+from ..sessions import Sessions
 from .asgi import Send, WebsocketWire
 from .daphne import DaphneWire
 from .http import Gone, Receive
