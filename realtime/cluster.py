@@ -6,12 +6,13 @@ sockets.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import re
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
@@ -32,8 +33,12 @@ CHANNEL_CAPACITY = 10_000
 UPKEEP_INTERVAL = 1.0
 #: How long a group is kept after its last member left, for those that come back. Seconds.
 LINGER = 10.0
-#: Emissions to several rooms reach a process once for each; so many are remembered to tell.
+#: Emissions to several rooms reach a process once for each, and tries may repeat one; so many are
+#: remembered to tell.
 REMEMBERED = 10_000
+#: How often the layer is asked before it counts as down: when Redis has restarted, each pooled
+#: connection fails once, at its next use.
+TRIES = 5
 
 _running: "weakref.WeakSet[Cluster]" = weakref.WeakSet()
 _capacity_pattern = re.compile(r"realtime\.")
@@ -77,10 +82,18 @@ async def publish(channel_layer: Any, emission: Emission, node_id: str) -> None:
     try:
         async with asyncio.timeout(settings.EMIT_TIMEOUT):
             for group in _groups(emission, node_id):
-                await channel_layer.group_send(group, message)
+                await _persist(channel_layer.group_send, group, message)
     except Exception as error:  # each layer has errors of its own; none may pass for a delivery
         count("emits.failed")
         raise _layer_error(error) from error
+
+
+async def _persist(verb: Callable[..., Awaitable[None]], *args: Any) -> None:
+    for _ in range(TRIES - 1):
+        # Whatever it is: what is no passing failure fails the last time, too.
+        with contextlib.suppress(Exception):
+            return await verb(*args)
+    return await verb(*args)
 
 
 def _groups(emission: Emission, node_id: str) -> Iterable[str]:
@@ -96,11 +109,17 @@ def _groups(emission: Emission, node_id: str) -> Iterable[str]:
 
 def _layer_error(error: Exception) -> ChannelLayerError:
     alias = settings.CHANNEL_LAYER
-    cause = "no answer in time" if isinstance(error, TimeoutError) else f"{error!r}"
     return ChannelLayerError(
-        f"the channel layer {alias!r} did not take the event: {cause}. Other processes have not"
-        f" had it. Check that what CHANNEL_LAYERS[{alias!r}] names is running and reachable."
+        f"the channel layer {alias!r} did not take the event: {_cause(error)}. Other processes have"
+        f" not had it. Check that what CHANNEL_LAYERS[{alias!r}] names is running and reachable."
     )
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    # Not its repr, which with redis-py is without its message.
+    return f"{type(error).__name__}: {str(error).rstrip('.')}"
 
 
 class Cluster:
@@ -157,7 +176,8 @@ class Cluster:
             if group not in self._joined:
                 missing.append(group)
         for group in missing:
-            await self._add(group)
+            if not self._in_trouble:  # else nobody waits for a layer that hangs: see _keep_up
+                await self._add(group)
 
     def unsubscribe(self, groups: Iterable[str]) -> None:
         """A socket of ours is out of these groups."""
@@ -195,9 +215,9 @@ class Cluster:
         try:
             if message["type"] != EMIT or message["node"] == self.node_id:
                 return
-            to = message["to"]
-            if to is not None and len(to) > 1 and self._is_repeated(message):
+            if self._is_repeated(message):
                 return
+            to = message["to"]
             emission = Emission(
                 namespace=message["namespace"],
                 to=None if to is None else tuple(to),
@@ -243,7 +263,7 @@ class Cluster:
             return
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
-                await self._layer.group_add(group, await self._own_channel())
+                await _persist(self._layer.group_add, group, await self._own_channel())
         except Exception as error:  # as above; the upkeep tries again
             self._trouble(error)
         else:
@@ -254,9 +274,11 @@ class Cluster:
         self._joined.discard(group)
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
-                await self._layer.group_discard(group, await self._own_channel())
+                await _persist(self._layer.group_discard, group, await self._own_channel())
         except Exception as error:  # as above; the membership expires by itself
             self._trouble(error)
+        else:
+            self._in_trouble = False
         if group in self._needed:  # a socket came while we were leaving
             await self._add(group)
 
@@ -265,8 +287,8 @@ class Cluster:
         if not self._in_trouble:
             self._in_trouble = True
             logger.error(
-                "the channel layer %r is out of reach: %r. Sockets of this process hear only this"
+                "the channel layer %r is out of reach: %s. Sockets of this process hear only this"
                 " process until it is back.",
                 settings.CHANNEL_LAYER,
-                error,
+                _cause(error),
             )

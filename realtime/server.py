@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -148,7 +149,7 @@ class SocketIOServer(socketio.AsyncServer):
         rate = settings.EVENT_RATE
         if rate is None:
             return True
-        now = self.eio.wheel.time()
+        now = time.monotonic()
         bucket = socket.bucket
         if bucket is None:
             bucket = socket.bucket = TokenBucket(rate, now)

@@ -67,6 +67,5 @@ def test_binary_values_become_attachments(module: ModuleType) -> None:
     messages = JSONParser(module).encode(packet)
     assert messages[1:] == (b"1", b"2")
     assert messages[0] == (
-        '52-/x,7["e",{"_placeholder":true,"num":0},'
-        '{"two":{"_placeholder":true,"num":1},"at":"3"}]'
+        '52-/x,7["e",{"_placeholder":true,"num":0},{"two":{"_placeholder":true,"num":1},"at":"3"}]'
     )

@@ -1,0 +1,9 @@
+"""The servers under measurement, and for each a process that emits through Redis.
+
+All do the same: a socket joins the room `lobby`; `fan` emits its payload to the room as `tick`;
+`echo` answers with its payload; `left` answers how many sockets have been seen to leave.
+"""
+
+ROOM = "lobby"
+#: Pings would be counted as deliveries: none falls into a run.
+NO_PINGS = 3600.0

@@ -1,0 +1,225 @@
+"""What is measured: each scenario runs one peer's server and yields its samples."""
+
+import contextlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from tests.bench import wire
+from tests.bench.catalogue import Peer
+from tests.bench.load import Load
+from tests.bench.processes import Server, emitter, redis, serving
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """`cost` is the server's, in the figure's unit, and `wall` what a clock on the wall showed.
+
+    `server` and `load` are the shares of the time in which the two processes were busy.
+    """
+
+    figure: str
+    cost: float
+    wall: float | None = None
+    server: float | None = None
+    load: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    fanout: tuple[int, ...] = (100, 1_000, 3_000)
+    clients: int = 50
+    connects: int = 2_000
+    idle: int = 3_000
+    disconnects: tuple[int, ...] = (1_250, 2_500, 5_000)
+    redis: int = 100
+    #: Rounds of an emit, and the seconds that they and the echoes take at least.
+    rounds: int = 3
+    emits: int = 200
+    seconds: float = 2.0
+
+    @property
+    def files(self) -> int:
+        """Open files that the load generator needs, with some to spare."""
+        most = max(*self.fanout, self.connects, self.idle, *self.disconnects)
+        return 2 * most + 200
+
+
+QUICK = Sizes(
+    fanout=(10, 50),
+    clients=5,
+    connects=50,
+    idle=100,
+    disconnects=(25, 50),
+    redis=10,
+    emits=10,
+    seconds=0.2,
+)
+
+
+class Meter:
+    """Times a server and the load from `start` to `stop`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._before = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        return self._server.processor_seconds(), time.process_time(), time.perf_counter()
+
+    def stop(self) -> Self:
+        spent = [now - before for now, before in zip(self._now(), self._before, strict=True)]
+        self.processor, self.load, self.wall = spent
+        return self
+
+    def sample(self, figure: str, count: int) -> Sample:
+        """Microseconds of processor time for each of `count`, and their number in a second."""
+        return Sample(
+            figure=figure,
+            cost=self.processor / count * 1e6,
+            wall=count / self.wall,
+            server=self.processor / self.wall,
+            load=self.load / self.wall,
+        )
+
+
+@contextlib.contextmanager
+def _loaded(peer: Peer, redis_url: str | None = None) -> Iterator[tuple[Server, Load]]:
+    with serving(peer, redis_url) as server, Load(server.port, peer.dialect) as load:
+        yield server, load
+
+
+def fanout(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """One emit to a room that all clients are in; the event that asks for it is in the cost."""
+    with _loaded(peer) as (server, load):
+        for size in sizes.fanout:
+            load.connect(size - len(load.links))
+            load.weigh_delivery()
+            _rounds(load, 1, sizes.seconds / 4)
+            server.settle()
+            meter = Meter(server)
+            rounds = _rounds(load, sizes.rounds, sizes.seconds)
+            yield meter.stop().sample(f"fanout-{size}", rounds * size)
+
+
+def _rounds(load: Load, least: int, seconds: float) -> int:
+    end = time.perf_counter() + seconds
+    done = 0
+    while done < least or time.perf_counter() < end:
+        load.fan()
+        done += 1
+    return done
+
+
+def echo(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """An event with an ack, from clients that each wait for it before they send the next."""
+    with _loaded(peer) as (server, load):
+        load.connect(sizes.clients)
+        load.echo(sizes.clients, sizes.seconds / 4)
+        server.settle()
+        meter = Meter(server)
+        answered = load.echo(sizes.clients, sizes.seconds)
+        yield meter.stop().sample("echo", answered)
+
+
+def connect(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """Handshakes, straight by websocket and, where there is polling, by polling and an upgrade."""
+    ways = {"connect-websocket": False, "connect-polling": True}
+    if peer.family == "channels":
+        del ways["connect-polling"]
+    for figure, polling in ways.items():
+        with _loaded(peer) as (server, load):
+            load.connect(max(sizes.connects // 10, 2), polling)
+            server.settle()
+            meter = Meter(server)
+            load.connect(sizes.connects, polling)
+            wall = meter.stop().wall
+            server.settle()
+            cost = meter.stop().processor / sizes.connects * 1e6
+            load.weigh_delivery()  # the proof that all are connected
+            yield Sample(figure=figure, cost=cost, wall=sizes.connects / wall)
+
+
+def memory(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """Resident memory of the server for each idle websocket, in KiB."""
+    with _loaded(peer) as (server, load):
+        load.connect(50)  # what is allocated once, at first use, is no socket's
+        load.drop_all_but_one()
+        server.settle()
+        before = server.resident_bytes()
+        load.connect(sizes.idle)
+        server.settle()
+        cost = (server.resident_bytes() - before) / sizes.idle / 1024
+        yield Sample(figure=f"memory-{sizes.idle}", cost=cost)
+
+
+def disconnect(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """All clients but one gone at once, until the application has seen each of them leave."""
+    with _loaded(peer) as (server, load):
+        load.connect(max(sizes.disconnects[0] // 10, 2))
+        load.drop_all_but_one()
+        for size in sizes.disconnects:
+            server.settle()
+            seen = load.seen_to_leave()
+            load.connect(size)
+            server.settle()
+            meter = Meter(server)
+            load.drop_all_but_one()
+            while load.seen_to_leave() < seen + size:
+                time.sleep(0.1)
+            wall = meter.stop().wall
+            server.settle()  # what is left to do for them after the application's part
+            cost = meter.stop().processor / size * 1e6
+            yield Sample(figure=f"disconnect-{size}", cost=cost, wall=wall)
+
+
+def through_redis(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """An emit by another process to a room of this one: the server's cost of the whole emit.
+
+    `wall` is the median of the milliseconds from the emit until the last client had it.
+    """
+    with (
+        redis() as url,
+        _loaded(peer, url) as (server, load),
+        emitter(peer, url) as process,
+    ):
+        load.connect(sizes.redis)
+        server.settle()
+        trigger = _writer(process.stdin)
+        load.weigh_delivery(trigger)
+        for _ in range(sizes.rounds):
+            load.fan(trigger)
+        server.settle()
+        meter = Meter(server)
+        times = [_timed(load, trigger) for _ in range(sizes.emits)]
+        cost = meter.stop().processor / sizes.emits * 1e6
+        yield Sample(figure=f"redis-{sizes.redis}", cost=cost, wall=statistics.median(times) * 1e3)
+
+
+def _writer(stream: object) -> Callable[[], None]:
+    line = json.dumps(wire.PAYLOAD) + "\n"
+
+    def trigger() -> None:
+        stream.write(line)  # type: ignore[attr-defined]
+        stream.flush()  # type: ignore[attr-defined]
+
+    return trigger
+
+
+def _timed(load: Load, trigger: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    _, last = load.fan(trigger)
+    return last - begun
+
+
+SCENARIOS: dict[str, Callable[[Peer, Sizes], Iterator[Sample]]] = {
+    "fanout": fanout,
+    "echo": echo,
+    "connect": connect,
+    "memory": memory,
+    "disconnect": disconnect,
+    "redis": through_redis,
+}

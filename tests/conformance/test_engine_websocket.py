@@ -1,0 +1,155 @@
+"""Engine.IO 4 over websockets."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.conformance.raw import Closed, WebSocket
+from tests.conformance.servers import Server
+
+LIMIT = 1_000_000
+
+
+async def state(server: Server) -> dict[str, Any]:
+    websocket = await WebSocket.session(server.port)
+    websocket.send("4!state")
+    answer = await websocket.receive()
+    websocket.cut()
+    assert isinstance(answer, str)
+    decoded: dict[str, Any] = json.loads(answer[1:])
+    return decoded
+
+
+@pytest.mark.parametrize(
+    "message", ["4hello", "4", "4äöü €\U0001f600", b"\1\2\3\4", "4" + "x" * 70_000]
+)
+async def test_messages_come_back(calm: Server, message: str | bytes) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send(message)
+    await websocket.expect(message)
+    websocket.cut()
+
+
+async def test_an_empty_binary_message_comes_back_as_empty_base64(calm: Server) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send("4!binary text")
+    await websocket.expect("4text", b"\1\2", "b")
+    websocket.send("b")
+    await websocket.expect("b")
+    websocket.cut()
+
+
+async def test_many_messages_come_back_in_order(calm: Server) -> None:
+    websocket = await WebSocket.session(calm.port)
+    for number in range(3000):
+        websocket.send(f"4{number}")
+    for number in range(3000):
+        await websocket.expect(f"4{number}")
+    websocket.cut()
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["abc", "", "7", "-", "2", "2probe", "0{}", "5", "bnot base64!", "\x00", "٤", "4!reject"],
+)
+async def test_what_is_no_packet_closes_the_connection(calm: Server, message: str) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send(message)
+    websocket.send("4too late")
+    assert await websocket.closed() == []
+    assert "Traceback" not in calm.log
+
+
+async def test_a_noop_is_ignored(calm: Server) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send("6")
+    websocket.send("3")
+    websocket.send("4still here")
+    await websocket.expect("4still here")
+    websocket.cut()
+
+
+async def test_the_close_packet_closes_the_connection(calm: Server) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send("1")
+    assert await websocket.closed() == []
+
+
+async def test_a_close_by_the_server_comes_after_what_was_sent(calm: Server) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send("4!close")
+    await websocket.expect("4last words")
+    with pytest.raises(Closed):
+        await websocket.receive()
+
+
+async def test_a_message_at_the_limit_is_taken(calm: Server) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send("4" + "x" * (LIMIT - 1))
+    answer = await websocket.receive()
+    assert len(answer) == LIMIT
+    websocket.cut()
+
+
+@pytest.mark.parametrize(
+    "message", ["4" + "x" * LIMIT, b"x" * (LIMIT + 1), "4" + "ä" * (LIMIT // 2)]
+)
+async def test_a_message_over_the_limit_closes_the_connection(
+    calm: Server, message: str | bytes
+) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send(message)
+    assert await websocket.closed() == []
+
+
+async def test_a_bug_above_closes_only_this_connection(calm: Server) -> None:
+    other = await WebSocket.session(calm.port)
+    websocket = await WebSocket.session(calm.port)
+    websocket.send("4!crash")
+    assert await websocket.closed() == []
+    other.send("4fine")
+    await other.expect("4fine")
+    other.cut()
+
+
+async def test_frames_are_legal_where_compression_was_negotiated(calm: Server) -> None:
+    headers = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+    websocket = await WebSocket.open(calm.port, headers=headers)
+    assert await websocket.receive()
+    negotiated = "permessage-deflate" in websocket.headers.get("sec-websocket-extensions", "")
+    assert negotiated == (calm.kind != "daphne")
+    # `receive` checks that RSV1 is not set: the payload is not compressed and says so.
+    websocket.send("4!flood 3 200")
+    for number in range(3):
+        await websocket.expect("4" + f"{number} ".ljust(200, "x"))
+    websocket.cut()
+
+
+async def test_messages_for_a_paused_connection_wait_and_stay_in_order(calm: Server) -> None:
+    websocket = await WebSocket.session(calm.port)
+    websocket.send("4!pause 0.5")
+    for number in range(2000):
+        websocket.send(f"4{number}")
+    for number in range(2000):
+        await websocket.expect(f"4{number}")
+    websocket.cut()
+
+
+async def test_a_thousand_cut_connections_leave_nothing_behind(calm: Server) -> None:
+    async def visit() -> None:
+        websocket = await WebSocket.session(calm.port)
+        websocket.send("4hello")
+        await websocket.expect("4hello")
+        websocket.cut()
+
+    before = await state(calm)
+    for _ in range(20):
+        await asyncio.gather(*(visit() for _ in range(50)))
+    for _ in range(100):
+        # Sessions of other tests that poll no more may end meanwhile.
+        if (await state(calm))["open"] <= before["open"]:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("connections were left behind")

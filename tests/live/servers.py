@@ -1,0 +1,258 @@
+"""Real processes to test against: the site under a web server, Redis, a WSGI and a Celery worker.
+
+Each has a log file, is waited for until it answers, and is stopped by its own id.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STARTS_WITHIN = 60
+ENDS_WITHIN = 30
+POLL_INTERVAL = 0.02
+OPTIONS = {
+    "daphne": ["-b", "127.0.0.1"],
+    # Without the last one it ends no sooner than the polls that are waiting.
+    "uvicorn": ["--host=127.0.0.1", "--log-level=warning", "--timeout-graceful-shutdown=1"],
+}
+#: What a healthy server never logs.
+MISHAPS = ["Traceback", "never awaited", "never retrieved", "Task was destroyed"]
+
+
+class Process:
+    """One process with its log. `answers` says whether it is ready; by default a port is tried."""
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        folder: Path,
+        *,
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        ready: str | None = None,
+        cwd: Path = ROOT,
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.log = folder / f"{name}.log"
+        self._command = command
+        self._environment = os.environ | (environment or {})
+        self._ready = ready
+        self._cwd = cwd
+        self._checked = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start without waiting, so that several can start together."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._cwd, env=self._environment, stdout=log, stderr=log
+            )
+
+    def wait(self) -> None:
+        """Wait until the process answers."""
+        process = self._process
+        assert process is not None
+        eventually(
+            lambda: process.poll() is not None or self._answers(),
+            lambda: f"{self.name} does not answer:\n{self.log.read_text()}",
+        )
+        assert process.poll() is None, f"{self.name} ended:\n{self.log.read_text()}"
+
+    def _answers(self) -> bool:
+        if self._ready is not None:
+            return self._ready in self.log.read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port or 0)) == 0
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{self.name} did not end:\n{self.log.read_text()}") from None
+
+    def pause(self) -> None:
+        """Let the process hang: its port is open, and it answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def news(self) -> str:
+        """What was logged since the last call."""
+        with self.log.open("rb") as log:
+            log.seek(self._checked)
+            news = log.read()
+        self._checked += len(news)
+        return news.decode()
+
+
+class Server(Process):
+    """The site under daphne or uvicorn."""
+
+    def __init__(
+        self, kind: str, folder: Path, number: int, environment: Mapping[str, str]
+    ) -> None:
+        port = free_port()
+        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port)]
+        super().__init__(
+            f"{kind}-{number}",
+            [*command, "tests.site.asgi:application"],
+            folder,
+            port=port,
+            environment=site_environment(environment),
+        )
+        self.kind = kind
+        self.url = f"http://127.0.0.1:{port}"
+
+
+class WSGIWorker(Process):
+    """The site's pages under the standard library's WSGI server."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        port = free_port()
+        command = [sys.executable, "-m", "tests.site.wsgi", str(port)]
+        super().__init__(
+            "wsgi", command, folder, port=port, environment=site_environment(environment)
+        )
+        self.url = f"http://127.0.0.1:{port}"
+
+
+class CeleryWorker(Process):
+    """A Celery worker of the site, with a queue of its own, named like its pool."""
+
+    def __init__(self, pool: str, folder: Path, environment: Mapping[str, str]) -> None:
+        options = ["--pool", pool, "--queues", pool, "--concurrency", "1", "--loglevel", "info"]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        super().__init__(
+            f"celery-{pool}",
+            [sys.executable, "-m", "celery", "-A", "tests.site.celery", "worker", *options, *quiet],
+            folder,
+            environment=site_environment(environment),
+            ready=" ready.",
+        )
+
+
+class Redis(Process):
+    """A redis-server that keeps nothing: after a restart it has forgotten all."""
+
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("redis-server")
+        assert program, "redis-server is not installed: make test installs it, WITHOUT=redis omits"
+        port = free_port()
+        options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+        super().__init__("redis", [program, *options, "--dir", str(folder)], folder, port=port)
+        self.url = f"redis://127.0.0.1:{port}/0"
+
+
+def site_environment(more: Mapping[str, str]) -> dict[str, str]:
+    return {"DJANGO_SETTINGS_MODULE": "tests.site.settings", **more}
+
+
+def manage(*arguments: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run a management command of the site in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | site_environment(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def eventually(condition: Callable[[], Any], complaint: Callable[[], str]) -> None:
+    """Wait until the condition holds; for what other processes do, which sends no event here."""
+    deadline = time.monotonic() + STARTS_WITHIN
+    while not condition():
+        assert time.monotonic() < deadline, complaint()
+        time.sleep(POLL_INTERVAL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Farm:
+    """The servers of a test session: each kind is started once, when a test first asks for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shared: dict[Any, Server] = {}
+        self._processes: list[Process] = []
+
+    def shared(self, *kinds: str, **environment: str) -> list[Server]:
+        """Servers that many tests use; those that are new start together."""
+        keys = [(kind, *sorted(environment.items())) for kind in kinds]
+        new = []
+        for kind, key in zip(kinds, keys, strict=True):
+            if key not in self._shared:
+                self._shared[key] = self._server(kind, environment)
+                new.append(self._shared[key])
+        start(*new)
+        return [self._shared[key] for key in keys]
+
+    def own(self, *kinds: str, **environment: str) -> list[Server]:
+        """Servers for one test, which stops them by `end`."""
+        servers = [self._server(kind, environment) for kind in kinds]
+        start(*servers)
+        return servers
+
+    def run(self, *processes: Process) -> None:
+        """Start further processes; their logs are checked like the servers'."""
+        self._processes += processes
+        start(*processes)
+
+    def end(self, *processes: Process) -> None:
+        for process in processes or self._processes:
+            process.stop()
+
+    def news(self) -> dict[str, str]:
+        """What each process logged since the last call."""
+        return {process.name: process.news() for process in self._processes}
+
+    def folder(self, name: str) -> Path:
+        folder = self._folder / f"{name}-{len(self._processes)}"
+        folder.mkdir()
+        return folder
+
+    def _server(self, kind: str, environment: Mapping[str, str]) -> Server:
+        server = Server(kind, self._folder, len(self._processes), environment)
+        self._processes.append(server)
+        return server
+
+
+def start(*processes: Process) -> None:
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.wait()
+
+
+def mishaps(news: Mapping[str, str]) -> dict[str, str]:
+    """The logs, by process, that hold what a healthy server never logs."""
+    return {name: text for name, text in news.items() if any(word in text for word in MISHAPS)}

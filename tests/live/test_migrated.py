@@ -1,0 +1,72 @@
+"""Handlers of python-socketio's own kind, on its own API, behind the same server."""
+
+import pytest
+
+from tests.live.clients import Client
+from tests.live.conftest import Connect, Logs
+from tests.live.servers import Server
+
+
+async def test_functions_of_python_socketio(connect: Connect, server: Server) -> None:
+    client = await connect(server, "/functions", headers={"User-Agent": "tests"})
+    sid = client.sid()
+    assert await client.next("hello") == (sid,)
+    assert await client.next("entered") == (sid,)
+    assert await client.call("who") == {"agent": "tests", "rooms": ["everyone", sid], "sid": sid}
+    assert await client.call("users") == 2
+    assert await client.call("interview", "why") == "why"
+    assert await client.call("pair", 1, 2) == (1, 2)
+
+
+async def test_functions_of_python_socketio_refuse_and_disconnect(
+    connect: Connect, server: Server
+) -> None:
+    refused = Client(server.url, ("/functions",), auth={"refuse": {"code": 7}})
+    assert await refused.refused() == {"message": "not today", "data": {"code": 7}}
+    await refused.disconnect()
+    watcher = await connect(server, "/functions")
+    client = await connect(server, "/functions")
+    sid = client.sid()
+    await client.emit("go")
+    assert await client.next("disconnect") == ("server disconnect",)
+    assert await watcher.next("gone") == (sid, "server namespace disconnect")
+
+
+@pytest.mark.parametrize("namespace", ["/functions", "/classic"])
+async def test_unknown_events_and_wrong_arguments_are_answered(
+    connect: Connect, server: Server, namespace: str
+) -> None:
+    client = await connect(server, namespace)
+    answer = await client.call("nothing")
+    assert answer == {"error": {"code": "unknown_event", "message": "unknown event 'nothing'"}}
+    event = {"/functions": "pair", "/classic": "say"}[namespace]
+    for args in ((), (1,), (1, 2, 3)):
+        assert (await client.call(event, *args))["error"]["code"] == "bad_arguments"
+
+
+async def test_namespace_class_of_python_socketio(
+    connect: Connect, server: Server, room: str
+) -> None:
+    first, second = await connect(server, "/classic"), await connect(server, "/classic")
+    await first.call("enter", room)
+    await second.call("enter", room)
+    assert await first.call("say", room, "one") == "done"
+    await second.call("leave", room)
+    assert await first.call("say", room, "two") == "done"
+    await first.call("leave", room)
+    assert await second.call("say", room, "three") == "done"
+    assert await first.call("users") == 2
+    await first.call("remember", "mellon")
+    assert await first.call("recall") == "mellon"
+    assert await second.call("recall") is None
+    sid = first.sid()
+    assert await second.next("said") == ({"sid": sid, "text": "one"},)
+    assert second.waiting("said") == first.waiting("said") == []
+    await first.disconnect()
+    assert await second.next("gone") == (sid,)
+
+
+async def test_namespace_class_that_returns_false_refuses(server: Server, logs: Logs) -> None:
+    client = Client(f"{server.url}/?refused", ("/classic",))
+    assert (await client.refused())["message"] == "Connection rejected by server"
+    await client.disconnect()

@@ -1,0 +1,20 @@
+"""A Celery application whose task emits."""
+
+import os
+from typing import Any
+
+import django
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.site.settings")
+django.setup()
+
+from realtime import emit  # noqa: E402 - Django has to be set up first
+
+app = Celery("tests.site", broker=os.environ["LIVE_REDIS"])
+app.conf.task_ignore_result = True
+
+
+@app.task(name="emit")
+def emit_from_task(event: str, *args: Any, to: str | None = None) -> None:
+    emit(event, *args, to=to)

@@ -1,0 +1,121 @@
+"""Everything that a consumer can do, for clients to ask for by name."""
+
+import asyncio
+import random
+import threading
+from collections import defaultdict
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+
+from realtime import ConnectionRefused, EventError, SocketIOConsumer, event, namespace
+
+PATIENCE = 30
+#: Two sockets meet under a name: a handler that waits for the other holds nobody else up.
+_meetings: dict[str, threading.Barrier] = defaultdict(lambda: threading.Barrier(2))
+
+
+@namespace("/")
+@namespace("/talk/<slug:topic>")
+class TalkConsumer(SocketIOConsumer):
+    async def connect(self, auth: Any) -> None:
+        auth = auth or {}
+        if "refuse" in auth:
+            raise ConnectionRefused("not today", auth["refuse"])
+        if auth.get("crash"):
+            raise RuntimeError("the connect handler has a bug")
+        for room in auth.get("rooms", []):
+            await self.join(room)
+        await self.emit("welcome", self.kwargs, await self.who())
+
+    async def disconnect(self, reason: str) -> None:
+        await self.emit("left", self.sid, reason, to=f"watchers of {self.sid}")
+
+    # What the client and the server say to each other
+
+    @event
+    async def echo(self, *args: Any) -> tuple[Any, ...]:
+        return args
+
+    @event
+    async def mirror(self, *args: Any) -> None:
+        await self.emit("mirrored", *args)
+
+    @event
+    async def who(self) -> dict[str, Any]:
+        return {
+            "sid": self.sid,
+            "user": self.user.get_username(),
+            "session": self.scope["session"].session_key,
+            "namespace": self.namespace,
+            "transport": self.scope["transport"],
+        }
+
+    @event
+    async def interview(self, *args: Any) -> Any:
+        """Asks the client while the client waits for this very answer."""
+        return {"answer": await self.call("question", *args, timeout=PATIENCE)}
+
+    @event("interview in a thread")
+    def interview_in_thread(self, *args: Any) -> Any:
+        return {"answer": self.call("question", *args, timeout=PATIENCE)}
+
+    @event
+    async def go(self) -> None:
+        await self.close()
+
+    # Rooms
+
+    @event("join")
+    async def join_room(self, room: str) -> None:
+        await self.join(room)
+
+    @event("leave")
+    async def leave_room(self, room: str) -> None:
+        await self.leave(room)
+
+    @event
+    async def say(self, to: str | list[str], text: Any, options: dict[str, Any]) -> None:
+        await self.emit("said", text, to=to, **options)
+
+    @event
+    async def shout(self, text: Any, options: dict[str, Any]) -> None:
+        await self.broadcast("shouted", text, **options)
+
+    # Order and independence
+
+    @event
+    async def count(self, number: int) -> None:
+        await asyncio.sleep(random.choice([0, 0, 0.001, 0.003]))
+        await self.emit("counted", number)
+
+    @event
+    def meet(self, name: str) -> str:
+        _meetings[name].wait(PATIENCE)
+        return threading.current_thread().name
+
+    @event("meet beside the ORM")
+    async def meet_beside_orm(self, name: str) -> int:
+        """The async ORM's thread is this handler's own too: the other socket uses it meanwhile."""
+        await User.objects.acount()
+        await sync_to_async(_meetings[name].wait)(PATIENCE)
+        return await User.objects.acount()
+
+    # What goes wrong
+
+    @event
+    async def crash(self) -> None:
+        raise RuntimeError("the handler has a bug")
+
+    @event("crash in a thread")
+    def crash_in_thread(self) -> None:
+        raise RuntimeError("the threaded handler has a bug")
+
+    @event
+    async def deny(self) -> None:
+        raise EventError("not for you", code="forbidden", data={"level": 3})
+
+    @event
+    async def pair(self, first: Any, second: Any) -> list[Any]:
+        return [first, second]

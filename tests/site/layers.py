@@ -1,0 +1,14 @@
+"""CHANNEL_LAYERS for each kind of layer, here and in tests that emit without a server."""
+
+from typing import Any
+
+REDIS_LAYERS = {
+    "core": "channels_redis.core.RedisChannelLayer",
+    "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer",
+}
+
+
+def channel_layers(redis: str, kind: str) -> dict[str, dict[str, Any]]:
+    if not redis:
+        return {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    return {"default": {"BACKEND": REDIS_LAYERS[kind], "CONFIG": {"hosts": [redis]}}}

@@ -1,0 +1,42 @@
+"""The site of the live tests: the demo's settings with an app, a database and pages of its own.
+
+LIVE_REDIS         address of a Redis; without it the channel layer is in memory
+LIVE_LAYER         "core" or "pubsub": which of the two Redis layers
+LIVE_PARSER        "json" or "msgpack"
+LIVE_EMIT_TIMEOUT  seconds
+"""
+
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import DATABASES, FOLDER
+from tests.site.layers import channel_layers
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "channels",
+    "realtime",
+    "tests.site",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+ROOT_URLCONF = "tests.site.urls"
+ASGI_APPLICATION = "tests.site.asgi.application"
+WSGI_APPLICATION = "tests.site.wsgi.application"
+LOGIN_REDIRECT_URL = "who"
+DATABASES["default"]["NAME"] = FOLDER / "live.sqlite3"
+
+CHANNEL_LAYERS = channel_layers(
+    os.environ.get("LIVE_REDIS", ""), os.environ.get("LIVE_LAYER", "core")
+)
+REALTIME = {
+    "PARSER": os.environ.get("LIVE_PARSER", "json"),
+    "EMIT_TIMEOUT": float(os.environ.get("LIVE_EMIT_TIMEOUT", "20")),
+}

@@ -1,0 +1,101 @@
+"""Views that emit. The body of a request is JSON: `event`, `args`, and options of `emit`.
+
+The option `user` is a user's name, for `to=` that user.
+"""
+
+import json
+import threading
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from realtime import RealtimeError, aemit, emit
+from realtime.metrics import counts as counters
+
+
+def who(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"user": request.user.get_username()})
+
+
+def counts(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(counters)
+
+
+@csrf_exempt
+def emit_from_sync_view(request: HttpRequest) -> JsonResponse:
+    event, args, options = order(request)
+    if "user" in options:
+        options["to"] = User.objects.get(username=options.pop("user"))
+    try:
+        emit(event, *args, **options)
+    except RealtimeError as error:
+        return failure(error)
+    return JsonResponse({})
+
+
+@csrf_exempt
+async def emit_from_async_view(request: HttpRequest) -> JsonResponse:
+    event, args, options = order(request)
+    try:
+        await aemit(event, *args, **options)
+    except RealtimeError as error:
+        return failure(error)
+    return JsonResponse({})
+
+
+@csrf_exempt
+async def wrong_emit_in_async_view(request: HttpRequest) -> JsonResponse:
+    event, args, options = order(request)
+    try:
+        emit(event, *args, **options)
+    except RealtimeError as error:
+        return failure(error)
+    return JsonResponse({})
+
+
+@csrf_exempt
+def save_group(request: HttpRequest) -> JsonResponse:
+    """The emit is that of receivers.py."""
+    _, (name,), _ = order(request)
+    Group.objects.create(name=name)
+    return JsonResponse({})
+
+
+@csrf_exempt
+def commit(request: HttpRequest) -> JsonResponse:
+    """The event follows "before", which is emitted after it, because it leaves with the commit."""
+    event, args, options = order(request)
+    with transaction.atomic():
+        emit(event, *args, on_commit=True, **options)
+        emit("before", **options)
+    return JsonResponse({})
+
+
+@csrf_exempt
+def roll_back(request: HttpRequest) -> JsonResponse:
+    event, args, options = order(request)
+    with transaction.atomic():
+        emit(event, *args, on_commit=True, **options)
+        transaction.set_rollback(True)
+    return JsonResponse({})
+
+
+@csrf_exempt
+def emit_from_thread(request: HttpRequest) -> JsonResponse:
+    event, args, options = order(request)
+    thread = threading.Thread(target=emit, args=(event, *args), kwargs=options)
+    thread.start()
+    thread.join()
+    return JsonResponse({})
+
+
+def order(request: HttpRequest) -> tuple[str, list[Any], dict[str, Any]]:
+    options = json.loads(request.body)
+    return options.pop("event"), options.pop("args"), options
+
+
+def failure(error: RealtimeError) -> JsonResponse:
+    return JsonResponse({"error": type(error).__name__, "message": str(error)}, status=503)
