@@ -72,7 +72,7 @@ def strict(
 
 
 @pytest.fixture(scope="session", params=KINDS)
-def hasty(
+def pinging(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """The same site with a ping timeout that a test can wait for, and a client can keep."""

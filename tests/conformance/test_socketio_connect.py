@@ -186,12 +186,12 @@ async def test_disconnect_reasons_have_the_reference_names(talk: Server, bystand
     assert await reason("4" + "x" * 1_000_001) == "transport error"
 
 
-async def test_a_client_that_answers_no_ping_is_gone_for_its_handler_too(hasty: Server) -> None:
-    client = await Talker.joined(hasty.port)
+async def test_a_client_that_answers_no_ping_is_gone_for_its_handler_too(pinging: Server) -> None:
+    client = await Talker.joined(pinging.port)
     with pytest.raises(Closed):
         while True:
             assert await client.websocket.receive() == "2"
-    witness = await Talker.joined(hasty.port)
+    witness = await Talker.joined(pinging.port)
     assert (await witness.ended(client.sid))[-1] == ["disconnect", "ping timeout"]
 
 

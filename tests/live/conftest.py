@@ -6,7 +6,8 @@ import pytest
 
 from realtime import publisher
 from tests.live.clients import Client
-from tests.live.servers import Farm, Redis, Server, eventually, manage, mishaps
+from tests.live.farm import Farm, mishaps
+from tests.live.servers import Redis, Server, eventually, manage
 from tests.site.layers import channel_layers
 
 USERS = """
@@ -114,15 +115,6 @@ def redis_server(farm: Farm) -> Redis:
     redis = Redis(farm.folder("redis"))
     farm.run(redis)
     return redis
-
-
-@pytest.fixture
-def own_redis(farm: Farm) -> Iterator[Redis]:
-    """A Redis that the test may stop and start."""
-    redis = Redis(farm.folder("own-redis"))
-    farm.run(redis)
-    yield redis
-    redis.stop()
 
 
 @pytest.fixture(params=["core", "pubsub"])

@@ -23,8 +23,6 @@ OPTIONS = {
     # Without the last one it ends no sooner than the polls that are waiting.
     "uvicorn": ["--host=127.0.0.1", "--log-level=warning", "--timeout-graceful-shutdown=1"],
 }
-#: What a healthy server never logs.
-MISHAPS = ["Traceback", "never awaited", "never retrieved", "Task was destroyed"]
 
 
 class Process:
@@ -195,64 +193,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-class Farm:
-    """The servers of a test session: each kind is started once, when a test first asks for it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._shared: dict[Any, Server] = {}
-        self._processes: list[Process] = []
-
-    def shared(self, *kinds: str, **environment: str) -> list[Server]:
-        """Servers that many tests use; those that are new start together."""
-        keys = [(kind, *sorted(environment.items())) for kind in kinds]
-        new = []
-        for kind, key in zip(kinds, keys, strict=True):
-            if key not in self._shared:
-                self._shared[key] = self._server(kind, environment)
-                new.append(self._shared[key])
-        start(*new)
-        return [self._shared[key] for key in keys]
-
-    def own(self, *kinds: str, **environment: str) -> list[Server]:
-        """Servers for one test, which stops them by `end`."""
-        servers = [self._server(kind, environment) for kind in kinds]
-        start(*servers)
-        return servers
-
-    def run(self, *processes: Process) -> None:
-        """Start further processes; their logs are checked like the servers'."""
-        self._processes += processes
-        start(*processes)
-
-    def end(self, *processes: Process) -> None:
-        for process in processes or self._processes:
-            process.stop()
-
-    def news(self) -> dict[str, str]:
-        """What each process logged since the last call."""
-        return {process.name: process.news() for process in self._processes}
-
-    def folder(self, name: str) -> Path:
-        folder = self._folder / f"{name}-{len(self._processes)}"
-        folder.mkdir()
-        return folder
-
-    def _server(self, kind: str, environment: Mapping[str, str]) -> Server:
-        server = Server(kind, self._folder, len(self._processes), environment)
-        self._processes.append(server)
-        return server
-
-
-def start(*processes: Process) -> None:
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.wait()
-
-
-def mishaps(news: Mapping[str, str]) -> dict[str, str]:
-    """The logs, by process, that hold what a healthy server never logs."""
-    return {name: text for name, text in news.items() if any(word in text for word in MISHAPS)}

@@ -6,7 +6,8 @@ import pytest
 
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
-from tests.live.servers import Farm, Server
+from tests.live.farm import Farm
+from tests.live.servers import Server
 
 NESTED = {"list": [b"\x00\x01", {"deep": b"\xff" * 3000}], "none": None, "text": "läß 🌊"}
 
@@ -230,17 +231,20 @@ async def test_client_reconnects_after_the_server_came_back(
     connect: Connect, farm: Farm, topic: str, room: str
 ) -> None:
     options = {"reconnection": True, "reconnection_delay": 0.1, "reconnection_delay_max": 0.5}
-    for kind in ("daphne", "uvicorn"):
-        (server,) = farm.own(kind)
-        client = await connect(server, topic, auth={"rooms": [room]}, **options)
-        sid = client.sid()
+    servers = farm.own("daphne", "uvicorn")
+    clients = [
+        await connect(server, topic, auth={"rooms": [room]}, **options) for server in servers
+    ]
+    sids = [client.sid() for client in clients]
+    for client, server in zip(clients, servers, strict=True):
         await client.next("connect")
         await asyncio.to_thread(server.stop)
         await client.next("disconnect")
         server.start()
+    for client, sid in zip(clients, sids, strict=True):
         await client.next("connect")
         assert client.sid() != sid
         await client.call("say", room, "back", {})
         assert await client.next("said") == ("back",)
         await client.disconnect()
-        farm.end(server)
+    farm.end(*servers)

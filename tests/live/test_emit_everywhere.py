@@ -10,7 +10,8 @@ from celery import Celery
 from realtime import emit, rooms
 from tests.live.clients import Client, log_in, post
 from tests.live.conftest import Connect
-from tests.live.servers import CeleryWorker, Farm, Redis, Server, WSGIWorker, manage
+from tests.live.farm import Farm
+from tests.live.servers import CeleryWorker, Redis, Server, WSGIWorker, manage
 
 pytestmark = pytest.mark.redis
 

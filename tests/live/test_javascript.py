@@ -13,7 +13,8 @@ import pytest
 
 from tests.live.clients import log_in
 from tests.live.conftest import Logs
-from tests.live.servers import ENDS_WITHIN, Farm, Server
+from tests.live.farm import Farm
+from tests.live.servers import ENDS_WITHIN, Server
 
 pytestmark = pytest.mark.node
 

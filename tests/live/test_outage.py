@@ -11,13 +11,29 @@ from realtime.exceptions import ChannelLayerError
 from realtime.metrics import counts
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
-from tests.live.servers import Farm, Redis, Server, eventually
+from tests.live.farm import Farm
+from tests.live.servers import Redis, Server, eventually
 from tests.site.layers import channel_layers
 
 pytestmark = pytest.mark.redis
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", params=["core", "pubsub"])
+def layer(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(scope="module")
+def own_redis(farm: Farm, layer: str) -> Iterator[Redis]:
+    """A Redis that the tests may stop and start."""
+    redis = Redis(farm.folder("own-redis"))
+    farm.run(redis)
+    yield redis
+    farm.end(redis)
+
+
+@pytest.fixture(scope="module")
 def servers(farm: Farm, own_redis: Redis, layer: str) -> Iterator[list[Server]]:
     servers = farm.own(
         "daphne", "uvicorn", LIVE_REDIS=own_redis.url, LIVE_LAYER=layer, LIVE_EMIT_TIMEOUT="2"
