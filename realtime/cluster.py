@@ -171,6 +171,9 @@ class Cluster:
         is down the groups are joined later, and sockets here hear this process only.
         """
         missing = []
+        own = rooms.node_group(self.node_id)  # for emits to a sid of ours; needed all the time
+        if own in self._needed and own not in self._joined:
+            missing.append(own)
         for group in groups:
             self._needed[group] += 1
             if group not in self._joined:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -198,6 +199,10 @@ class SocketIOServer(socketio.AsyncServer):
 
 
 _servers: list[SocketIOServer] = []
+
+
+# A forked child holds none of its parent's sockets, and the parent's loop does not run there.
+os.register_at_fork(after_in_child=_servers.clear)
 
 
 def serving() -> SocketIOServer | None:

@@ -1,5 +1,6 @@
 """emit and aemit where nothing needs a server: refusals, and what is encoded when."""
 
+import os
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import transaction
 from realtime import aemit, emissions, emit
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.metrics import counts
+from realtime.server import SocketIOServer, serving
 
 
 def test_in_memory_layer_without_a_server_is_refused_with_what_to_do() -> None:
@@ -94,3 +96,15 @@ def test_djangos_types_are_encoded() -> None:
     assert emission.messages == (
         '2["event","1.50","2026-01-02","00000000-0000-0000-0000-000000000001"]',
     )
+
+
+async def test_forked_child_of_a_serving_process_has_no_server() -> None:
+    server = SocketIOServer()
+    server.start()
+    assert serving() is server
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if serving() is None else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    await server.shutdown()
+    assert serving() is None
