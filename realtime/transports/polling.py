@@ -35,7 +35,7 @@ class PollingWire(Wire):
     go over the websocket if the upgrade succeeds, or over the next poll if it does not.
     """
 
-    __slots__ = ("_final", "_held", "_noop", "_poll", "_queue")
+    __slots__ = ("_final", "_hastened", "_held", "_noop", "_poll", "_queue")
     name = "polling"
 
     def __init__(self, connection: Connection) -> None:
@@ -44,6 +44,8 @@ class PollingWire(Wire):
         # The poll that waits, if one does.
         self._poll: asyncio.Future[None] | None = None
         self._held = False
+        # Whether a poll was answered at once since the wire is held.
+        self._hastened = False
         self._noop: asyncio.TimerHandle | None = None
         # The last packet once the wire is over: polls get it instead of waiting.
         self._final = ""
@@ -56,8 +58,9 @@ class PollingWire(Wire):
         self._queue.append(frames)
         self.queued_messages += len(frames.packets)
         self.queued_bytes += frames.size
-        if not self._held:
-            self._wake()
+        # While held, the poll that waits gets its noop now instead of after NOOP_DELAY: the client
+        # completes the upgrade once it has it, and these frames wait for that.
+        self._wake()
         return True
 
     def _wake(self) -> None:
@@ -89,7 +92,9 @@ class PollingWire(Wire):
             self.connection.close("transport error", discard=True)
             raise Refused(BAD_REQUEST)
         upgrading = self.connection.upgrade is not None
-        if not self._final and (self._held or not self._queue):
+        if self._held and self._queue and not self._hastened:
+            self._hastened = True  # only once: a probe that never ends is no reason to spin
+        elif not self._final and (self._held or not self._queue):
             await self._wait(receive)
         if upgrading and self.connection.wire is not self:
             # It crossed the packet that completed the upgrade: polling is over. A poll from
@@ -120,6 +125,7 @@ class PollingWire(Wire):
 
     def hold(self) -> None:
         self._held = True
+        self._hastened = False
         if self._poll is not None:
             self._answer_soon()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -110,7 +111,11 @@ async def _probe(
 
 
 async def _next_frame(receive: Receive) -> str | bytes:
-    frame = _frame(await receive())
+    return _data(await receive())
+
+
+def _data(event: dict[str, Any]) -> str | bytes:
+    frame = _frame(event)
     if frame is None:
         raise Gone
     return frame
@@ -130,9 +135,13 @@ async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -
     try:
         wire.listen(_take)
         while (frame := _frame(await receive())) is not None:
-            await connection.readable()
-            _take(connection, frame)
+            if connection.paused:
+                await _wait_to_take(connection, frame, receive)
+            else:
+                _take(connection, frame)
             wire.listen(_take)
+    except Gone:
+        pass
     except asyncio.CancelledError:
         # Daphne cancels its applications when it stops.
         reason = "server shutting down"
@@ -140,6 +149,22 @@ async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -
     finally:
         connection.leave(reason)
         wire.gone()
+
+
+async def _wait_to_take(connection: Connection, frame: str | bytes, receive: Receive) -> None:
+    """Pass a frame on when the connection is read again, and those that came behind it.
+
+    Goes on receiving, or a client that leaves meanwhile would stay for as long as the pause lasts;
+    what comes is little, for the transport is paused. Raises `Gone` when the websocket ends.
+    """
+    waiting = deque([frame])
+    while waiting:
+        if connection.paused:
+            event = await connection.resumed_or(receive())
+            if event is not None:
+                waiting.append(_data(event))
+        else:
+            _take(connection, waiting.popleft())
 
 
 def _take(connection: Connection, frame: str | bytes) -> None:

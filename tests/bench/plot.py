@@ -43,6 +43,8 @@ def svg(results: Results) -> str:
         for peer in results.peers
         if (ratio := results.ratio((figure, peer), (figure, results.base))) is not None
     ]
+    # Ours last, and so on top where marks overlap.
+    ratios.sort(key=lambda ratio: PEERS[ratio[1]].family == "realtime")
     axis = Axis([ratio for *_, ratio in ratios])
     bottom = _TOP + _ROW * len(results.figures)
     lines = [
