@@ -82,6 +82,14 @@ matrix: setup system ## Run all tests on each Python found here, with Django 5.2
 bench: setup system ## Measure realtime beside its peers, into docs/benchmarks
 	@$(WITH_NODE) $(RUN) -m tests.bench
 
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the four
+	@$(RUN) -m pip install --quiet --disable-pip-version-check "atheris>=3"
+	@for target in json orjson msgpack body; do \
+		$(RUN) -m tests.fuzz.decoders $$target $(FUZZ_SECONDS) || exit 1; \
+	done
+
 .PHONY: wheel
 wheel: setup ## Build the wheel and the sdist into dist/ and check what is in them
 	@$(RUN) .ci/wheel.py dist
@@ -93,6 +101,6 @@ screenshots: setup system ## Take the README's pictures again, into docs/images
 .PHONY: clean
 clean: ## Delete all that these targets made, but not the demo's database
 	rm -rf .venv .venvs node_modules tests/bench/node_modules dist build htmlcov .coverage .coverage.* .hypothesis
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .setup.lock
+	rm -rf .fuzz .mypy_cache .pytest_cache .ruff_cache .setup.lock
 	rm -f realtime/static/realtime/*.js realtime/static/realtime/*.js.map
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,10 +3,10 @@
 from typing import Any
 
 import django
-from channels.auth import AuthMiddlewareStack
 from django.core.asgi import get_asgi_application as get_django_application
 
 from . import client_script, routing
+from .auth import AuthStack
 from .conf import settings
 from .namespaces import Application
 from .server import SocketIOServer
@@ -74,11 +74,11 @@ def get_asgi_application(
     Sets Django up, like Django's own function of this name. `http` and `websocket` replace what
     answers requests outside `REALTIME["PATH"]`: Django's views, and nothing. `socketio` replaces
     what answers the `socketio` protocol type: the consumers registered with `@namespace`, behind
-    AuthMiddlewareStack.
+    AuthStack.
     """
     django.setup(set_prefix=False)
     if socketio is None:
-        router = AuthMiddlewareStack(routing.NamespaceRouter())
+        router = AuthStack(routing.NamespaceRouter())
         server = SocketIOServer(router, routing.serves)
     else:
         server = SocketIOServer(socketio)

@@ -154,7 +154,7 @@ class SocketIOConsumer(SocketVerbs):
         try:
             result = await self._call_handler(name, handler, args, ack)
             if handler is None or not handler.takes_ack:
-                await (ack(*result) if isinstance(result, tuple) else ack(result))
+                await ack.answer(*(result if isinstance(result, tuple) else (result,)))
         except (EventError, CallError) as error:
             # What no handler saw is the client's mistake; the rest the application said on purpose.
             level = logging.INFO if error.code not in CLIENT_MISTAKES else logging.WARNING
@@ -181,12 +181,12 @@ class SocketIOConsumer(SocketVerbs):
         elif isinstance(failure, CallError):
             error = EventError(str(failure), code=failure.code)
         try:
-            await ack(error.as_dict())
+            await ack.answer(error.as_dict())
         except (TypeError, ValueError):
             logger.exception(
                 "the error of event %s can't be sent, to %s", shortened(name), self.sid
             )
-            await ack(_INTERNAL.as_dict())
+            await ack.answer(_INTERNAL.as_dict())
         await self._announce(signals.event_failed, event=name, args=args, exception=failure)
 
     async def _call_handler(

@@ -1,7 +1,6 @@
 """What a consumer receives, in order; only the client's answers to our calls overtake."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,7 +20,7 @@ class Mailbox:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._backlog: deque[ASGIMessage] = deque()
+        self._backlog: list[ASGIMessage] = []
         self._calls: dict[int, asyncio.Future[list[Any]]] = {}
         self._last_call = 0
         self._reading = False
@@ -40,7 +39,7 @@ class Mailbox:
         """The next message that is not an answer."""
         while True:
             if self._backlog:
-                message = self._backlog.popleft()
+                message = self._backlog.pop(0)
                 break
             if self._always_pump:
                 self._start_pump()

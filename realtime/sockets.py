@@ -59,6 +59,7 @@ class Socket:
     __slots__ = (
         "_acks",
         "_last_ack",
+        "_loop",
         "_waiter",
         "bucket",
         "client",
@@ -93,6 +94,7 @@ class Socket:
         self.task: asyncio.Task[None] | None = None
         self._acks: dict[int, Callable[..., Any]] = {}
         self._last_ack = 0
+        self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, message: ASGIMessage) -> None:
@@ -104,7 +106,7 @@ class Socket:
     async def receive(self) -> ASGIMessage:
         """The next message for the application; its ASGI `receive`."""
         while not self.inbox:
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:

@@ -68,7 +68,9 @@ class Lanes:
         None where sync code waits for this event loop, as Django's TestCase does for an async test:
         then handlers use that code's own thread, and so its database connection and transaction.
         """
-        if asyncio.get_running_loop() in AsyncToSync.loop_thread_executors:
+        loops = AsyncToSync.loop_thread_executors
+        # Empty but in tests; asking for the running loop costs a system call on Python 3.11.
+        if loops and asyncio.get_running_loop() in loops:
             return None
         lane = self._idle.pop() if self._idle else next(self._shared)
         lane.users += 1

@@ -57,6 +57,10 @@ class Ack:
     @in_threads_too
     async def __call__(self, *args: Any) -> None:
         """Answer, once. Does nothing when the client wants no answer, or has it."""
+        await self.answer(*args)
+
+    async def answer(self, *args: Any) -> None:
+        """The same, for async code only."""
         if self._ack_id is not None:
             ack_id, self._ack_id = self._ack_id, None
             try:

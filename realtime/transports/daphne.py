@@ -15,7 +15,7 @@ from typing import Any
 
 from ..connection import Connection
 from .asgi import Take, WebsocketWire
-from .direct import DirectWire, Inlet
+from .direct import DirectWire, QueueInlet
 
 
 def find_protocol(send: Any) -> Any:
@@ -103,7 +103,8 @@ class DaphneWire(DirectWire):
         # Daphne's inbound queue has no bound, and waking a task for each message costs more than
         # to handle it: `WebSocketProtocol.onMessage` puts into this attribute.
         if self._inlet is None and self._protocol.application_queue.empty():
-            self._inlet = Inlet(self.connection, self._protocol.application_queue, take)
+            # `receive` is bound to the queue itself, so the reader stays there.
+            self._inlet = QueueInlet(self.connection, take, self._protocol.application_queue)
             self._protocol.application_queue = self._inlet
         elif self._inlet is not None and self._inlet.empty():
             self._inlet.direct = True

@@ -14,15 +14,17 @@ class Inlet:
     """Stands in for the queue that a web server puts websocket events into.
 
     A message goes straight to the connection, without waking a task, while the connection takes
-    messages and its reader waits with nothing in hand. Everything else goes to the real queue.
+    messages and its reader waits with nothing in hand. Everything else is queued for the reader.
     """
 
-    __slots__ = ("_connection", "_queue", "_take", "direct")
+    __slots__ = ("_connection", "_events", "_take", "_waiter", "direct")
 
-    def __init__(self, connection: Connection, queue: asyncio.Queue[Any], take: Take) -> None:
+    def __init__(self, connection: Connection, take: Take) -> None:
         self._connection = connection
-        self._queue = queue
         self._take = take
+        # In place of an asyncio.Queue, whose four deques take 3 kB for each idle websocket.
+        self._events: list[dict[str, Any]] = []
+        self._waiter: asyncio.Future[None] | None = None
         self.direct = True
 
     def put_nowait(self, event: dict[str, Any]) -> None:
@@ -33,10 +35,34 @@ class Inlet:
             return
         # From here on the reader has to catch up first, or messages would overtake each other.
         self.direct = False
-        self._queue.put_nowait(event)
+        self._keep(event)
 
-    async def get(self) -> Any:
-        return await self._queue.get()
+    def _keep(self, event: dict[str, Any]) -> None:
+        self._events.append(event)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def get(self) -> dict[str, Any]:
+        while not self._events:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self._events.pop(0)
+
+    def empty(self) -> bool:
+        return not self._events
+
+
+class QueueInlet(Inlet):
+    """An inlet whose reader waits at the server's own queue."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self, connection: Connection, take: Take, queue: asyncio.Queue[Any]) -> None:
+        super().__init__(connection, take)
+        self._queue = queue
+
+    def _keep(self, event: dict[str, Any]) -> None:
+        self._queue.put_nowait(event)
 
     def empty(self) -> bool:
         return self._queue.empty()

@@ -76,7 +76,7 @@ class UvicornWire(DirectWire):
         # application takes it: two system calls and a task's turn for every message.
         protocol = self._protocol
         if self._inlet is None and protocol.queue.empty():
-            protocol.queue = self._inlet = Inlet(self.connection, protocol.queue, take)
+            protocol.queue = self._inlet = Inlet(self.connection, take)
         elif self._inlet is None or not self._inlet.empty():
             return
         self._inlet.direct = True
