@@ -9,8 +9,9 @@
 It receives `socketio.connect`, `socketio.event` (event, args, ack_id or None), `socketio.ack`
 (ack_id, args), `socketio.disconnect` (reason); and sends `socketio.accept`, `socketio.refuse`
 (message, data), `socketio.ack` (ack_id, args), `socketio.emit` (event, args, to, skip, volatile,
-ack_id), `socketio.join` and `socketio.leave` (room), `socketio.close`. In an emit `to` is a list of
-rooms and sids, or None for the whole namespace. Emits before the acceptance follow it.
+ack_id), `socketio.join` and `socketio.leave` (room), `socketio.close` (connection: True for all
+namespaces of the client). In an emit `to` is a list of rooms and sids, or None for the whole
+namespace. Emits before the acceptance follow it.
 """
 
 import asyncio
@@ -260,7 +261,12 @@ class Namespaces:
             socket.rooms.discard(room)
 
     async def _close(self, socket: Socket, message: ASGIMessage) -> None:
-        self.close(socket)
+        if message.get("connection", False):
+            for other in list(socket.client.sockets.values()):
+                self.close(other)
+            socket.connection.close("forced server close")
+        else:
+            self.close(socket)
 
     def close(self, socket: Socket) -> None:
         """Send a socket of this process away from its namespace."""

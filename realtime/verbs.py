@@ -174,9 +174,12 @@ class SocketVerbs(AsyncConsumer):
         return values[0] if values else None
 
     @in_threads_too
-    async def close(self) -> None:
-        """Disconnect this client from the namespace; its connection may stay for others."""
-        await self.send({"type": "socketio.close"})
+    async def close(self, *, connection: bool = False) -> None:
+        """Disconnect this client from the namespace; with `connection` from all, for good.
+
+        The stock client does not come back by itself after either.
+        """
+        await self.send({"type": "socketio.close", "connection": connection})
 
     # Private
 

@@ -169,6 +169,10 @@ class Talk(SocketIOConsumer):
     async def go(self) -> None:
         await self.close()
 
+    @event("go for good")
+    async def go_for_good(self) -> None:
+        await self.close(connection=True)
+
     @event("send away")
     async def send_away(self, sid: str) -> None:
         await server.disconnect(sid)

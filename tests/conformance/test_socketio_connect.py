@@ -154,6 +154,17 @@ async def test_a_connection_in_no_namespace_any_more_stays(talk: Server) -> None
     await client.join()
 
 
+async def test_server_may_close_the_connection_with_all_its_namespaces(
+    talk: Server, bystander: Talker
+) -> None:
+    client = await Talker.joined(talk.port)
+    sid = client.sid
+    await client.join("/custom")
+    client.send('2["go for good"]')
+    assert sorted(map(str, await client.closed())) == ["41", "41/custom,"]
+    assert (await bystander.ended(sid))[-1] == ["disconnect", "server namespace disconnect"]
+
+
 async def test_disconnect_by_the_server_leaves_one_namespace(
     talk: Server, bystander: Talker
 ) -> None:
