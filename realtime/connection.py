@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import metrics
 from .environ import environ_from_scope
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .sessions import Sessions
 
 logger = logging.getLogger("realtime.engine")
-
-T = TypeVar("T")
 
 
 class Wire:
@@ -259,19 +257,6 @@ class Connection:
                 self._beat.cancel()
                 self._extend()
             self.wire.resume_reading()
-
-    async def resumed_or(self, event: Awaitable[T]) -> T | None:
-        """Wait until the connection is read again; the event if that comes first."""
-        if self._resumed is None:
-            return None
-        coming = asyncio.ensure_future(event)
-        try:
-            either: set[asyncio.Future[Any]] = {coming, self._resumed}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            # Queues hand an item out in the same turn in which the wait for it ends.
-            return coming.result() if coming.done() else None
-        finally:
-            coming.cancel()
 
     async def readable(self) -> None:
         """Wait while the connection is paused."""

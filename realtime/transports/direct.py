@@ -33,6 +33,9 @@ class Inlet:
             text = event.get("text")
             self._take(connection, text if text is not None else event["bytes"])
             return
+        if event["type"] == "websocket.disconnect" and connection.paused:
+            # The reader waits for the end of the pause, and this is it.
+            connection.leave("transport close")
         # From here on the reader has to catch up first, or messages would overtake each other.
         self.direct = False
         self._keep(event)

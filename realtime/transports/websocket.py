@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -111,11 +110,7 @@ async def _probe(
 
 
 async def _next_frame(receive: Receive) -> str | bytes:
-    return _data(await receive())
-
-
-def _data(event: dict[str, Any]) -> str | bytes:
-    frame = _frame(event)
+    frame = _frame(await receive())
     if frame is None:
         raise Gone
     return frame
@@ -135,13 +130,9 @@ async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -
     try:
         wire.listen(_take)
         while (frame := _frame(await receive())) is not None:
-            if connection.paused:
-                await _wait_to_take(connection, frame, receive)
-            else:
-                _take(connection, frame)
+            await connection.readable()
+            _take(connection, frame)
             wire.listen(_take)
-    except Gone:
-        pass
     except asyncio.CancelledError:
         # Daphne cancels its applications when it stops.
         reason = "server shutting down"
@@ -149,22 +140,6 @@ async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -
     finally:
         connection.leave(reason)
         wire.gone()
-
-
-async def _wait_to_take(connection: Connection, frame: str | bytes, receive: Receive) -> None:
-    """Pass a frame on when the connection is read again, and those that came behind it.
-
-    Goes on receiving, or a client that leaves meanwhile would stay for as long as the pause lasts;
-    what comes is little, for the transport is paused. Raises `Gone` when the websocket ends.
-    """
-    waiting = deque([frame])
-    while waiting:
-        if connection.paused:
-            event = await connection.resumed_or(receive())
-            if event is not None:
-                waiting.append(_data(event))
-        else:
-            _take(connection, waiting.popleft())
 
 
 def _take(connection: Connection, frame: str | bytes) -> None:
