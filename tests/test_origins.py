@@ -1,0 +1,106 @@
+"""The origin check by Django's settings, each rule on its own."""
+
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from realtime.origins import refusal
+
+SITE = {"ALLOWED_HOSTS": ["shop.example", ".wild.example"], "DEBUG": False}
+
+
+def ask(origin: str | None, host: str = "shop.example", scheme: str = "http", **more: str) -> Any:
+    headers = [(b"host", host.encode())]
+    if origin is not None:
+        headers.append((b"origin", origin.encode()))
+    headers += [(name.replace("_", "-").encode(), value.encode()) for name, value in more.items()]
+    return refusal({"headers": headers, "scheme": scheme})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        "http://shop.example",
+        "https://shop.example",
+        "http://shop.example:3000",
+        "http://SHOP.example",
+        "http://a.wild.example",
+    ],
+)
+@override_settings(**SITE)
+def test_own_hosts_are_allowed(origin: str | None) -> None:
+    assert ask(origin) is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "http://shop.example.evil.example",
+        "http://evilshop.example",
+        "http://shop.example@evil.example",
+        "http://shop.example/",
+        "null",
+        "",
+        "file://",
+        "ftp://shop.example",
+        "http://[::1",
+        "chrome-extension://abc",
+    ],
+)
+@override_settings(**SITE)
+def test_others_are_refused_with_the_setting_to_change(origin: str) -> None:
+    assert "CSRF_TRUSTED_ORIGINS" in ask(origin)
+
+
+@override_settings(ALLOWED_HOSTS=["*"], DEBUG=False)
+def test_star_allows_the_requests_own_host_only() -> None:
+    assert ask("http://any.example", host="any.example") is None
+    assert ask("http://any.example:8000", host="any.example:8000") is None
+    assert ask("http://any.example:8001", host="any.example:8000") is not None
+    assert ask("http://evil.example", host="any.example") is not None
+
+
+@override_settings(
+    **SITE, CSRF_TRUSTED_ORIGINS=["https://app.example:8443", "https://*.partner.example"]
+)
+def test_trusted_origins_count_with_scheme_port_and_wildcard() -> None:
+    assert ask("https://app.example:8443") is None
+    assert ask("https://app.example") is not None
+    assert ask("http://app.example:8443") is not None
+    assert ask("https://eu.partner.example") is None
+    assert ask("http://eu.partner.example") is not None
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:9"])
+def test_debug_without_hosts_allows_this_machine(origin: str) -> None:
+    with override_settings(ALLOWED_HOSTS=[], DEBUG=True):
+        assert ask(origin, host="localhost:8000") is None
+    with override_settings(ALLOWED_HOSTS=[], DEBUG=False):
+        assert ask(origin, host="localhost:8000") is not None
+
+
+@override_settings(**SITE)
+def test_secure_site_refuses_pages_that_came_in_the_clear() -> None:
+    for scheme in ("https", "wss"):
+        assert "secure" in ask("http://shop.example", scheme=scheme)
+        assert ask("https://shop.example", scheme=scheme) is None
+
+
+@override_settings(**SITE)
+def test_forwarded_headers_count_only_where_django_is_told_so() -> None:
+    assert ask("http://front.example", x_forwarded_host="front.example") is not None
+    assert ask("http://shop.example", x_forwarded_proto="https") is None
+    with override_settings(USE_X_FORWARDED_HOST=True, ALLOWED_HOSTS=["front.example"]):
+        assert ask("http://front.example", host="inner", x_forwarded_host="front.example") is None
+    with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
+        assert ask("http://shop.example", x_forwarded_proto="https") is not None
+        assert ask("https://shop.example", x_forwarded_proto="https") is None
+
+
+@override_settings(**SITE)
+def test_two_origins_are_one_too_many() -> None:
+    headers = [(b"host", b"shop.example"), (b"origin", b"http://shop.example")]
+    assert refusal({"headers": [*headers, headers[1]], "scheme": "http"}) is not None
