@@ -29,6 +29,10 @@ logger = logging.getLogger("realtime.cluster")
 EMIT = "realtime.emit"
 #: Messages that may wait in a process's channel; the layers' own default of 100 loses bursts.
 CHANNEL_CAPACITY = 10_000
+#: How long channels_redis' layer waits in Redis for a message. Its own 5 s are just as long as
+#: redis-py 8 waits for an answer: an idle process lost its connection every so often, and with it
+#: what was popped at that moment. Seconds.
+BLOCKING_POP = 1
 #: How often memberships are looked after: lost ones joined again, unused ones left. Seconds.
 UPKEEP_INTERVAL = 1.0
 #: How long a group is kept after its last member left, for those that come back. Seconds.
@@ -52,6 +56,8 @@ def layer() -> Any:
     if isinstance(capacities, list) and all(p is not _capacity_pattern for p, _ in capacities):
         # Last, so that a capacity for our channels in CHANNEL_LAYERS has the say.
         capacities.append((_capacity_pattern, CHANNEL_CAPACITY))
+    if hasattr(type(found), "brpop_timeout"):
+        found.brpop_timeout = BLOCKING_POP
     return found
 
 

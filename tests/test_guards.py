@@ -10,9 +10,11 @@ import threading
 from typing import Any
 
 import pytest
+import redis.asyncio
 import socketio
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
+from channels_redis.core import RedisChannelLayer
 
 from realtime.cluster import CHANNEL_CAPACITY, layer
 from realtime.server import SocketIOServer
@@ -66,3 +68,11 @@ def test_redis_layer_keeps_capacities_as_a_list_of_patterns(settings: Any) -> No
     assert found is not None
     assert found.get_capacity("realtime.abc!def") == CHANNEL_CAPACITY
     assert found.get_capacity("specific.abc!def") == 100
+
+
+def test_redis_layer_waits_for_less_than_redis_py_does(settings: Any) -> None:
+    backend = "channels_redis.core.RedisChannelLayer"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend}}
+    patience = inspect.signature(redis.asyncio.Redis.__init__).parameters["socket_timeout"].default
+    assert "self.brpop_timeout" in inspect.getsource(RedisChannelLayer.receive_single)
+    assert patience is None or layer().brpop_timeout < patience
