@@ -35,7 +35,7 @@ class PollingWire(Wire):
     go over the websocket if the upgrade succeeds, or over the next poll if it does not.
     """
 
-    __slots__ = ("_final", "_hastened", "_held", "_noop", "_poll", "_queue")
+    __slots__ = ("_abandoned", "_final", "_hastened", "_held", "_noop", "_poll", "_queue")
     name = "polling"
 
     def __init__(self, connection: Connection) -> None:
@@ -44,6 +44,8 @@ class PollingWire(Wire):
         # The poll that waits, if one does.
         self._poll: asyncio.Future[None] | None = None
         self._held = False
+        # Whether the client broke off its last poll, while the wire was held.
+        self._abandoned = False
         # Whether a poll was answered at once since the wire is held.
         self._hastened = False
         self._noop: asyncio.TimerHandle | None = None
@@ -91,6 +93,7 @@ class PollingWire(Wire):
             logger.warning("%r is closed: two polls at once", self.connection)
             self.connection.close("transport error", discard=True)
             raise Refused(BAD_REQUEST)
+        self._abandoned = False
         upgrading = self.connection.upgrade is not None
         if self._held and self._queue and not self._hastened:
             self._hastened = True  # only once: a probe that never ends is no reason to spin
@@ -117,7 +120,9 @@ class PollingWire(Wire):
         await watch(receive)
         # Nothing that was queued is lost: it was not taken yet. The reference server closes the
         # session too, and the official suite demands it.
-        if not self._held and not self._final:
+        if self._held:
+            self._abandoned = True  # see release()
+        elif not self._final:
             self.connection.leave("transport error")
         self._wake()
 
@@ -139,7 +144,10 @@ class PollingWire(Wire):
         self._held = False
         if self._noop is not None:
             self._noop.cancel()
-        if self._queue:
+        if self._abandoned:
+            # First the poll, now the websocket: a page that was closed in mid-upgrade.
+            self.connection.leave("transport error")
+        elif self._queue:
             self._wake()
 
     # The end

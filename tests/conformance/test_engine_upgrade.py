@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.conformance.raw import Closed, Polling, WebSocket
+from tests.conformance.raw import Closed, Polling, WebSocket, start
 from tests.conformance.servers import Server
 
 
@@ -216,3 +216,16 @@ async def test_half_open_upgrades_leave_nothing_behind(hasty: Server) -> None:
 async def test_the_handshake_of_an_unknown_session_is_refused(calm: Server) -> None:
     with pytest.raises(Closed):
         await Polling(calm.port, "nobody").upgrade()
+
+
+async def test_a_client_that_leaves_in_mid_upgrade_is_gone_at_once(calm: Server) -> None:
+    """A page that is closed breaks off its poll and its websocket; the next ping is far away."""
+    session = await Polling.open(calm.port)
+    websocket = await probe(session)
+    poll = await start(calm.port, "GET", session.path)
+    await asyncio.sleep(0.03)  # seen by the server, and not answered yet
+    poll.cut()
+    websocket.cut()
+    async with asyncio.timeout(10):
+        while (await session.post("4there?")).status == 200:
+            await asyncio.sleep(0.05)
