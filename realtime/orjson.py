@@ -1,7 +1,8 @@
 """The functions of realtime.json on orjson: `REALTIME = {"JSON": "realtime.orjson"}`.
 
-What orjson can't do, such as integers beyond 64 bits and lone surrogates, is done by realtime.json.
-One difference remains: orjson writes NaN and infinities as null instead of refusing them.
+What orjson can't do, such as to write integers beyond 64 bits or lone surrogates, realtime.json
+does. Two differences remain: orjson writes NaN and infinities as null instead of refusing them, and
+reads integers beyond 64 bits as floats.
 """
 
 from collections.abc import Callable
