@@ -153,3 +153,13 @@ def test_without_of_an_unknown_thing_is_refused_in_one_line() -> None:
     )
     assert answer.returncode == 1
     assert answer.stderr == "WITHOUT knows browser, node, redis; not tea\n"
+
+
+@pytest.mark.parametrize("without", ["", "redis browser"])
+@pytest.mark.parametrize("target", ["setup", "demo", "test", "unit", "lint", "matrix", "wheel"])
+def test_recipes_are_valid_shell(target: str, without: str) -> None:
+    # `+` and $(MAKE) aside, -n prints what would run; sh -n reads it without running it.
+    command = ["make", "-n", target, f"WITHOUT={without}"]
+    recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    read = subprocess.run(["sh", "-n"], input=recipe, capture_output=True, text=True)
+    assert read.returncode == 0, read.stderr
