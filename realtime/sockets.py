@@ -31,7 +31,7 @@ class Client:
         self.sockets: dict[str, Socket] = {}
         #: Namespaces that the client was in; what it sent before it knew of the end is ignored.
         self.left: set[str] = set()
-        #: Closes a connection that joins no namespace; None from the first join on.
+        #: Closes a connection that joins no namespace in time; cancelled by the first join.
         self.timer: Any = None
         # How many of the sockets have a full inbox. They share the connection: it is read again
         # when none has.
