@@ -1,21 +1,16 @@
 """`emit` and `aemit`: from any code, in any thread, in any process of the site."""
 
-import asyncio
-import concurrent.futures
 import functools
 import logging
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
 
-from . import emissions, rooms
-from .conf import settings
+from . import bridge, emissions, rooms
 from .emissions import Emission
 from .exceptions import ChannelLayerError, EmitError, SyncEmitInAsyncCode
 from .metrics import count
-from .publisher import publisher
-from .server import serving
 
 logger = logging.getLogger("realtime.emitters")
 
@@ -44,7 +39,7 @@ def emit(
     can't be reached; with `fail_silently` the last is logged and counted instead.
     """
     emission = _encode(event, args, to, namespace, skip, volatile)
-    _refuse_in_async_code()
+    bridge.refuse_in_async_code("emit")
     if on_commit:
         send = functools.partial(_send, emission, fail_silently)
         transaction.on_commit(send, using=using)
@@ -64,11 +59,7 @@ async def aemit(
     """`emit` for async code. Transactions are sync in Django, so there is no `on_commit` here."""
     emission = _encode(event, args, to, namespace, skip, volatile)
     try:
-        coroutine, loop = _route(emission)
-        if loop is asyncio.get_running_loop():
-            await coroutine
-        else:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+        await bridge.arun(lambda home: home.broadcast(emission))
     except ChannelLayerError as error:
         _failed(error, fail_silently)
 
@@ -86,40 +77,11 @@ def _encode(
     )
 
 
-def _refuse_in_async_code() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise SyncEmitInAsyncCode(
-        "emit() waits until the event is on its way, which would block the event loop that runs"
-        " here: use `await aemit(...)` in async code"
-    )
-
-
-def _route(emission: Emission) -> tuple[Coroutine[Any, Any, None], asyncio.AbstractEventLoop]:
-    """The coroutine that sends an emission, and the loop to run it in."""
-    server = serving()
-    if server is not None and server.loop is not None:
-        return server.broadcast(emission), server.loop
-    outside = publisher()
-    return outside.publish(emission), outside.loop
-
-
 def _send(emission: Emission, fail_silently: bool) -> None:
-    _refuse_in_async_code()  # a transaction may commit elsewhere than it emitted
     try:
-        coroutine, loop = _route(emission)
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-        try:
-            # The layer has the same time limit; this one is for a loop that is itself blocked.
-            future.result(timeout=2 * settings.EMIT_TIMEOUT)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise EmitError(
-                f"the event loop of the server took no event in {2 * settings.EMIT_TIMEOUT} s:"
-                " something blocks it"
-            ) from None
+        bridge.run(lambda home: home.broadcast(emission), "emit")
+    except SyncEmitInAsyncCode:  # a transaction may commit elsewhere than it emitted
+        raise
     except EmitError as error:
         _failed(error, fail_silently)
 

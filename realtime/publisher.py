@@ -9,35 +9,56 @@ import asyncio
 import atexit
 import os
 import threading
+from typing import Any
 
-from . import rooms
-from .cluster import layer, publish, reaches_processes
+from channels.layers import get_channel_layer
+from django.core.signals import setting_changed
+
+from . import instruments, rooms
+from .bus import Bus
 from .conf import settings
 from .emissions import Emission
 from .exceptions import ChannelLayerError
+from .layers import reaches_processes
+from .metrics import count
+from .outgoing import Outgoing
+from .requests import Requests
 
 
 class Publisher:
-    """Hands emissions to the channel layer from this process."""
+    """Tells and asks the nodes over the channel layer, from this process."""
 
     def __init__(self) -> None:
-        self.node_id = rooms.new_node_id()
+        self.bus = Bus(rooms.new_node_id())
+        self.requests = Requests(self.bus)
+        self._outgoing = Outgoing(self.bus)
+        self.bus.open()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self.loop.run_forever, name="realtime-publisher", daemon=True
         )
         self._thread.start()
 
-    async def publish(self, emission: Emission) -> None:
+    async def broadcast(self, emission: Emission) -> None:
         """Hand an emission to the layer. Raises ChannelLayerError."""
-        await publish(layer(), emission, self.node_id)
+        count("emits")
+        if instruments.tracing is None:
+            await self._outgoing.publish(emission)
+        else:
+            with instruments.tracing.emitting(emission) as traced:
+                await self._outgoing.publish(traced)
 
     def close(self) -> None:
         """Stop the loop, and with it the layer's connections."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        stopping = asyncio.run_coroutine_threadsafe(self._stop(), self.loop)
+        stopping.add_done_callback(lambda _: self.loop.call_soon_threadsafe(self.loop.stop))
         self._thread.join(timeout=settings.EMIT_TIMEOUT)
         if not self.loop.is_running():
             self.loop.close()
+
+    async def _stop(self) -> None:
+        self.requests.stop()
+        await self.bus.stop()
 
 
 _lock = threading.Lock()
@@ -47,7 +68,7 @@ _publisher: Publisher | None = None
 def publisher() -> Publisher:
     """This process's publisher. Raises ChannelLayerError where no other process could hear it."""
     global _publisher
-    found = layer()
+    found = get_channel_layer(settings.CHANNEL_LAYER)
     if not reaches_processes(found):
         alias = settings.CHANNEL_LAYER
         what = (
@@ -56,8 +77,9 @@ def publisher() -> Publisher:
             else f"the channel layer {alias!r} is in memory and reaches no other process"
         )
         raise ChannelLayerError(
-            f"no Socket.IO server runs in this process, and {what}. To emit from workers, commands"
-            " and shells, configure channels_redis in CHANNEL_LAYERS for all processes of the site."
+            f"no Socket.IO server runs in this process, and {what}. To reach clients from workers,"
+            " commands and shells, configure channels_redis in CHANNEL_LAYERS for all processes of"
+            " the site."
         )
     with _lock:
         if _publisher is None:
@@ -73,6 +95,14 @@ def close() -> None:
         stopped, _publisher = _publisher, None
     if stopped is not None:
         stopped.close()
+
+
+def _layers_changed(*, setting: str, **kwargs: Any) -> None:
+    if setting == "CHANNEL_LAYERS":
+        close()
+
+
+setting_changed.connect(_layers_changed, dispatch_uid="realtime.publisher")
 
 
 def _after_fork() -> None:

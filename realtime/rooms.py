@@ -18,6 +18,12 @@ from .exceptions import RoomError
 
 RESERVED = "~"
 MAX_LENGTH = 200
+#: The group that every serving process is in.
+NODES = "realtime.nodes"
+#: What a process is in a group of the layer for: a room (namespace, name), a namespace
+#: (namespace, None), or a group of our own by its name.
+Group = tuple[str, str | None] | str
+
 _NODE_LENGTH = 10
 _sid = re.compile(rf"~[A-Za-z0-9_-]{{{_NODE_LENGTH}}}\.[A-Za-z0-9_-]{{20}}")
 
@@ -114,3 +120,8 @@ def group_name(namespace: str, room: str | None = None) -> str:
 def node_group(node_id: str) -> str:
     """The group in which one process is alone; for what is meant for one of its sockets."""
     return f"realtime.node.{node_id}"
+
+
+def layer_group(group: Group) -> str:
+    """The channel layer's name of a group."""
+    return group if isinstance(group, str) else group_name(*group)

@@ -88,6 +88,13 @@ class Process:
             process.wait()
             raise AssertionError(f"{self.name} did not end:\n{self.log.read_text()}") from None
 
+    def kill(self) -> None:
+        """End the process as a crash or the kernel does: with no time for a goodbye."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.kill()
+        process.wait()
+
     def pause(self) -> None:
         """Let the process hang: its port is open, and it answers nothing."""
         assert self._process is not None

@@ -8,7 +8,7 @@ REDIS_LAYERS = {
 }
 
 
-def channel_layers(redis: str, kind: str) -> dict[str, dict[str, Any]]:
+def channel_layers(redis: str, kind: str, **config: Any) -> dict[str, dict[str, Any]]:
     if not redis:
         return {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    return {"default": {"BACKEND": REDIS_LAYERS[kind], "CONFIG": {"hosts": [redis]}}}
+    return {"default": {"BACKEND": REDIS_LAYERS[kind], "CONFIG": {"hosts": [redis], **config}}}

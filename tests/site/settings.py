@@ -4,8 +4,13 @@ LIVE_REDIS         address of a Redis; without it the channel layer is in memory
 LIVE_LAYER         "core" or "pubsub": which of the two Redis layers
 LIVE_PARSER        "json" or "msgpack"
 LIVE_EMIT_TIMEOUT  seconds
+LIVE_SPANS         a file for the spans of OpenTelemetry; without it there are none
+LIVE_LAYER_CONFIG  more of the Redis layer's CONFIG, as JSON
+LIVE_RESYNC        the event that tells clients that they missed something
+LIVE_LOG           level of realtime's loggers; without it they are not configured
 """
 
+import json
 import os
 
 from tests.settings import *  # noqa: F403
@@ -34,9 +39,28 @@ LOGIN_REDIRECT_URL = "who"
 DATABASES["default"]["NAME"] = FOLDER / "live.sqlite3"
 
 CHANNEL_LAYERS = channel_layers(
-    os.environ.get("LIVE_REDIS", ""), os.environ.get("LIVE_LAYER", "core")
+    os.environ.get("LIVE_REDIS", ""),
+    os.environ.get("LIVE_LAYER", "core"),
+    **json.loads(os.environ.get("LIVE_LAYER_CONFIG", "{}")),
 )
 REALTIME = {
     "PARSER": os.environ.get("LIVE_PARSER", "json"),
     "EMIT_TIMEOUT": float(os.environ.get("LIVE_EMIT_TIMEOUT", "20")),
+    "METRICS_TOKEN": "of the tests",
+    "RESYNC_EVENT": os.environ.get("LIVE_RESYNC"),
 }
+
+if "LIVE_LOG" in os.environ:
+    LOGGING = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"named": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "named"}},
+        "loggers": {
+            "realtime": {
+                "handlers": ["stderr"],
+                "level": os.environ["LIVE_LOG"],
+                "propagate": False,
+            }
+        },
+    }
