@@ -20,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## List these targets (the default)
-	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis browser node"]'
+	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis nginx browser node"]'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
@@ -41,14 +41,14 @@ test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redi
 	@$(RUN) -m pytest $(MARKERS)
 	@test -z '$(LEFT_OUT)' || echo 'Left out because WITHOUT says so: $(LEFT_OUT)'
 
-# Not for people: redis-server and Chromium, installed where that can be done without asking.
+# Not for people: redis-server, nginx and Chromium, installed where that can be done without asking.
 .PHONY: system
 system: setup
 	@$(RUN) .ci/system.py "$(LEFT_OUT)"
 
 .PHONY: unit
-unit: setup ## Run the fast tests: no servers, no Redis, no browser, no Node
-	@$(RUN) -m pytest -m 'not redis and not browser and not node' \
+unit: setup ## Run the fast tests: no servers, no Redis, no nginx, no browser, no Node
+	@$(RUN) -m pytest -m 'not redis and not nginx and not browser and not node' \
 		--ignore=tests/browser --ignore=tests/conformance --ignore=tests/live
 
 .PHONY: lint

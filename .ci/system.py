@@ -1,4 +1,4 @@
-"""What the tests need from the machine itself: redis-server and Chromium.
+"""What the tests need from the machine itself: redis-server, nginx and Chromium.
 
     system.py ["redis browser"]     the argument names what to do without
 
@@ -17,6 +17,10 @@ class StepFailed(Exception):
     """A command did not do its work; the text is one line for the person who ran make."""
 
 
+#: Debian keeps nginx where only root looks; anybody may run it.
+SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     marker: str  # the pytest marker of the tests that need it
@@ -24,11 +28,12 @@ class Program:
     commands: tuple[str, ...]  # any of them will do
 
     def present(self) -> bool:
-        return any(map(shutil.which, self.commands))
+        return any(shutil.which(command, path=SEARCHED) for command in self.commands)
 
 
 PROGRAMS = [
     Program(marker="redis", package="redis-server", commands=("redis-server",)),
+    Program(marker="nginx", package="nginx", commands=("nginx",)),
     Program(
         marker="browser",
         package="chromium",

@@ -1,6 +1,6 @@
 """realtime as a Django app."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 
 
@@ -15,3 +15,7 @@ class RealtimeConfig(AppConfig):
 
         checks.register(check_settings, checks.Tags.compatibility)
         autodiscover()
+        if apps.is_installed("django.contrib.auth"):
+            from . import revocation
+
+            revocation.connect()

@@ -5,11 +5,13 @@ from typing import Any
 import django
 from django.core.asgi import get_asgi_application as get_django_application
 
-from . import client_script, routing
+from . import client_script, health, routing
 from .auth import AuthStack
 from .conf import settings
 from .namespaces import Application
 from .server import SocketIOServer
+from .stop_signals import StopSignals
+from .transports import daphne
 
 __all__ = ["RealtimeApplication", "get_asgi_application", "get_server"]
 
@@ -24,6 +26,9 @@ class RealtimeApplication:
         self._http = http
         self._websocket = websocket
         self._path: str = settings.PATH.rstrip("/")
+        # Requests that Django, or your own application, is about to answer.
+        self._unanswered = 0
+        self._signals = StopSignals(self._stop, server.drain.hurry)
         server.eio.limit_bodies(self._path)
         server.eio.limit_bodies(f"{self._path}/")
 
@@ -32,16 +37,29 @@ class RealtimeApplication:
         if kind == "lifespan":
             await self._lifespan(receive, send)
             return
-        self.server.start()
+        self._start()
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.rstrip("/") == self._path:
             await self.server.eio(scope, receive, send)
         elif kind == "websocket":
             await self._other_websocket(scope, receive, send)
         elif path.startswith(f"{self._path}/"):
-            await client_script.serve(path.removeprefix(f"{self._path}/"), scope, send)
+            await self._own_page(path.removeprefix(f"{self._path}/"), scope, send)
         else:
+            await self._other_http(scope, receive, send)
+
+    async def _own_page(self, name: str, scope: dict[str, Any], send: Any) -> None:
+        if name.startswith(health.PREFIX):
+            await health.serve(name.removeprefix(health.PREFIX), self.server, scope, send)
+        else:
+            await client_script.serve(name, scope, send)
+
+    async def _other_http(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self._unanswered += 1
+        try:
             await self._http(scope, receive, send)
+        finally:
+            self._unanswered -= 1
 
     async def _other_websocket(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if self._websocket is not None:
@@ -50,12 +68,24 @@ class RealtimeApplication:
         await receive()
         await send({"type": "websocket.close"})
 
+    def _start(self) -> None:
+        if self.server.loop is None:
+            self.server.start()
+            self._signals.install()
+
+    async def _stop(self) -> None:
+        """What comes before the web server's own end."""
+        await self.server.shutdown()
+        if daphne.stop_listening():
+            # Daphne cancels what it is about to answer; others wait for that themselves.
+            await self.server.drain.until(lambda: not self._unanswered)
+
     async def _lifespan(self, receive: Any, send: Any) -> None:
         # Daphne has no lifespan; there the first request starts the server.
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self.server.start()
+                self._start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.server.shutdown()

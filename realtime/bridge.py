@@ -5,6 +5,7 @@ import concurrent.futures
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from .bus import Bus
 from .conf import settings
 from .emissions import Emission
 from .exceptions import EmitError, SyncEmitInAsyncCode
@@ -21,6 +22,9 @@ class Home(Protocol):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None: ...
+
+    @property
+    def bus(self) -> Bus: ...
 
     @property
     def requests(self) -> Requests: ...

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from . import rooms
 from .conf import settings
 from .exceptions import ChannelLayerError
 from .layers import cause, layer, layer_error, persist
@@ -70,6 +71,14 @@ class Bus:
     async def tell(self, group: str, kind: str, body: Message) -> None:
         """Send to every process in a group of the layer. Raises ChannelLayerError."""
         await self.hand_over([(group, self.message(kind, body))])
+
+    async def tell_all(self, kind: str, body: Message) -> None:
+        """Tell every node, this process too if it has a handler. Raises ChannelLayerError."""
+        message = self.message(kind, body)
+        if kind in self.on:
+            self.on[kind](message)
+        if self.layer is not None:
+            await self.hand_over([(rooms.NODES, message)])
 
     async def send(self, channel: str, kind: str, body: Message) -> None:
         """Send to one process's channel. Raises ChannelLayerError."""

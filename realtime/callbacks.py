@@ -11,16 +11,21 @@ import asyncio
 import functools
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import socketio
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
+from . import instruments
 from .client_manager import connecting
 from .events import check_arguments, shortened
 from .exceptions import ConnectionRefused, EventError
+from .logs import facts
+from .metrics import counts
 from .threads import is_being_cancelled, lanes
+from .timings import FAILED, OK, REFUSED
 
 if TYPE_CHECKING:
     from .server import SocketIOServer
@@ -64,36 +69,63 @@ class CallbackApplication:
             if message["type"] == "socketio.event":
                 args = await self._handle(message["event"], namespace, sid, message["args"])
                 if message["ack_id"] is not None:
-                    await self._ack(send, message, args)
+                    await self._ack(send, message, args, namespace, sid)
 
-    async def _ack(self, send: Any, message: dict[str, Any], args: list[Any]) -> None:
+    async def _ack(
+        self, send: Any, message: dict[str, Any], args: list[Any], namespace: str, sid: str
+    ) -> None:
         ack = {"type": "socketio.ack", "ack_id": message["ack_id"], "args": args}
         try:
             await send(ack)
         except (TypeError, ValueError):
-            event = shortened(message["event"])
-            logger.exception("what the handler of event %s returned can't be sent", event)
+            event = message["event"]
+            logger.exception(
+                "what the handler of event %s returned can't be sent",
+                shortened(event),
+                extra=facts(sid=sid, namespace=namespace, event=event),
+            )
             await send({**ack, "args": [_INTERNAL.as_dict()]})
 
     async def _handle(self, event: Any, namespace: str, sid: str, args: list[Any]) -> list[Any]:
+        started, outcome, result = time.perf_counter(), OK, None
         try:
             # python-socketio looks handlers up by names of texts, where "*" is not the client's.
-            result = self._server.not_handled
-            if isinstance(event, str) and event != "*":
+            if not isinstance(event, str) or event == "*":
+                result = self._server.not_handled
+            else:
                 result = await self._trigger(event, namespace, sid, *args)
         except (EventError, socketio.exceptions.TimeoutError) as error:
+            outcome = REFUSED
             failure = error if isinstance(error, EventError) else _NO_ANSWER
-            logger.warning("event %s of %s failed: %s", shortened(event), sid, failure)
+            about = facts(sid=sid, namespace=namespace, event=event)
+            logger.warning("event %s of %s failed: %s", shortened(event), sid, failure, extra=about)
             return [failure.as_dict()]
         except (Exception, asyncio.CancelledError):
             # A handler's bug costs its client an error, never the connection.
+            outcome = FAILED
             if is_being_cancelled():
                 raise
-            logger.exception("the handler of event %s raised, for %s", shortened(event), sid)
+            about = facts(sid=sid, namespace=namespace, event=event)
+            logger.exception(
+                "the handler of event %s raised, for %s", shortened(event), sid, extra=about
+            )
             return [_INTERNAL.as_dict()]
+        finally:
+            if instruments.timings is not None and result is not self._server.not_handled:
+                seconds = time.perf_counter() - started
+                declared = self._declared(event, namespace)
+                instruments.timings.handled("python-socketio", declared, seconds, outcome)
         if result is self._server.not_handled:
+            counts["events.unknown"] += 1
             return [EventError(f"unknown event {shortened(event)}", code="unknown_event").as_dict()]
         return list(result) if isinstance(result, tuple) else [result]
+
+    def _declared(self, event: str, namespace: str) -> str:
+        """The event's name where the code has it too, and not only the client."""
+        instance = self._server.namespace_handlers.get(namespace)
+        if event in self._server.handlers.get(namespace, {}) or hasattr(instance, f"on_{event}"):
+            return event
+        return "*"
 
     async def _trigger(self, event: str, namespace: str, *args: Any) -> Any:
         lane = lanes().acquire()

@@ -6,6 +6,7 @@ own.
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -13,9 +14,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from . import emissions, rooms
+from .conf import settings
 from .events import check_arguments, shortened
-from .exceptions import EventError
+from .exceptions import ChannelLayerError, EventError, RoomError
+from .inquiries import nodes_of
+from .logs import facts
+from .requests import Replies
 from .sockets import Socket, State
+from .values import pack, unpack
 
 if TYPE_CHECKING:
     from .namespaces import Namespaces
@@ -89,32 +95,80 @@ class ClientManager:
     ) -> None:
         signature = inspect.signature(callback)
 
-        def answered(*values: Any) -> None:
+        def answered(sid: str, *values: Any) -> None:
+            about = facts(sid=sid, namespace=namespace, event=event)
             try:
                 check_arguments(event, signature, values)
                 result = callback(*values)
             except EventError as error:
-                logger.warning("an answer to event %s", error)
+                logger.warning("an answer to event %s", error, extra=about)
             except Exception:  # a callback's bug is no reason to close the client's connection
-                logger.exception("the callback of event %s raised", shortened(event))
+                logger.exception("the callback of event %s raised", shortened(event), extra=about)
             else:
                 if inspect.iscoroutine(result):
                     self._namespaces.keep(asyncio.ensure_future(result))
 
         for socket in tuple(self._namespaces.local.members(namespace, target)):
-            self._namespaces.ask(socket, event, args, answered)
+            self._namespaces.ask(socket, event, args, functools.partial(answered, socket.sid))
+        elsewhere = [sid for sid in target or () if self._is_elsewhere(sid)]
+        if elsewhere:
+            body = {"packed": pack([event, *args]), "timeout": settings.CALL_TIMEOUT}
+            asking = self._ask_elsewhere(elsewhere, namespace, body, answered)
+            self._namespaces.keep(asyncio.ensure_future(asking))
+
+    async def _ask_elsewhere(
+        self, sids: list[str], namespace: str, body: dict[str, Any], answered: Callable[..., None]
+    ) -> None:
+        timeout = body["timeout"] + settings.REQUEST_TIMEOUT
+        try:
+            replies = await self._request("sockets.call", sids, namespace, body, timeout)
+        except ChannelLayerError as error:
+            about = facts(namespace=namespace)
+            logger.error("no client of another process could be asked: %s", error, extra=about)
+            return
+        for answer in replies.answers.values():
+            for sid, packed in answer["answers"].items():
+                answered(sid, *unpack(packed))
 
     async def enter_room(
         self, sid: str, namespace: str, room: str, eio_sid: str | None = None
     ) -> None:
-        await self._namespaces.enter_room(self._socket(sid, namespace), room)
+        if self._is_elsewhere(sid):
+            replies = await self._request("sockets.join", [sid], namespace, {"room": room})
+            if any(answer["refused"] for answer in replies.answers.values()):
+                raise RoomError(f"{sid!r} is in as many rooms as it may be (REALTIME MAX_ROOMS)")
+        else:
+            await self._namespaces.enter_room(self._socket(sid, namespace), room)
 
     async def leave_room(self, sid: str, namespace: str, room: str) -> None:
-        self._namespaces.leave_room(self._socket(sid, namespace), room)
+        if self._is_elsewhere(sid):
+            await self._request("sockets.leave", [sid], namespace, {"room": room})
+        else:
+            self._namespaces.leave_room(self._socket(sid, namespace), room)
 
     async def close_room(self, room: str, namespace: str) -> None:
-        for socket in tuple(self._namespaces.local.members(namespace, (room,))):
-            self._namespaces.leave_room(socket, room)
+        await self._request("sockets.leave", [room], namespace, {"room": room})
+
+    async def disconnect_elsewhere(self, sid: str, namespace: str) -> None:
+        """Disconnect a client if it is another process's."""
+        if self._is_elsewhere(sid):
+            await self._request("sockets.disconnect", [sid], namespace, {})
+
+    def _is_elsewhere(self, sid: str) -> bool:
+        return rooms.node_of(sid) not in (None, self._namespaces.node_id)
+
+    async def _request(
+        self,
+        verb: str,
+        to: list[str],
+        namespace: str,
+        body: dict[str, Any],
+        timeout: float | None = None,
+    ) -> Replies:
+        """Ask the processes that `to` may be in. Raises ChannelLayerError."""
+        question = {"to": to, "namespace": namespace, **body}
+        ask = self._namespaces.cluster.requests.ask
+        return await ask(verb, question, nodes=nodes_of(tuple(to)), timeout=timeout)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         return [sid, *self._socket(sid, namespace).rooms]

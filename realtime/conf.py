@@ -18,8 +18,16 @@ DEFAULTS: Mapping[str, Any] = {
     "CONNECT_TIMEOUT": 45.0,
     "UPGRADE_TIMEOUT": 10.0,
     "CLOSE_TIMEOUT": 10.0,
+    "DRAIN_BATCH": 100,
+    "DRAIN_PAUSE": 0.5,
+    "DRAIN_TIMEOUT": 25.0,
     "EMIT_TIMEOUT": 5.0,
     "CALL_TIMEOUT": 60.0,
+    "REQUEST_TIMEOUT": 2.0,
+    "RELAY": True,
+    "HEARTBEAT_INTERVAL": 1.0,
+    "RESYNC_EVENT": None,
+    "PRESENCE_GRACE": 5.0,
     "THREADS": 32,
     "MAX_PAYLOAD": 1_000_000,
     "OUTBOX_MESSAGES": 10_000,
@@ -28,6 +36,7 @@ DEFAULTS: Mapping[str, Any] = {
     "EVENT_RATE": 5_000,
     "CONNECTION_RATE": 1_000,
     "MAX_ROOMS": 1_000,
+    "METRICS_TOKEN": None,
 }
 
 

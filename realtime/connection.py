@@ -11,6 +11,7 @@ from . import metrics
 from .environ import environ_from_scope
 from .exceptions import ProtocolError
 from .frames import CLOSE, MESSAGE, NOOP, PING_FRAMES, PONG, Frames
+from .logs import connection_facts
 
 if TYPE_CHECKING:
     from .sessions import Sessions
@@ -41,6 +42,10 @@ class Wire:
     def close(self, discard: bool) -> None:
         """Hand over what is queued unless it is to be discarded, then tell the client goodbye."""
         raise NotImplementedError
+
+    def retire(self) -> None:
+        """Hand over what is queued and end, in a way after which every client comes back."""
+        self.close(False)
 
     def left(self) -> None:
         """The client said goodbye with a packet."""
@@ -187,21 +192,23 @@ class Connection:
         except ProtocolError as error:
             self.reject(str(error))
         except Exception:
-            logger.exception("a message of %r could not be handled", self)
+            logger.exception(
+                "a message of %r could not be handled", self, extra=connection_facts(self)
+            )
             self.close("forced close", discard=True)
 
     # The end
 
     def reject(self, error: str) -> None:
         """Close because the client does not speak the protocol."""
-        logger.warning("%r broke the protocol: %s", self, error)
+        logger.warning("%r broke the protocol: %s", self, error, extra=connection_facts(self))
         metrics.report("closed.protocol", address=self.address)
         self.rejected = True
         self.close("parse error", discard=True)
 
     def fail(self, reason: str, error: str) -> None:
         """Close in the loop's next turn: safe where the caller walks a room."""
-        logger.warning("%r is closed: %s", self, error)
+        logger.warning("%r is closed: %s", self, error, extra=connection_facts(self))
         self.closed = True
         asyncio.get_running_loop().call_soon(self._end, reason, True)
 
@@ -213,6 +220,13 @@ class Connection:
         if not self.closed:
             self.closed = True
             self._end(reason, discard)
+
+    def retire(self, reason: str) -> None:
+        """Close, in a way after which every client connects again by itself."""
+        if not self.closed:
+            self.closed = True
+            self.wire.retire()
+            self._end(reason, False)
 
     def leave(self, reason: str) -> None:
         """The wire is over: there is no one to tell."""
@@ -232,7 +246,9 @@ class Connection:
         try:
             self.sessions.sink.closed(self, reason)
         except Exception:
-            logger.exception("the end of %r could not be handled", self)
+            logger.exception(
+                "the end of %r could not be handled", self, extra=connection_facts(self)
+            )
 
     # Flow control
 

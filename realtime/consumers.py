@@ -14,12 +14,16 @@ from channels.layers import get_channel_layer
 from django.db.models import Model
 from django.dispatch import Signal
 
-from . import rooms, signals
+from . import instruments, rooms, signals
 from .events import CATCH_ALL, Handler, handlers_of, shortened
 from .exceptions import CallError, ConnectionRefused, EventError, PermissionRefused
+from .logs import facts
 from .mailbox import ASGIMessage, Mailbox, Receive
+from .marks import marks
+from .metrics import counts
 from .permissions import BasePermission
 from .threads import is_being_cancelled, lanes
+from .timings import FAILED, OK, REFUSED
 from .verbs import Ack, Send, SocketVerbs
 
 logger = logging.getLogger("realtime.consumers")
@@ -66,6 +70,7 @@ class SocketIOConsumer(SocketVerbs):
         self.base_send = send
         self._mailbox = Mailbox(receive)
         self._tasks: set[asyncio.Task[None]] = set()
+        busy = self._busy = scope.get("busy", set())
         self._permissions = [make() for make in self.permission_classes]
         self._event_permissions = [
             permission
@@ -75,7 +80,11 @@ class SocketIOConsumer(SocketVerbs):
         await self._use_channel_layer()
         try:
             while True:
-                await self.dispatch(await self._mailbox.next())
+                message = await self._mailbox.next()
+                # While a handler waits for an answer its mailbox reads on, so this has to be said.
+                busy.add(self)
+                await self.dispatch(message)
+                busy.discard(self)
         except StopConsumer:
             pass
         finally:
@@ -96,10 +105,10 @@ class SocketIOConsumer(SocketVerbs):
             for permission in self._permissions:
                 if not await permission.may_connect(self):
                     raise ConnectionRefused(permission.message)
-            if isinstance(self.user, Model) and self.user.is_authenticated:  # type: ignore[attr-defined]
+            if _is_known(self.user):
                 await self._join(rooms.of_instance(self.user))
             await _run(self.connect, self.scope.get("auth"))
-            await self.send({"type": "socketio.accept"})
+            await self._accept()
             await self._announce(signals.socket_connected, scope=self.scope)
         except ConnectionRefused as refused:
             await self.send(
@@ -124,8 +133,9 @@ class SocketIOConsumer(SocketVerbs):
         if len(self._tasks) >= MAX_CONCURRENT:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.ensure_future(self._handle(name, handler, args, ack))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for tasks in (self._tasks, self._busy):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
 
     async def socketio_disconnect(self, message: ASGIMessage) -> None:
         if self._tasks:
@@ -141,6 +151,15 @@ class SocketIOConsumer(SocketVerbs):
 
     # Private
 
+    async def _accept(self) -> None:
+        await self.send(
+            {
+                "type": "socketio.accept",
+                "user": _described(self.user),
+                "marks": marks(self.scope.get("session")),
+            }
+        )
+
     async def _use_channel_layer(self) -> None:
         self.channel_layer = None
         if self.channel_layer_alias is not None:
@@ -150,20 +169,38 @@ class SocketIOConsumer(SocketVerbs):
 
     async def _handle(self, name: str, handler: Handler | None, args: list[Any], ack: Ack) -> None:
         started = time.perf_counter()
+        outcome = OK
         lane = lanes().acquire()
         try:
-            result = await self._call_handler(name, handler, args, ack)
+            call = self._call_handler(name, handler, args, ack)
+            if instruments.tracing is not None and handler is not None:
+                call = instruments.tracing.handle(self, handler.event, call)
+            result = await call
             if handler is None or not handler.takes_ack:
                 await ack.answer(*(result if isinstance(result, tuple) else (result,)))
         except (EventError, CallError) as error:
             # What no handler saw is the client's mistake; the rest the application said on purpose.
+            outcome = REFUSED
             level = logging.INFO if error.code not in CLIENT_MISTAKES else logging.WARNING
-            logger.log(level, "event %s of %s failed: %s", shortened(name), self.sid, error)
+            logger.log(
+                level,
+                "event %s of %s failed: %s",
+                shortened(name),
+                self.sid,
+                error,
+                extra=self._facts(name),
+            )
             await self._fail(name, args, ack, error)
         except (Exception, asyncio.CancelledError) as error:
+            outcome = FAILED
             if is_being_cancelled():
                 raise
-            logger.exception("the handler of event %s raised, for %s", shortened(name), self.sid)
+            logger.exception(
+                "the handler of event %s raised, for %s",
+                shortened(name),
+                self.sid,
+                extra=self._facts(name),
+            )
             await self._fail(name, args, ack, error)
         else:
             if signals.event_handled.receivers:
@@ -173,6 +210,12 @@ class SocketIOConsumer(SocketVerbs):
                 )
         finally:
             lanes().release(lane)
+            if instruments.timings is not None and handler is not None:
+                seconds = time.perf_counter() - started
+                instruments.timings.handled(type(self), handler.event, seconds, outcome)
+
+    def _facts(self, name: str) -> dict[str, Any]:
+        return facts(sid=self.sid, namespace=self.namespace, user=self.user, event=name)
 
     async def _fail(self, name: str, args: list[Any], ack: Ack, failure: BaseException) -> None:
         error = _INTERNAL
@@ -184,7 +227,10 @@ class SocketIOConsumer(SocketVerbs):
             await ack.answer(error.as_dict())
         except (TypeError, ValueError):
             logger.exception(
-                "the error of event %s can't be sent, to %s", shortened(name), self.sid
+                "the error of event %s can't be sent, to %s",
+                shortened(name),
+                self.sid,
+                extra=self._facts(name),
             )
             await ack.answer(_INTERNAL.as_dict())
         await self._announce(signals.event_failed, event=name, args=args, exception=failure)
@@ -193,6 +239,7 @@ class SocketIOConsumer(SocketVerbs):
         self, name: str, handler: Handler | None, args: list[Any], ack: Ack
     ) -> Any:
         if handler is None:
+            counts["events.unknown"] += 1
             raise EventError(f"unknown event {shortened(name)}", code="unknown_event")
         handler.check(args)
         for permission in self._event_permissions:
@@ -211,6 +258,19 @@ class SocketIOConsumer(SocketVerbs):
 
 _OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))
 _INTERNAL = EventError("Internal error", code="internal")
+
+
+def _is_known(user: Any) -> bool:
+    return isinstance(user, Model) and bool(user.is_authenticated)  # type: ignore[attr-defined]
+
+
+def _described(user: Any) -> dict[str, str] | None:
+    """Who the client is, for lists of sockets."""
+    if not _is_known(user):
+        return None
+    room = rooms.of_instance(user)
+    model, _, pk = room.removeprefix(rooms.RESERVED).partition(":")
+    return {"model": model, "pk": pk, "name": str(user.get_username())}
 
 
 async def _run(method: Callable[..., Any], *args: Any) -> Any:

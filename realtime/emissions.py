@@ -2,7 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,10 @@ class Emission:
     messages: tuple[Message, ...]
     skip: frozenset[str] = frozenset()
     volatile: bool = False
+    #: Its name, for traces; the messages have it encoded.
+    event: str = ""
+    #: The context of the span in which it was emitted, as OpenTelemetry's propagators write it.
+    trace: Mapping[str, str] | None = None
 
 
 @functools.cache
@@ -64,5 +68,10 @@ def encode(
         skip = (skip,)
     messages = parser().encode(Packet(PacketType.EVENT, namespace, [event, *args]))
     return Emission(
-        namespace=namespace, to=to, messages=messages, skip=frozenset(skip), volatile=volatile
+        namespace=namespace,
+        to=to,
+        messages=messages,
+        skip=frozenset(skip),
+        volatile=volatile,
+        event=event,
     )

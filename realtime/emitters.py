@@ -10,6 +10,7 @@ from django.db import transaction
 from . import bridge, emissions, rooms
 from .emissions import Emission
 from .exceptions import ChannelLayerError, EmitError, SyncEmitInAsyncCode
+from .logs import facts
 from .metrics import count
 
 logger = logging.getLogger("realtime.emitters")
@@ -61,7 +62,7 @@ async def aemit(
     try:
         await bridge.arun(lambda home: home.broadcast(emission))
     except ChannelLayerError as error:
-        _failed(error, fail_silently)
+        _failed(emission, error, fail_silently)
 
 
 def _encode(
@@ -83,11 +84,12 @@ def _send(emission: Emission, fail_silently: bool) -> None:
     except SyncEmitInAsyncCode:  # a transaction may commit elsewhere than it emitted
         raise
     except EmitError as error:
-        _failed(error, fail_silently)
+        _failed(emission, error, fail_silently)
 
 
-def _failed(error: EmitError, fail_silently: bool) -> None:
+def _failed(emission: Emission, error: EmitError, fail_silently: bool) -> None:
     if not fail_silently:
         raise error
     count("emits.silenced")
-    logger.error("an emit failed silently, as asked: %s", error)
+    about = facts(namespace=emission.namespace, event=emission.event)
+    logger.error("an emit failed silently, as asked: %s", error, extra=about)

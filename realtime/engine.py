@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, Protocol
 
 import engineio
 from engineio.packet import MESSAGE, Packet
@@ -22,7 +22,7 @@ from .sessions import Limits, Sessions, Sink
 from .timers import TimerWheel
 from .transports import http, polling, websocket
 from .transports.bodies import limit_bodies
-from .transports.http import Receive, Refused
+from .transports.http import Receive, Refused, Send
 
 __all__ = ["Connection", "EngineServer", "Frames", "Limits", "Sink"]
 
@@ -30,6 +30,19 @@ logger = logging.getLogger("realtime.engine")
 
 #: Options of ours; engineio ignores what it does not know.
 _OWN_OPTIONS = ("upgrade_timeout", "close_timeout", "outbox_messages", "outbox_bytes")
+
+
+class Carrier(Protocol):
+    """What reaches sessions of other processes; see relay.py."""
+
+    async def carry(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
+        """Answer a request for another process's session; False if it is for none."""
+
+    def retire(self) -> None:
+        """This process is about to end: let what is carried end soon."""
+
+    def refuse_body(self, sid: str) -> None:
+        """The body of a request for this session was over the limit."""
 
 
 class EngineServer(engineio.AsyncServer):
@@ -62,6 +75,11 @@ class EngineServer(engineio.AsyncServer):
         self._addresses = AddressLimit()
         #: Whether new sessions are taken; `shutdown` ends it.
         self.accepting = True
+        #: The process that holds the sessions, as it stands in their ids; None where it is alone.
+        self.node_id: str | None = None
+        self.relay: Carrier | None = None
+        #: Requests that are being answered, websockets included.
+        self.requests = 0
 
     @property
     def sink(self) -> Sink:
@@ -71,6 +89,11 @@ class EngineServer(engineio.AsyncServer):
     def sink(self, sink: Sink) -> None:
         self.sessions.sink = sink
 
+    def generate_id(self) -> str:
+        """An id for a session: a secret, behind the name of the process that holds the session."""
+        secret = super().generate_id()
+        return secret if self.node_id is None else f"{self.node_id}.{secret}"
+
     def allow(self, scope: dict[str, Any]) -> str | None:
         """Why a request is refused, or None. Asked for every request of a session."""
         return origins.refusal(scope)
@@ -78,10 +101,14 @@ class EngineServer(engineio.AsyncServer):
     # Requests
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
-        if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            await self._http(scope, receive, send)
+        self.requests += 1
+        try:
+            if scope["type"] == "websocket":
+                await self._websocket(scope, receive, send)
+            else:
+                await self._http(scope, receive, send)
+        finally:
+            self.requests -= 1
 
     async def handle_request(self, *args: Any, **kwargs: Any) -> None:
         """engineio's name for an ASGI call."""
@@ -93,6 +120,8 @@ class EngineServer(engineio.AsyncServer):
         try:
             self._check_origin(scope)
             headers = http.cors(scope)
+            if self.relay is not None and await self.relay.carry(scope, receive, send):
+                return
             status, body, more = await self._answer(scope, receive)
         except Refused as refused:
             status, body, more = refused.status, refused.body, [http.JSON]
@@ -139,6 +168,8 @@ class EngineServer(engineio.AsyncServer):
         try:
             self._check_origin(scope)
             self._check_query(query, "websocket")
+            if self.relay is not None and await self.relay.carry(scope, receive, send):
+                return
             sid = query.get("sid")
             if sid is None:
                 self._check_accepting(scope)
@@ -156,7 +187,8 @@ class EngineServer(engineio.AsyncServer):
         refusal = self.allow(scope)
         if refusal is not None:
             metrics.report("refused.origin", address=address_of(scope))
-            logger.warning("refused: %s", refusal)
+            about = {"address": address_of(scope), "transport": _transport_of(scope)}
+            logger.warning("refused: %s", refusal, extra=about)
             raise Refused(http.FORBIDDEN, refusal)
 
     def _check_query(self, query: dict[str, str], transport: str) -> None:
@@ -179,7 +211,12 @@ class EngineServer(engineio.AsyncServer):
             metrics.report("refused.connection_rate", address=address)
             if not bucket.overrun:
                 bucket.overrun = True
-                logger.warning("refused: more than %s connections a second from %s", rate, address)
+                logger.warning(
+                    "refused: more than %s connections a second from %s",
+                    rate,
+                    address,
+                    extra={"address": address, "transport": _transport_of(scope)},
+                )
             raise Refused(http.BAD_REQUEST, "Too many connections", status=429)
 
     def limit_bodies(self, path: str) -> None:
@@ -188,11 +225,12 @@ class EngineServer(engineio.AsyncServer):
 
     def _body_refused(self, uri: bytes) -> None:
         """Daphne was told to refuse a body before the application saw the request."""
-        connection = self.sockets.get(
-            http.query({"query_string": uri.partition(b"?")[2]}).get("sid", "")
-        )
+        sid = http.query({"query_string": uri.partition(b"?")[2]}).get("sid", "")
+        connection = self.sockets.get(sid)
         if connection is not None:
             polling.refuse_body(connection)
+        elif self.relay is not None:
+            self.relay.refuse_body(sid)
 
     # The handshake
 
@@ -254,6 +292,11 @@ class EngineServer(engineio.AsyncServer):
         elif sid in self.sockets:
             self.sockets[sid].close("server disconnect")
 
+    @property
+    def owes(self) -> bool:
+        """Whether a closed session still has something for a client's next poll."""
+        return any(wire.queued_messages for wire in self.sessions.lingering.values())
+
     def close_all(self, reason: str) -> None:
         for connection in list(self.sockets.values()):
             connection.close(reason)
@@ -268,6 +311,10 @@ class EngineServer(engineio.AsyncServer):
             return self.sockets[sid]
         except KeyError:
             raise KeyError("Session not found") from None
+
+
+def _transport_of(scope: dict[str, Any]) -> str:
+    return "websocket" if scope["type"] == "websocket" else "polling"
 
 
 def _tick(limits: Limits) -> float:

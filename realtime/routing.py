@@ -1,5 +1,6 @@
 """`@namespace`: which consumer serves which Socket.IO namespace, by Django's path converters."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -59,6 +60,17 @@ def autodiscover() -> None:
 def serves(name: str) -> bool:
     """Whether a registered route matches the namespace."""
     return any(route.resolve(name[1:]) is not None for route in _routes)
+
+
+def route_of(name: str) -> str | None:
+    """The registered route that a namespace matches first, such as "/chat/<slug:team>"."""
+    return _route_of(name, tuple(_routes))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _route_of(name: str, routes: tuple[URLPattern, ...]) -> str | None:
+    found = (route for route in routes if route.resolve(name[1:]) is not None)
+    return next((f"/{route.pattern}" for route in found), None)
 
 
 def registered() -> list[tuple[str, type[SocketIOConsumer]]]:

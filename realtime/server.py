@@ -10,16 +10,23 @@ from typing import Any
 import socketio
 
 from . import emissions, rooms
+from .bus import Bus
 from .callbacks import CallbackApplication
 from .client_manager import ClientManager
 from .conf import settings
+from .drain import Drain
 from .emissions import Emission
 from .engine import Connection, EngineServer
 from .exceptions import EventError, ProtocolError
 from .limits import TokenBucket
-from .metrics import report
+from .logs import connection_facts, facts
+from .metrics import counts, report
 from .namespaces import Application, Namespaces
+from .node_facts import describe
 from .packets import Packet, PacketType
+from .readings import Readings
+from .relay import Relay
+from .requests import Requests
 from .sockets import Client, Socket, State
 
 logger = logging.getLogger("realtime.server")
@@ -50,16 +57,28 @@ class SocketIOServer(socketio.AsyncServer):
         )
         self.namespaces = Namespaces(rooms.new_node_id(), self._parser, self.eio.wheel)
         self.eio.sink = self
+        self.eio.node_id = self.namespaces.cluster.node_id
+        self.relay = Relay(self.eio, self.namespaces.cluster)
+        self.drain = Drain(self.eio, self.namespaces)
+        self.requests.answers["drain"] = self.drain.answer
+        self.requests.answers["node"] = self._describe
+        self._stopping: asyncio.Task[None] | None = None
+        self._readings = Readings(self)
 
     def _engineio_server_class(self) -> type[EngineServer]:
         # python-socketio's own hook for another engine; guarded by tests/test_guards.py.
         return EngineServer
 
     def start(self) -> None:
-        """Begin to serve in the running event loop; the first request does it, others nothing."""
-        if self.loop is None:
+        """Begin to serve in the running event loop; the first request does it, others nothing.
+
+        Nor does it anything once the server has been shut down: requests may still come in.
+        """
+        if self.loop is None and self._stopping is None:
             self.loop = asyncio.get_running_loop()
             self.namespaces.cluster.start()
+            self.relay.start()
+            self._readings.start()
             _servers.append(self)
 
     @property
@@ -68,14 +87,37 @@ class SocketIOServer(socketio.AsyncServer):
         return self.loop is not None and not self.loop.is_closed()
 
     async def shutdown(self) -> None:
-        """Close every connection with the reason "server shutting down", and stop."""
-        self.eio.close_all("server shutting down")
-        await self.namespaces.finished()
-        await self.namespaces.cluster.stop()
+        """Close every connection, in a stagger and with its handlers finished, and stop for good.
+
+        Applications hear the reason "server shutting down". See `drain` for the bounds in time.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        await self.drain.begin()
+        await self.drain.bounded(self.namespaces.presence.stop())
+        await self.drain.bounded(self.relay.stop())
+        await self.drain.bounded(self.namespaces.cluster.stop())
         await self.eio.shutdown()
+        self._readings.stop()
         self.loop = None
         if self in _servers:
             _servers.remove(self)
+
+    @property
+    def bus(self) -> Bus:
+        """The way to the other processes."""
+        return self.namespaces.cluster.bus
+
+    @property
+    def requests(self) -> Requests:
+        """Questions to all servers of the site."""
+        return self.namespaces.cluster.requests
+
+    def _describe(self, body: dict[str, Any]) -> dict[str, Any]:
+        return describe(self.namespaces.cluster.nodes, self._readings.started_at)
 
     async def broadcast(self, emission: Emission) -> None:
         """Deliver an emission here and in every other process. Raises ChannelLayerError."""
@@ -119,7 +161,10 @@ class SocketIOServer(socketio.AsyncServer):
 
     def _never_joined(self, connection: Connection) -> None:
         report("refused.connect_timeout", address=connection.address)
-        logger.info("closed a connection that joined no namespace in time")
+        logger.info(
+            "closed a connection that joined no namespace in time",
+            extra=connection_facts(connection),
+        )
         connection.close("forced close")
 
     def _application_of(self, namespace: str) -> Application | None:
@@ -133,6 +178,7 @@ class SocketIOServer(socketio.AsyncServer):
         if not self._is_within_rate(socket):
             self._refuse_event(socket, packet)
             return
+        counts["events.in"] += 1
         socket.put(
             {
                 "type": "socketio.event",
@@ -162,6 +208,7 @@ class SocketIOServer(socketio.AsyncServer):
                 "%s sent more than %s events a second (REALTIME EVENT_RATE); some are refused",
                 socket.sid,
                 rate,
+                extra=facts(sid=socket.sid, namespace=socket.namespace),
             )
         return False
 
@@ -183,9 +230,11 @@ class SocketIOServer(socketio.AsyncServer):
     async def disconnect(
         self, sid: str, namespace: str | None = None, ignore_queue: bool = False
     ) -> None:
-        """Disconnect a client of this process from a namespace."""
+        """Disconnect a client from a namespace, in whichever process it is."""
         socket = self.namespaces.sockets.get(sid)
-        if socket is not None and socket.namespace == (namespace or "/"):
+        if socket is None:
+            await self.manager.disconnect_elsewhere(sid, namespace or "/")
+        elif socket.namespace == (namespace or "/"):
             self.namespaces.close(socket)
 
     def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:

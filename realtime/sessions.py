@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from .connection import Connection, Wire
 from .frames import Frames
+from .logs import connection_facts
 from .timers import TimerWheel
 
 logger = logging.getLogger("realtime.engine")
@@ -64,7 +65,9 @@ class Sessions:
         try:
             self.sink.opened(connection)
         except Exception:
-            logger.exception("%r could not be opened", connection)
+            logger.exception(
+                "%r could not be opened", connection, extra=connection_facts(connection)
+            )
             connection.close("forced close", discard=True)
         return connection
 

@@ -25,3 +25,13 @@ event_failed = Signal()
 #: dropped. The sender is None; `kind` is the counter's name in `realtime.metrics.counts`, `address`
 #: the client's IP address or None.
 limit_hit = Signal()
+
+#: A user came to a room whose presence is followed, or left it; once for the whole cluster, in one
+#: process. The sender is None; `namespace`, `room`, and `user`, a `realtime.reports.UserInfo`.
+presence_joined = Signal()
+presence_left = Signal()
+
+#: Messages of other processes did not reach this one. The sender is None; `count` is how many, and
+#: `rooms` a list of (namespace, room) whose clients here have missed events: (namespace, None) for
+#: an event to a whole namespace, (None, None) for events to single sockets.
+messages_lost = Signal()

@@ -62,17 +62,21 @@ class Socket:
         "_loop",
         "_waiter",
         "bucket",
+        "busy",
         "client",
         "connection",
         "data",
         "full",
         "held",
         "inbox",
+        "marks",
         "namespace",
         "rooms",
         "sid",
+        "since",
         "state",
         "task",
+        "user",
     )
 
     def __init__(self, sid: str, namespace: str, client: Client) -> None:
@@ -89,13 +93,28 @@ class Socket:
         self.bucket: TokenBucket | None = None
         self.rooms: set[str] = set()
         self.data: dict[str, Any] = {}
+        #: The user that the application told of: {"model", "pk", "name"}, all text.
+        self.user: dict[str, str] | None = None
+        #: Digests of the session that it joined with; see revocation.py.
+        self.marks: dict[str, str] = {}
+        #: When it was accepted, in seconds since the epoch.
+        self.since = 0.0
         #: Emits made before the client was accepted; they follow the acceptance.
         self.held: list[ASGIMessage] = []
         self.task: asyncio.Task[None] | None = None
-        self._acks: dict[int, Callable[..., Any]] = {}
+        #: What the application has in progress, whether it reads meanwhile or not.
+        self.busy: set[Any] = set()
+        #: Who waits for an answer: called with its values, and what is called if the client leaves.
+        self._acks: dict[int, tuple[Callable[..., Any], Callable[[], Any] | None]] = {}
         self._last_ack = 0
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the application has nothing in hand, and waits for the next message."""
+        is_waiting = self._waiter is not None and not self.inbox
+        return is_waiting and not self.busy and self.state is not State.CONNECTING
 
     def put(self, message: ASGIMessage) -> None:
         """Queue a message for the application. The caller minds the bounds."""
@@ -120,12 +139,25 @@ class Socket:
         """Send one packet to this client alone; False if it was dropped."""
         return self.connection.send(Frames(messages), volatile)
 
-    def expect_ack(self, answered: Callable[..., Any]) -> int:
-        """An id for an event that wants an answer; `answered` gets the client's values."""
+    def expect_ack(
+        self, answered: Callable[..., Any], lost: Callable[[], Any] | None = None
+    ) -> int:
+        """An id for an event that wants an answer; `answered` gets the client's values.
+
+        `lost` is called if the client leaves first.
+        """
         self._last_ack += 1
-        self._acks[self._last_ack] = answered
+        self._acks[self._last_ack] = (answered, lost)
         return self._last_ack
 
     def answered(self, ack_id: int) -> Callable[..., Any] | None:
         """Who waits for this answer: nobody, if it was never awaited or comes a second time."""
-        return self._acks.pop(ack_id, None)
+        answered, _ = self._acks.pop(ack_id, (None, None))
+        return answered
+
+    def left(self) -> None:
+        """The client is out: nobody will answer."""
+        acks, self._acks = self._acks, {}
+        for _, lost in acks.values():
+            if lost is not None:
+                lost()

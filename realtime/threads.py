@@ -58,9 +58,18 @@ class Lanes:
     """An idle lane serves first; when all are busy they are shared."""
 
     def __init__(self, size: int) -> None:
-        lanes = [Lane(number) for number in range(size)]
-        self._idle = lanes[::-1]
-        self._shared = itertools.cycle(lanes)
+        self._all = [Lane(number) for number in range(size)]
+        self._idle = self._all[::-1]
+        self._shared = itertools.cycle(self._all)
+
+    @property
+    def size(self) -> int:
+        return len(self._all)
+
+    @property
+    def running(self) -> int:
+        """How many handlers run now; more than `size` where they share lanes."""
+        return sum(lane.users for lane in self._all)
 
     def acquire(self) -> Lane | None:
         """A lane for a handler that is about to run; from here on the current task's context.

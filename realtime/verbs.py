@@ -116,9 +116,13 @@ class SocketVerbs(AsyncConsumer):
         return joined
 
     @in_threads_too
-    async def join(self, room: str | Model) -> None:
-        """Join a room: any text that does not begin with "~", or a saved model instance."""
-        await self._join(rooms.to_join(room))
+    async def join(self, room: str | Model, *, presence: bool = False) -> None:
+        """Join a room: any text that does not begin with "~", or a saved model instance.
+
+        With `presence` the user counts as present in it, and the client gets the event
+        `presence:state`, then `presence:diff` as users come and go; see docs/presence.md.
+        """
+        await self._join(rooms.to_join(room), presence)
 
     @in_threads_too
     async def leave(self, room: str | Model) -> None:
@@ -183,8 +187,8 @@ class SocketVerbs(AsyncConsumer):
 
     # Private
 
-    async def _join(self, name: str) -> None:
-        await self.send({"type": "socketio.join", "room": name})
+    async def _join(self, name: str, presence: bool = False) -> None:
+        await self.send({"type": "socketio.join", "room": name, "presence": presence})
         self.rooms.add(name)
 
     async def _emit(

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..connection import Connection, Wire
 from ..frames import Frames
+from ..logs import connection_facts
 from ..timers import Handle
 
 logger = logging.getLogger("realtime.engine")
@@ -158,7 +159,12 @@ class WebsocketWire(Wire):
         # OSError is how ASGI servers say that the client has left (specification, "send" after a
         # disconnect); its websocket.disconnect is on the way.
         if not isinstance(error, OSError) and not self._closing:
-            logger.warning("the server did not take a message for %r: %r", self.connection, error)
+            logger.warning(
+                "the server did not take a message for %r: %r",
+                self.connection,
+                error,
+                extra=connection_facts(self.connection),
+            )
 
     # In
 

@@ -31,6 +31,19 @@ def find_protocol(send: Any) -> Any:
     return protocol if isinstance(protocol, module.WebSocketProtocol) else None
 
 
+def stop_listening() -> bool:
+    """Close the ports of the Twisted reactor that runs in this process; False if none does."""
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    if reactor is None or not reactor.running:
+        return False
+    from twisted.internet.interfaces import IListeningPort
+
+    for reader in reactor.getReaders():
+        if IListeningPort.providedBy(reader):
+            reader.stopListening()
+    return True
+
+
 class DaphneWire(DirectWire):
     """A Twisted producer (`IPushProducer`) beside a wire."""
 

@@ -10,6 +10,7 @@ from .. import metrics
 from ..connection import Connection, Wire
 from ..exceptions import ProtocolError
 from ..frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
+from ..logs import connection_facts
 from ..sessions import Sessions
 from .http import (
     BAD_REQUEST,
@@ -62,10 +63,11 @@ class PollingWire(Wire):
         self.queued_bytes += frames.size
         # While held, the poll that waits gets its noop now instead of after NOOP_DELAY: the client
         # completes the upgrade once it has it, and these frames wait for that.
-        self._wake()
+        self.wake()
         return True
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Answer the poll that waits."""
         if self._poll is not None and not self._poll.done():
             self._poll.set_result(None)
 
@@ -90,7 +92,8 @@ class PollingWire(Wire):
     async def poll(self, receive: Receive) -> bytes:
         """Wait until there is something to answer."""
         if self._poll is not None:
-            logger.warning("%r is closed: two polls at once", self.connection)
+            about = connection_facts(self.connection)
+            logger.warning("%r is closed: two polls at once", self.connection, extra=about)
             self.connection.close("transport error", discard=True)
             raise Refused(BAD_REQUEST)
         self._abandoned = False
@@ -124,7 +127,7 @@ class PollingWire(Wire):
             self._abandoned = True  # see release()
         elif not self._final:
             self.connection.leave("transport error")
-        self._wake()
+        self.wake()
 
     # Upgrade
 
@@ -137,7 +140,7 @@ class PollingWire(Wire):
     def _answer_soon(self) -> None:
         if self._noop is not None:
             self._noop.cancel()
-        self._noop = asyncio.get_running_loop().call_later(NOOP_DELAY, self._wake)
+        self._noop = asyncio.get_running_loop().call_later(NOOP_DELAY, self.wake)
 
     def release(self) -> None:
         """The upgrade was given up: go on polling."""
@@ -148,7 +151,7 @@ class PollingWire(Wire):
             # First the poll, now the websocket: a page that was closed in mid-upgrade.
             self.connection.leave("transport error")
         elif self._queue:
-            self._wake()
+            self.wake()
 
     # The end
 
@@ -159,6 +162,16 @@ class PollingWire(Wire):
             self.drain()
         self._finish(CLOSE)
         if self._poll is None and not discard:
+            self.connection.sessions.linger(self.connection, self)
+
+    def retire(self) -> None:
+        # Not with a close packet: python-engineio's client takes that as its dismissal and stays
+        # away. To a noop it polls again, and what it is told then, "Session ID unknown", is a
+        # broken transport to every client.
+        if self._final:
+            return
+        self._finish(NOOP)
+        if self._poll is None and self._queue:
             self.connection.sessions.linger(self.connection, self)
 
     def left(self) -> None:
@@ -173,7 +186,7 @@ class PollingWire(Wire):
         self._final = packet
         if self._noop is not None:
             self._noop.cancel()
-        self._wake()
+        self.wake()
 
 
 async def get(sessions: Sessions, sid: str, receive: Receive) -> bytes:
@@ -213,10 +226,17 @@ async def _feed(connection: Connection, packets: list[tuple[str, str | bytes]]) 
         raise Refused(BAD_REQUEST)
 
 
+def hurry(connection: Connection) -> None:
+    """Answer the poll that waits, if one does, with what there is."""
+    if isinstance(connection.wire, PollingWire):
+        connection.wire.wake()
+
+
 def refuse_body(connection: Connection) -> None:
     """Close because a body was over the limit."""
     metrics.report("refused.payload", address=connection.address)
-    logger.warning("%r is closed: its payload is over the limit", connection)
+    about = connection_facts(connection)
+    logger.warning("%r is closed: its payload is over the limit", connection, extra=about)
     connection.close("transport error", discard=True)
 
 

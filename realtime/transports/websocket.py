@@ -11,6 +11,7 @@ from .. import metrics
 from ..connection import Connection
 from ..exceptions import ProtocolError
 from ..frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
+from ..logs import connection_facts
 from ..sessions import Sessions
 from .asgi import Send, WebsocketWire
 from .daphne import DaphneWire
@@ -25,6 +26,8 @@ _PROBE = PING + "probe"
 
 async def refuse(receive: Receive, send: Send) -> None:
     """Close before the handshake: the client sees HTTP 403."""
+    # ASGI's extension for a status of one's own is no way out: Daphne has none, and uvicorn on
+    # websockets' sans-I/O core logs an error for each such answer (0.54).
     await receive()
     await send({"type": "websocket.close"})
 
@@ -147,7 +150,8 @@ def _take(connection: Connection, frame: str | bytes) -> None:
         return
     if not fits(frame, connection.sessions.limits.max_payload):
         metrics.report("refused.payload", address=connection.address)
-        logger.warning("%r is closed: its message is over the limit", connection)
+        about = connection_facts(connection)
+        logger.warning("%r is closed: its message is over the limit", connection, extra=about)
         connection.close("transport error", discard=True)
         return
     try:

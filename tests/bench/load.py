@@ -35,14 +35,18 @@ class Load(Sockets):
         self.run((script() for _ in range(count)), WIDTH)
 
     def _straight(self) -> Script:
-        link = self.link()
-        link.send(wire.upgrade(self.dialect.path, self.port))
+        self.links.append((yield from self.greeted(self.port, self.dialect.greeting)))
+
+    def greeted(self, port: int, greeting: wire.Greeting) -> Generator[None, None, Link]:
+        """A client that has come by websocket and has said what is to be said."""
+        link = self.link(port)
+        link.send(wire.upgrade(self.dialect.path, port))
         yield from opened(link)
-        for expected, answer in self.dialect.greeting:
+        for expected, answer in greeting:
             check((yield from frame_of(link)), expected)
             if answer is not None:
                 link.send(wire.client_frame(answer))
-        self.links.append(link)
+        return link
 
     def _upgraded(self) -> Script:
         """As the stock client does it: polling first, and an upgrade beside a waiting poll."""

@@ -9,9 +9,9 @@ from tests.bench.report import title
 from tests.bench.results import Results
 
 _WIDTH, _LEFT, _RIGHT, _ROW, _TOP = 880, 250, 30, 30, 64
-_COLOURS = {"node": "#6b7280", "realtime": "#d9480f", "socketio": "#1c7ed6", "channels": "#2f9e44"}
+COLOURS = {"node": "#6b7280", "realtime": "#d9480f", "socketio": "#1c7ed6", "channels": "#2f9e44"}
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256)
-_STYLE = """
+STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2937 }
 .tick { font-size: 11px; text-anchor: middle; fill: #6b7280 }
 .name { text-anchor: end }
@@ -50,7 +50,7 @@ def svg(results: Results) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom + 44}" role="img">',
         f"<title>Cost of each peer, {escape(PEERS[results.base].label)} being 1</title>",
-        f"<style>{_STYLE}</style>",
+        f"<style>{STYLE}</style>",
         *_legend(results),
         *_grid(axis, bottom),
         *_names(results),
@@ -91,7 +91,7 @@ def _mark(peer: Peer, x: float, row: int, ratio: float) -> str:
 
 def _shape(peer: Peer, x: float, y: float, text: str) -> str:
     """A disc under Daphne, a ring under uvicorn, a diamond for Node."""
-    colour = _COLOURS[peer.family]
+    colour = COLOURS[peer.family]
     inside = f"<title>{escape(text)}</title>"
     if peer.web == "node":
         return f'<path d="M{x} {y - 6}l6 6-6 6-6-6z" fill="{colour}">{inside}</path>'

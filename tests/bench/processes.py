@@ -158,7 +158,7 @@ def redis() -> Iterator[str]:
 def emitter(peer: Peer, redis_url: str) -> Iterator[subprocess.Popen[str]]:
     """Run the peer's emitting process beside the load; it emits each line that it is sent."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    environment = {"REDIS_URL": redis_url}
+    environment = {"REDIS_URL": redis_url, **peer.environment}
     with _started(peer.emitter(), LOAD_CORE, environment, **pipes) as process:
         if process.stdout is None or process.stdout.readline() != "ready\n":
             raise BenchError(f"the emitter of {peer.label} did not start")

@@ -68,20 +68,20 @@ def sections(results: Results) -> Iterator[str]:
     yield f"The server's alone, as the operating system counts it; in brackets the ratio to {base}."
     yield "Medians over the repeats; each ratio is taken within one repeat."
     yield ""
-    yield from _lines(_costs(results))
+    yield from lines(_costs(results))
     yield ""
     yield "## The clock on the wall"
     yield ""
     yield "One core for the server, one for the load. A star: the load generator was busy for nine"
     yield "tenths of the time or more, so the server could have done better."
     yield ""
-    yield from _lines(_walls(results))
+    yield from lines(_walls(results))
     targets = _targets(results)
     if len(targets) > 1:
         yield ""
         yield "## The project's own targets"
         yield ""
-        yield from _lines(targets)
+        yield from lines(targets)
     if results.slow:
         yield ""
         yield "Measured once and not in each repeat, because it took over a minute:"
@@ -117,7 +117,7 @@ def _costs(results: Results) -> Table:
         for peer in results.peers:
             cost = results.cost(figure, peer)
             ratio = results.ratio((figure, peer), (figure, results.base))
-            row.append(_number(cost) + (f" ({_times(ratio.median)})" if ratio else ""))
+            row.append(number(cost) + (f" ({times(ratio.median)})" if ratio else ""))
         table.append(row)
     return table
 
@@ -128,7 +128,7 @@ def _walls(results: Results) -> Table:
         name, kind = _describe(figure)
         if kind.wall:
             cells = [
-                _number(results.wall(figure, peer))
+                number(results.wall(figure, peer))
                 + ("*" if (results.load(figure, peer) or 0) >= 0.9 else "")
                 for peer in results.peers
             ]
@@ -141,9 +141,9 @@ def _targets(results: Results) -> Table:
     for target in TARGETS:
         ratio = results.ratio(target.of, target.to)
         if ratio is not None:
-            spread = f"{_times(ratio.low)} to {_times(ratio.high)}"
-            worth = "" if target.worth is None else _times(target.worth)
-            table.append([target.text, _times(ratio.median), spread, _times(target.must), worth])
+            spread = f"{times(ratio.low)} to {times(ratio.high)}"
+            worth = "" if target.worth is None else times(target.worth)
+            table.append([target.text, times(ratio.median), spread, times(target.must), worth])
             table[-1].append(_verdict(target, ratio))
     return table
 
@@ -158,20 +158,20 @@ def _header(results: Results) -> list[str]:
     return ["", *(PEERS[peer].label for peer in results.peers)]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _times(ratio: float) -> str:
+def times(ratio: float) -> str:
     return f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.0f}x"
 
 
-def _lines(table: Table) -> Iterator[str]:
+def lines(table: Table) -> Iterator[str]:
     widths = [max(3, *map(len, column)) for column in zip(*table, strict=True)]
-    for number, row in enumerate(table):
+    for index, row in enumerate(table):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield f"| {' | '.join(cells)} |"
-        if number == 0:
+        if index == 0:
             yield f"| {' | '.join('-' * width for width in widths)} |"

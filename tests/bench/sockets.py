@@ -59,8 +59,8 @@ class Sockets:
             self.close(link)
         self._epoll.close()
 
-    def link(self) -> Link:
-        link = Link(self.port, self.running)
+    def link(self, port: int | None = None) -> Link:
+        link = Link(port or self.port, self.running)
         descriptor = link.socket.fileno()
         self._open[descriptor] = link
         self.receive[descriptor] = link.socket.recv_into

@@ -10,6 +10,7 @@ PAYLOAD = {"room": "lobby", "user": "alice", "text": "hello to everyone who is h
 # A fixed key is as much work for the server as a fresh one, and lets frames be built once.
 _KEY = b"\x9d\x1b\x62\xe4"
 _TEXT, _CLOSE = 0x81, 0x88
+Greeting = tuple[tuple[bytes, str | None], ...]
 _SHORT = 126
 
 
@@ -87,7 +88,7 @@ class Dialect:
 
     path: str
     #: After the websocket's opening: what the server sends first, and what the client answers.
-    greeting: tuple[tuple[bytes, str | None], ...]
+    greeting: Greeting
     fan: bytes
     echo: bytes
     left: bytes

@@ -108,9 +108,12 @@ class Client:
         return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
-async def post(url: str, **order: Any) -> dict[str, Any]:
+async def post(url: str, *, headers: dict[str, str] | None = None, **order: Any) -> dict[str, Any]:
     """Let a view of the site do something; return what it says."""
-    async with aiohttp.ClientSession() as session, session.post(url, json=order) as response:
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, json=order) as response,
+    ):
         assert response.status in (200, 503), await response.text()
         answer: dict[str, Any] = await response.json()
         return answer
@@ -128,3 +131,10 @@ async def log_in(url: str, name: str) -> dict[str, str]:
         async with session.post(page, data=form) as response:
             assert await response.json() == {"user": name}
     return {"Cookie": "; ".join(f"{cookie.key}={cookie.value}" for cookie in jar)}
+
+
+async def probe(url: str, host: str | None = None) -> tuple[int, Any]:
+    """Status and body of an address that answers with JSON."""
+    headers = {} if host is None else {"Host": host}
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
+        return response.status, await response.json()

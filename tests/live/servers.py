@@ -20,8 +20,7 @@ ENDS_WITHIN = 30
 POLL_INTERVAL = 0.02
 OPTIONS = {
     "daphne": ["-b", "127.0.0.1"],
-    # Without the last one it ends no sooner than the polls that are waiting.
-    "uvicorn": ["--host=127.0.0.1", "--log-level=warning", "--timeout-graceful-shutdown=1"],
+    "uvicorn": ["--host=127.0.0.1", "--log-level=warning"],
 }
 
 

@@ -289,8 +289,7 @@ async def test_killed_node_is_gone_from_the_list_and_comes_back_as_another(
     third.kill()
     await asyncio.to_thread(
         eventually,
-        lambda: own not in {node.id for node in fetch_nodes().nodes}
-        and not fetch_nodes().missing,
+        lambda: own not in {node.id for node in fetch_nodes().nodes} and not fetch_nodes().missing,
         lambda: "the killed node is still listed",
     )
     logs.expect(f"node {own} is gone")

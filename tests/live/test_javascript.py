@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.live.clients import log_in
-from tests.live.conftest import Logs
 from tests.live.farm import Farm
 from tests.live.servers import ENDS_WITHIN, Server
 
@@ -79,11 +78,9 @@ async def test_session_of_a_login_is_known_to_the_socket(
     assert json.loads(output)["user"] == "grace"
 
 
-@pytest.mark.parametrize(
-    ("kind", "transports"), [("daphne", ["polling", "websocket"]), ("uvicorn", ["polling"])]
-)
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 def test_client_reconnects_after_the_server_came_back(
-    farm: Farm, kind: str, wire: dict[str, str], logs: Logs
+    farm: Farm, kind: str, wire: dict[str, str]
 ) -> None:
     (server,) = farm.own(kind)
     with script("reconnect", server, **wire) as process:
@@ -93,6 +90,3 @@ def test_client_reconnects_after_the_server_came_back(
         server.start()
         finish(process)
     farm.end(server)
-    if kind == "uvicorn":
-        # It cancels the poll that waits, and logs the traceback.
-        logs.expect("timeout graceful shutdown exceeded")

@@ -70,3 +70,23 @@ async def test_namespace_class_that_returns_false_refuses(server: Server, logs: 
     client = Client(f"{server.url}/?refused", ("/classic",))
     assert (await client.refused())["message"] == "Connection rejected by server"
     await client.disconnect()
+
+
+@pytest.mark.redis
+async def test_clients_of_the_other_process_are_reached_by_their_sids(
+    connect: Connect, cluster: list[Server], room: str
+) -> None:
+    first, second = [await connect(server, "/functions") for server in cluster]
+    sid = second.sid()
+    assert await first.call("ask", sid, 1, b"\xff") == (1, b"\xff")
+    await first.call("steer", "enter_room", sid, room)
+    assert room in (await second.call("who"))["rooms"]
+    await first.call("steer", "leave_room", sid, room)
+    assert room not in (await second.call("who"))["rooms"]
+    for client in (first, second):
+        await client.call("steer", "enter_room", client.sid(), room)
+    await first.call("steer", "close_room", room)
+    for client in (first, second):
+        assert room not in (await client.call("who"))["rooms"]
+    await first.call("steer", "disconnect", sid)
+    assert await second.next("disconnect") == ("server disconnect",)

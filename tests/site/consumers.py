@@ -4,16 +4,45 @@ import asyncio
 import random
 import threading
 from collections import defaultdict
+from dataclasses import asdict
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 
-from realtime import ConnectionRefused, EventError, SocketIOConsumer, event, namespace
+from realtime import (
+    ConnectionRefused,
+    EventError,
+    SocketIOConsumer,
+    apresence,
+    event,
+    is_online,
+    namespace,
+    operations,
+    presence,
+    server_event,
+)
+from realtime.asgi import get_server
 
 PATIENCE = 30
 #: Two sockets meet under a name: a handler that waits for the other holds nobody else up.
 _meetings: dict[str, threading.Barrier] = defaultdict(lambda: threading.Barrier(2))
+
+
+@server_event("introduce")
+def introduce(*args: Any) -> dict[str, Any]:
+    return {
+        "node": get_server().namespaces.node_id,
+        "args": list(args),
+        "users": User.objects.count(),
+    }
+
+
+@server_event("fail on a node")
+async def fail_on_a_node(node: str) -> str:
+    if get_server().namespaces.node_id == node:
+        raise RuntimeError("only here")
+    return "well"
 
 
 @namespace("/")
@@ -102,6 +131,17 @@ class TalkConsumer(SocketIOConsumer):
         await sync_to_async(_meetings[name].wait)(PATIENCE)
         return await User.objects.acount()
 
+    # All processes
+
+    @event
+    async def operate(self, verb: str, args: list[Any], options: dict[str, Any]) -> Any:
+        """Calls one of the operations; its result as a dict."""
+        return asdict(await getattr(operations, f"a{verb}")(*args, **options))
+
+    @event("operate in a thread")
+    def operate_in_a_thread(self, verb: str, args: list[Any], options: dict[str, Any]) -> Any:
+        return asdict(getattr(operations, verb)(*args, **options))
+
     # What goes wrong
 
     @event
@@ -119,3 +159,34 @@ class TalkConsumer(SocketIOConsumer):
     @event
     async def pair(self, first: Any, second: Any) -> list[Any]:
         return [first, second]
+
+
+@namespace("/here")
+class PresenceConsumer(SocketIOConsumer):
+    """Whoever connects is present in the rooms that they name, or watches if they are nobody."""
+
+    async def connect(self, auth: Any) -> None:
+        for room in (auth or {}).get("rooms", []):
+            await self.join(room, presence=True)
+        for room in (auth or {}).get("signals", []):
+            await self.join(f"signals of {room}")
+
+    @event("join")
+    async def join_room(self, room: str) -> None:
+        await self.join(room, presence=True)
+
+    @event("leave")
+    async def leave_room(self, room: str) -> None:
+        await self.leave(room)
+
+    @event
+    async def who(self, room: str) -> list[Any]:
+        return [(p.user.name, p.sockets) for p in await apresence(room, self.namespace)]
+
+    @event("who in a thread")
+    def who_in_a_thread(self, room: str) -> list[Any]:
+        return [(p.user.name, p.sockets) for p in presence(room, self.namespace)]
+
+    @event("online")
+    def is_online(self, name: str) -> bool:
+        return is_online(User.objects.get(username=name))

@@ -45,6 +45,15 @@ def register_functions(server: SocketIOServer) -> None:
     async def go(sid: str) -> None:
         await server.disconnect(sid, namespace="/functions")
 
+    @server.on("steer", namespace="/functions")
+    async def steer(sid: str, verb: str, *args: Any) -> Any:
+        """Calls one of the server's methods."""
+        return await getattr(server, verb)(*args, namespace="/functions")
+
+    @server.on("ask", namespace="/functions")
+    async def ask(sid: str, other: str, *args: Any) -> Any:
+        return await server.call("question", args, to=other, namespace="/functions", timeout=30)
+
     @server.on("disconnect", namespace="/functions")
     async def disconnect(sid: str, reason: str) -> None:
         await server.emit("gone", (sid, reason), room="everyone", namespace="/functions")

@@ -1,14 +1,28 @@
-"""A signal receiver that emits: every page hears of a new group of users."""
+"""Signal receivers that emit: every page hears of a new group, and of who comes and goes."""
 
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from realtime import emit
+from realtime import aemit, emit
+from realtime.reports import UserInfo
+from realtime.signals import presence_joined, presence_left
 
 
 @receiver(post_save, sender=Group)
 def group_saved(instance: Group, **kwargs: Any) -> None:
     emit("saved", instance.name, to=instance.name)
+
+
+@receiver(presence_joined)
+async def came(room: str, namespace: str, user: UserInfo, **kwargs: Any) -> None:
+    await aemit("came", user.name, to=f"signals of {room}", namespace=namespace)
+
+
+@receiver(presence_left)
+def went(room: str, namespace: str, user: UserInfo, **kwargs: Any) -> None:
+    """A plain function may use the ORM."""
+    name = User.objects.get(pk=user.pk).username
+    emit("went", name, to=f"signals of {room}", namespace=namespace)

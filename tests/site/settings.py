@@ -4,6 +4,8 @@ LIVE_REDIS         address of a Redis; without it the channel layer is in memory
 LIVE_LAYER         "core" or "pubsub": which of the two Redis layers
 LIVE_PARSER        "json" or "msgpack"
 LIVE_EMIT_TIMEOUT  seconds
+LIVE_RELAY         "no" for RELAY off
+LIVE_GRACE         seconds of PRESENCE_GRACE
 LIVE_SPANS         a file for the spans of OpenTelemetry; without it there are none
 LIVE_LAYER_CONFIG  more of the Redis layer's CONFIG, as JSON
 LIVE_RESYNC        the event that tells clients that they missed something
@@ -46,6 +48,8 @@ CHANNEL_LAYERS = channel_layers(
 REALTIME = {
     "PARSER": os.environ.get("LIVE_PARSER", "json"),
     "EMIT_TIMEOUT": float(os.environ.get("LIVE_EMIT_TIMEOUT", "20")),
+    "PRESENCE_GRACE": float(os.environ.get("LIVE_GRACE", "1")),
+    "RELAY": os.environ.get("LIVE_RELAY") != "no",
     "METRICS_TOKEN": "of the tests",
     "RESYNC_EVENT": os.environ.get("LIVE_RESYNC"),
 }

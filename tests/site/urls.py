@@ -1,9 +1,13 @@
 from django.contrib.auth.views import LoginView
 from django.urls import path
 
+from realtime import health
+from realtime.prometheus import metrics_view
 from tests.site import views
 
 urlpatterns = [
+    path("healthz/live", health.live),
+    path("healthz/ready", health.ready),
     path("who/", views.who, name="who"),
     path("login/", LoginView.as_view(template_name="tests_site/login.html"), name="login"),
     path("emit/", views.emit_from_sync_view),
@@ -14,4 +18,7 @@ urlpatterns = [
     path("roll-back/", views.roll_back),
     path("thread/", views.emit_from_thread),
     path("counts/", views.counts),
+    path("log-out/", views.log_out),
+    path("change-user/", views.change_user),
+    path("metrics/", metrics_view),
 ]

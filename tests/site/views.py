@@ -7,6 +7,7 @@ import json
 import threading
 from typing import Any
 
+from django.contrib.auth import logout
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest, JsonResponse
@@ -89,6 +90,31 @@ def emit_from_thread(request: HttpRequest) -> JsonResponse:
     thread = threading.Thread(target=emit, args=(event, *args), kwargs=options)
     thread.start()
     thread.join()
+    return JsonResponse({})
+
+
+@csrf_exempt
+def log_out(request: HttpRequest) -> JsonResponse:
+    logout(request)
+    return JsonResponse({})
+
+
+@csrf_exempt
+def change_user(request: HttpRequest) -> JsonResponse:
+    """Do to a user what an administrator does."""
+    _, (name, change), _ = order(request)
+    user = User.objects.get(username=name)
+    if change == "delete":
+        user.delete()
+    elif change == "password":
+        user.set_password("another")
+        user.save()
+    elif change == "deactivate":
+        user.is_active = False
+        user.save(update_fields=["is_active"])
+    else:
+        user.first_name = change
+        user.save()
     return JsonResponse({})
 
 

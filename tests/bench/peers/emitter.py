@@ -1,4 +1,4 @@
-"""Emits to the room each time a line comes in, from a process without a server.
+"""Emits each line that comes in to the room that it names, from a process without a server.
 
 python -m tests.bench.peers.emitter socketio|channels|realtime
 """
@@ -9,8 +9,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench.peers import ROOM
-
 Emit = Callable[[Any], None]
 
 
@@ -18,7 +16,7 @@ def socketio() -> Emit:
     from socketio import RedisManager
 
     manager = RedisManager(os.environ["REDIS_URL"], write_only=True)
-    return lambda payload: manager.emit("tick", payload, room=ROOM)
+    return lambda payload: manager.emit("tick", payload, room=payload["room"])
 
 
 def channels() -> Emit:
@@ -26,7 +24,7 @@ def channels() -> Emit:
     from channels.layers import get_channel_layer
 
     send = async_to_sync(get_channel_layer().group_send)
-    return lambda payload: send(ROOM, {"type": "lobby.tick", "payload": payload})
+    return lambda payload: send(payload["room"], {"type": "lobby.tick", "payload": payload})
 
 
 def realtime() -> Emit:
@@ -35,7 +33,7 @@ def realtime() -> Emit:
     django.setup(set_prefix=False)
     from realtime import emit
 
-    return lambda payload: emit("tick", payload, to=ROOM)
+    return lambda payload: emit("tick", payload, to=payload["room"])
 
 
 if __name__ == "__main__":

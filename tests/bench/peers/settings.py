@@ -23,8 +23,8 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]]
 if redis_url := os.environ.get("REDIS_URL"):
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [redis_url]},
+            "BACKEND": os.environ.get("LAYER", "channels_redis.core.RedisChannelLayer"),
+            "CONFIG": {"hosts": redis_url.split(",")},
         }
     }
 else:

@@ -19,8 +19,9 @@ _left = 0
 
 
 @sio.event
-async def connect(sid: str, environ: dict[str, Any]) -> None:
-    await sio.enter_room(sid, ROOM)
+async def connect(sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+    for room in auth["rooms"] if auth else [ROOM]:
+        await sio.enter_room(sid, room)
 
 
 @sio.event
@@ -31,7 +32,7 @@ async def disconnect(sid: str, reason: str) -> None:
 
 @sio.event
 async def fan(sid: str, payload: Any) -> None:
-    await sio.emit("tick", payload, to=ROOM)
+    await sio.emit("tick", payload, to=payload["room"])
 
 
 @sio.event

@@ -18,7 +18,8 @@ _left = 0
 @namespace("/")
 class LobbyConsumer(SocketIOConsumer):
     async def connect(self, auth: Any) -> None:
-        await self.join(ROOM)
+        for room in auth["rooms"] if auth else [ROOM]:
+            await self.join(room)
 
     async def disconnect(self, reason: str) -> None:
         global _left
@@ -26,7 +27,7 @@ class LobbyConsumer(SocketIOConsumer):
 
     @event
     async def fan(self, payload: Any) -> None:
-        await self.emit("tick", payload, to=ROOM)
+        await self.emit("tick", payload, to=payload["room"])
 
     @event
     async def echo(self, payload: Any) -> Any:

@@ -1,0 +1,79 @@
+"""Health addresses for load balancers and supervisors, under `REALTIME["PATH"]` and as views.
+
+    <PATH>health/live    200 while the event loop answers
+    <PATH>health/ready   200 if this process may be given clients, 503 and the reasons if not
+
+The body is JSON: {"ready": false, "reasons": ["draining"]}. Under PATH they are answered before
+Django: without a database, middleware or ALLOWED_HOSTS, whatever Host the prober sends.
+"""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+
+from .server import SocketIOServer, serving
+
+PREFIX = "health/"
+
+Answer = tuple[int, dict[str, Any]]
+
+
+def reasons_not_ready(server: SocketIOServer | None) -> list[str]:
+    """Why no clients should be sent to this process; to be called in the server's event loop."""
+    if server is None or not server.running:
+        return ["no Socket.IO server has been started in this process"]
+    reasons = []
+    if server.drain.began:
+        reasons.append("draining: no new connections are taken")
+    if not server.namespaces.cluster.nodes.healthy:
+        reasons.append("this process does not hear itself through the channel layer")
+    return reasons
+
+
+def _live(server: SocketIOServer | None) -> Answer:
+    return 200, {"live": True}
+
+
+def _ready(server: SocketIOServer | None) -> Answer:
+    reasons = reasons_not_ready(server)
+    return (503 if reasons else 200), {"ready": not reasons, "reasons": reasons}
+
+
+_ANSWERS = {"live": _live, "ready": _ready}
+
+
+async def live(request: HttpRequest) -> JsonResponse:
+    """A Django view, for a project that wants the address elsewhere."""
+    return _response(_live(serving()))
+
+
+async def ready(request: HttpRequest) -> JsonResponse:
+    """A Django view, for a project that wants the address elsewhere."""
+    return _response(_ready(serving()))
+
+
+def _response(answer: Answer) -> JsonResponse:
+    status, body = answer
+    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+
+
+async def serve(name: str, server: SocketIOServer, scope: dict[str, Any], send: Any) -> None:
+    """Answer an HTTP request for `<PATH>health/<name>`."""
+    answer = _ANSWERS.get(name.rstrip("/"))
+    if answer is None:
+        status, body = 404, {"error": f"the addresses are {', '.join(_ANSWERS)}"}
+    elif scope["method"] not in ("GET", "HEAD"):
+        status, body = 405, {"error": "use GET"}
+    else:
+        status, body = answer(server)
+    content = json.dumps(body).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send(
+        {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content}
+    )

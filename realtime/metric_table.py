@@ -1,0 +1,127 @@
+"""What each metric is made of, and says; docs/metrics.md has the same for people. Pure data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kinds:
+    """A counter for each name in `metrics.counts` that begins with a prefix."""
+
+    prefix: str
+    label: str
+    help: str
+    #: Those that stand at 0 from the start, so that the first one is an increase.
+    known: tuple[str, ...]
+
+
+#: Metric -> the key of `metrics.snapshot()`, and what it says.
+GAUGES = {
+    "realtime_connections_paused": (
+        "connections_paused",
+        "Connections that are not read from, because an inbox of theirs is full",
+    ),
+    "realtime_rooms": ("rooms", "Rooms that have members here"),
+    "realtime_namespaces": ("namespaces", "Namespaces, by their full names, with sockets here"),
+    "realtime_outbox_messages": ("outbox_messages", "Messages that wait for their clients"),
+    "realtime_outbox_messages_max": ("outbox_messages_max", "The most of any one connection"),
+    "realtime_outbox_bytes": (
+        "outbox_bytes",
+        "Bytes that wait for their clients, the web server's buffers included",
+    ),
+    "realtime_outbox_bytes_max": ("outbox_bytes_max", "The most of any one connection"),
+    "realtime_inbox_events": ("inbox_events", "Events that wait for their handlers"),
+    "realtime_inbox_events_max": ("inbox_events_max", "The most of any one socket"),
+    "realtime_handlers_running": ("handlers_running", "Handlers that run now"),
+    "realtime_handler_lanes": ("handlers_lanes", "Threads for handlers: REALTIME THREADS"),
+    "realtime_healthy": ("healthy", "1 while this process hears itself through the channel layer"),
+    "realtime_draining": ("draining", "1 once this process takes no new sockets"),
+    "realtime_nodes": ("nodes", "Processes with a server that this one knows of, itself included"),
+}
+#: Metric -> the name in `metrics.counts`, and what it says.
+COUNTERS = {
+    "realtime_events_received": ("events.in", "Events of clients that were taken"),
+    "realtime_events_unknown": ("events.unknown", "Events of clients that no handler is for"),
+    "realtime_events_sent": ("events.out", "Events handed to connections, one for each recipient"),
+    "realtime_emits": ("emits", "Emits by this process, whatever the number of recipients"),
+    "realtime_emits_silenced": ("emits.silenced", "Emits that failed silently, as asked"),
+    "realtime_lost_messages": ("lost", "Messages of other processes that never came here"),
+}
+KINDS = {
+    "realtime_connects": Kinds(
+        prefix="connects.",
+        label="outcome",
+        help="Clients that asked for a namespace",
+        known=("accepted", "refused"),
+    ),
+    "realtime_disconnects": Kinds(
+        prefix="left.",
+        label="reason",
+        help="Sockets that left their namespace, by Socket.IO's reason",
+        known=(
+            "client namespace disconnect",
+            "forced close",
+            "ping timeout",
+            "server namespace disconnect",
+            "server shutting down",
+            "transport close",
+            "transport error",
+        ),
+    ),
+    "realtime_drops": Kinds(
+        prefix="dropped.",
+        label="kind",
+        help="Events that were dropped, for each recipient",
+        known=("volatile",),
+    ),
+    "realtime_refusals": Kinds(
+        prefix="refused.",
+        label="kind",
+        help="Requests, connections, events and joins that were refused at a limit",
+        known=(
+            "connect_timeout",
+            "connection_rate",
+            "event_rate",
+            "origin",
+            "payload",
+            "rooms",
+        ),
+    ),
+    "realtime_closes": Kinds(
+        prefix="closed.",
+        label="kind",
+        help="Connections that this server closed, at a limit or because rights changed",
+        known=("outbox", "protocol", "revoked"),
+    ),
+    "realtime_pauses": Kinds(
+        prefix="paused.",
+        label="kind",
+        help="Times that a client was not read from for a while",
+        known=("inbox",),
+    ),
+    "realtime_layer_faults": Kinds(
+        prefix="layer.",
+        label="kind",
+        help="Troubles with the channel layer",
+        known=("deaf", "errors", "failed", "malformed", "other_version", "refused"),
+    ),
+    "realtime_node_faults": Kinds(
+        prefix="nodes.",
+        label="kind",
+        help="Nodes that vanished, and times that this one stood still",
+        known=("lost", "suspended"),
+    ),
+    "realtime_relay": Kinds(
+        prefix="relay.",
+        label="kind",
+        help="Requests that came to another process than that of their connection",
+        known=("elsewhere", "failed", "gaps", "requests", "served"),
+    ),
+}
+#: Counters without a metric of their own that stand at 0 from the start.
+OTHERS = (
+    "presence.lost",
+    "requests.late",
+    "requests.stale",
+    "responses.unsent",
+    "revocations.failed",
+)

@@ -1,0 +1,72 @@
+"""What the admin shows, as models without tables: they carry names, permissions and log entries.
+
+Nothing of this is stored. The servers hold it, and the admin's pages ask them.
+"""
+
+from typing import Any
+
+from django.db import models
+
+
+class NothingStored(models.Manager[Any]):
+    """For code that walks through all models, such as `dumpdata`: there is no table to read."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().none()
+
+
+class Shown(models.Model):
+    """Something that the admin has a page of, known by a key."""
+
+    key = models.CharField(max_length=500, primary_key=True)
+    objects = NothingStored()
+    #: What people call it, where that is not the key; for the admin's log.
+    label = ""
+
+    class Meta:
+        abstract = True
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.label or self.key
+
+
+class Room(Shown):
+    """A room in a namespace. Its key is "namespace,name", as in a packet of Socket.IO."""
+
+    class Meta(Shown.Meta):
+        permissions = [
+            ("emit_room", "Can emit to room"),
+            ("disconnect_room", "Can remove members of room and close it"),
+            ("watch_room", "Can read the events of room as they pass"),
+        ]
+
+
+class Socket(Shown):
+    """One client in one namespace. Its key is the sid."""
+
+    class Meta(Shown.Meta):
+        permissions = [
+            ("emit_socket", "Can emit to socket"),
+            ("disconnect_socket", "Can disconnect socket"),
+        ]
+
+
+class OnlineUser(Shown):
+    """A user with sockets. The key is "model:pk", such as "auth.user:7"."""
+
+    class Meta(Shown.Meta):
+        permissions = [
+            ("emit_onlineuser", "Can emit to user"),
+            ("disconnect_onlineuser", "Can disconnect user everywhere"),
+        ]
+        verbose_name = "user"
+
+
+class Node(Shown):
+    """A process with a server. Its key is the node's id."""
+
+    class Meta(Shown.Meta):
+        pass

@@ -1,0 +1,71 @@
+"""Flow control for a websocket that is relayed: what its client does, the relay has to know.
+
+uvicorn waits in `send` for a slow client, and stops reading while nobody calls `receive`. Daphne
+does neither (see daphne.py), so that what one process relays would pile up in another's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from .daphne import find_protocol
+
+
+class Valve:
+    """Nothing to do: the web server's `send` and `receive` wait by themselves."""
+
+    def pause_reading(self) -> None:
+        """Stop reading from the network."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    async def writable(self) -> None:
+        """Wait until the client has read most of what was sent."""
+
+    def close(self) -> None:
+        """The websocket is over, or about to be."""
+
+
+class DaphneValve(Valve):
+    """A Twisted producer (`IPushProducer`), told by the transport when its buffer is full."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._writable = asyncio.Event()
+        self._writable.set()
+        # As in DaphneWire: the HTTP channel that is still registered would pause reading too.
+        transport.unregisterProducer()
+        transport.registerProducer(self, True)
+
+    def pause_reading(self) -> None:
+        self._transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        self._transport.resumeProducing()
+
+    async def writable(self) -> None:
+        await self._writable.wait()
+
+    def close(self) -> None:
+        # Twisted closes a drained connection only once no producer is registered.
+        self._writable.set()
+        self._transport.unregisterProducer()
+
+    # IPushProducer
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        self._writable.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        self._writable.set()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        self._writable.set()
+
+
+def valve_for(send: Any) -> Valve:
+    """The valve of an accepted websocket, by its `send`."""
+    protocol = find_protocol(send)
+    return Valve() if protocol is None else DaphneValve(protocol.transport)

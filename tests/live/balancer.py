@@ -1,0 +1,50 @@
+"""A TCP load balancer for one test: round robin, and the next server where one takes nobody."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+
+class Balancer:
+    """Listens at `port` of this machine while it is entered."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.port = 0
+        self._ports = itertools.cycle(ports)
+        self._tries = len(ports)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Balancer":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2_000)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        # The clients are gone by now, so every connection ends by itself.
+        self._server.close()
+        await asyncio.gather(*self._tasks)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        for _ in range(self._tries):
+            try:
+                theirs = await asyncio.open_connection("127.0.0.1", next(self._ports))
+            except OSError:
+                continue
+            await asyncio.gather(_pass_on(reader, theirs[1]), _pass_on(theirs[0], writer))
+            return
+        writer.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
