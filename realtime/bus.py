@@ -148,6 +148,7 @@ class Bus:
                 self._forgotten()  # a Redis that comes back empty knows none of our groups
                 await asyncio.sleep(RETRY)
             else:
+                self.well()
                 self._received(message)
 
     def _received(self, message: Any) -> None:

@@ -34,10 +34,13 @@ class Publisher:
         self._outgoing = Outgoing(self.bus)
         self.bus.open()
         self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self.loop.run_forever, name="realtime-publisher", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="realtime-publisher", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        self.loop.run_forever()
+        # Here, for the layer closes its connections in the loop, and another may run elsewhere.
+        self.loop.close()
 
     async def broadcast(self, emission: Emission) -> None:
         """Hand an emission to the layer. Raises ChannelLayerError."""
@@ -53,8 +56,6 @@ class Publisher:
         stopping = asyncio.run_coroutine_threadsafe(self._stop(), self.loop)
         stopping.add_done_callback(lambda _: self.loop.call_soon_threadsafe(self.loop.stop))
         self._thread.join(timeout=settings.EMIT_TIMEOUT)
-        if not self.loop.is_running():
-            self.loop.close()
 
     async def _stop(self) -> None:
         self.requests.stop()
