@@ -34,6 +34,16 @@ RETRY = 1.0
 _numbers = itertools.count()
 
 
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks that speak with the layer, and wait for their end."""
+    # More than once: a connection that breaks while it is given back puts its own error in the
+    # place of the cancellation, and the task takes it for one more failure of the layer.
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=RETRY / 2)
+
+
 class Bus:
     """The layer, seen from one process and its event loop."""
 
@@ -130,8 +140,7 @@ class Bus:
         listener, self._listener = self._listener, None
         self._channel = None
         if listener is not None:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+            await end([listener])
 
     async def renew(self) -> None:
         """Hear through a new channel: the old one is deaf."""

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 
 from . import instruments, metrics, rooms
-from .bus import REMEMBERED, Bus, Message
+from .bus import REMEMBERED, Bus, Message, end
 from .emissions import Emission
 from .exceptions import ChannelLayerError
 from .incoming import Incoming
@@ -70,9 +70,7 @@ class Cluster:
     async def stop(self) -> None:
         """Say goodbye, leave the groups and stop listening."""
         _running.discard(self)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         if self._tasks and not self.bus.in_trouble:
             await self._say_goodbye()
         self._tasks = []

@@ -28,8 +28,8 @@ Answer = Callable[[dict[str, Any]], Any | Awaitable[Any]]
 #: A question older than this when it is heard has no one waiting any more. By the clocks of two
 #: machines, which may differ by some seconds.
 STALE = 30.0
-#: Questions of others that are answered at a time; further ones wait their turn.
-AT_A_TIME = 100
+#: Questions of others that may be in hand at a time; further ones are refused.
+AT_A_TIME = 1_000
 #: A process without a server stops listening when it asked nothing for so long. Seconds.
 IDLE = 10.0
 
@@ -55,6 +55,9 @@ class _Pending:
     failures: dict[str, str] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
 
+    def has(self, node: str) -> bool:
+        return node in self.answers or node in self.failures
+
     def replied(self, node: str) -> None:
         self.waiting.discard(node)
         if self.known and not self.waiting:
@@ -79,7 +82,6 @@ class Requests:
         self._ids = itertools.count()
         self._prefix = secrets.token_urlsafe(6)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turns = asyncio.Semaphore(AT_A_TIME)
         self._idle: asyncio.TimerHandle | None = None
         bus.on["request"] = self._asked
         bus.on["reply"] = self._replied
@@ -109,7 +111,7 @@ class Requests:
             async with asyncio.timeout(seconds):
                 question = {"verb": verb, "body": body or {}, "id": request_id}
                 await self._send_out(pending, question, nodes)
-                if self._nodes is not None and (nodes is None or own in nodes):
+                if self._nodes is not None and own in pending.waiting:
                     await self._answer_ourselves(pending, question)
                 await pending.done.wait()
         except TimeoutError:
@@ -124,33 +126,34 @@ class Requests:
         )
 
     def _pending_for(self, nodes: Collection[str] | None) -> _Pending:
-        own = self._bus.node_id
         if self._nodes is None:
             return _Pending(waiting=set(nodes or ()), known=nodes is not None)
-        live = set(self._nodes.live)
-        if nodes is None:
-            return _Pending(waiting=live, known=True)
-        asked = set(nodes) - {own}
+        live = {self._bus.node_id, *self._nodes.live}
+        asked = live if nodes is None else set(nodes)
         return _Pending(waiting=asked & live, known=True, missing=asked - live)
 
     async def _send_out(
         self, pending: _Pending, question: Message, nodes: Collection[str] | None
     ) -> None:
-        if pending.known and not pending.waiting:
-            pending.done.set()
+        others = pending.waiting - {self._bus.node_id}
+        if pending.known and not others:
+            if not pending.waiting:
+                pending.done.set()
             return
         self._listen()
-        groups = [rooms.NODES] if nodes is None else [*map(rooms.node_group, pending.waiting)]
+        groups = [rooms.NODES] if nodes is None else [*map(rooms.node_group, others)]
         body = {**question, "reply_to": await self._bus.channel(), "asked": time.time()}
         message = self._bus.message("request", body)
         await self._bus.hand_over((group, message) for group in groups)
 
     async def _answer_ourselves(self, pending: _Pending, question: Message) -> None:
         own = self._bus.node_id
-        try:
-            pending.answers[own] = await self._answer(question)
-        except RealtimeError as error:
-            pending.failures[own] = str(error)
+        found = await self._answer(question)
+        if "failure" in found:
+            pending.failures[own] = found["failure"]
+        else:
+            pending.answers[own] = found["answer"]
+        pending.replied(own)
 
     def stop(self) -> None:
         """Nothing is asked any more."""
@@ -184,25 +187,27 @@ class Requests:
         self._keep(lambda: self._reply_to(message))
 
     async def _reply_to(self, message: Message) -> None:
-        reply: Message = {"id": message["id"]}
-        async with self._turns:
-            try:
-                reply["answer"] = await self._answer(message)
-            except RealtimeError as error:
-                reply["failure"] = str(error)
-            except Exception:
-                logger.exception("the question %r could not be answered", message["verb"])
-                reply["failure"] = f"{message['verb']!r} failed there; its log says why"
-        await self._send_reply(message, reply)
+        if len(self._tasks) > AT_A_TIME:
+            count("requests.refused")
+            answer = {"failure": f"it has {AT_A_TIME} questions in hand already; ask again later"}
+        else:
+            answer = await self._answer(message)
+        await self._send_reply(message, {"id": message["id"], **answer})
 
-    async def _answer(self, question: Message) -> Any:
-        answer = self.answers.get(question["verb"])
+    async def _answer(self, question: Message) -> dict[str, Any]:
+        """Our own reply: {"answer": value} or {"failure": text}."""
+        verb = question["verb"]
+        answer = self.answers.get(verb)
         if answer is None:
-            raise RealtimeError(
-                f"this node has no answer for {question['verb']!r}: another version of the app"
-            )
-        value = answer(question["body"])
-        return await value if inspect.isawaitable(value) else value
+            return {"failure": f"it has no answer for {verb!r}: another version of the app"}
+        try:
+            value = answer(question["body"])
+            return {"answer": await value if inspect.isawaitable(value) else value}
+        except RealtimeError as error:
+            return {"failure": str(error)}
+        except Exception:
+            logger.exception("the question %r could not be answered", verb)
+            return {"failure": f"{verb!r} failed there; its log says why"}
 
     async def _send_reply(self, message: Message, reply: Message) -> None:
         live = [] if self._nodes is None else [self._bus.node_id, *self._nodes.live]
@@ -214,11 +219,10 @@ class Requests:
     # Replies
 
     def _replied(self, message: Message) -> None:
-        pending = self._pending.get(message["id"])
-        if pending is None:
-            count("requests.late")  # or a second time
+        pending, node = self._pending.get(message["id"]), message["node"]
+        if pending is None or pending.has(node):
+            count("requests.late")  # or it comes a second time
             return
-        node = message["node"]
         if "failure" in message:
             pending.failures[node] = str(message["failure"])
         else:
