@@ -6,9 +6,9 @@ import django
 from django.core.asgi import get_asgi_application as get_django_application
 
 from . import client_script, health, routing
+from .applications import Application
 from .auth import AuthStack
 from .conf import settings
-from .namespaces import Application
 from .server import SocketIOServer
 from .stop_signals import StopSignals
 from .transports import daphne

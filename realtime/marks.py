@@ -29,7 +29,7 @@ def is_revoked(found: Marks, rooms: set[str], body: dict[str, Any]) -> bool:
     None where nobody may log in with it any more.
     """
     if "session" in body:
-        return found.get("session") == body["session"]
+        return bool(found.get("session") == body["session"])
     if body["room"] not in rooms:
         return False
     password: str | None = body["password"]

@@ -10,6 +10,7 @@ from typing import Any
 import socketio
 
 from . import emissions, rooms
+from .applications import Application
 from .bus import Bus
 from .callbacks import CallbackApplication
 from .client_manager import ClientManager
@@ -21,7 +22,7 @@ from .exceptions import EventError, ProtocolError
 from .limits import TokenBucket
 from .logs import connection_facts, facts
 from .metrics import counts, report
-from .namespaces import Application, Namespaces
+from .namespaces import Namespaces
 from .node_facts import describe
 from .packets import Packet, PacketType
 from .readings import Readings
@@ -35,10 +36,10 @@ logger = logging.getLogger("realtime.server")
 class SocketIOServer(socketio.AsyncServer):
     """python-socketio's server with another engine, and ASGI applications behind it.
 
-    `application` answers the `socketio` protocol type (see namespaces.py), and `serves(namespace)`
-    says which namespaces it knows; handlers and namespaces registered the python-socketio way come
-    first. Other options are python-socketio's and python-engineio's; their defaults are the
-    `REALTIME` setting.
+    `application` answers the `socketio` protocol type (see applications.py), and
+    `serves(namespace)` says which namespaces it knows; handlers and namespaces registered the
+    python-socketio way come first. Other options are python-socketio's and python-engineio's; their
+    defaults are the `REALTIME` setting.
     """
 
     def __init__(
