@@ -24,6 +24,8 @@ Message = dict[str, Any]
 #: Of the messages between processes. It changes when an older process could misread a newer one.
 PROTOCOL = 1
 TYPE = "realtime.message"
+#: Keys of every message; see the module's docstring.
+ENVELOPE = frozenset({"type", "version", "kind", "node", "number"})
 #: Messages that may wait for a layer that hangs; further ones are refused at once.
 MAX_WAITING = 1_000
 #: Messages that are remembered, to tell one that comes again because it was tried again.
@@ -95,6 +97,9 @@ class Bus:
         await self._bounded(self.layer.send, [(channel, self.message(kind, body))])
 
     def message(self, kind: str, body: Message) -> Message:
+        """A message of ours. Raises ValueError for a body that would hide the envelope."""
+        if not ENVELOPE.isdisjoint(body):
+            raise ValueError(f"a body has none of the keys {', '.join(sorted(ENVELOPE))}")
         return {
             "type": TYPE,
             "version": PROTOCOL,

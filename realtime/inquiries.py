@@ -73,8 +73,8 @@ async def find_sockets(inquiry: Inquiry, body: Body, wanted: Slice) -> SocketPag
         "wanted": wanted.end,
     }
     answers = await inquiry.ask("sockets.keys", question, nodes=nodes_of(body["to"]))
-    keys = [tuple(key) for answer in answers.values() for key in answer["keys"]]
-    _, ordered = await first_keys(keys, lambda key: key, wanted.end, wanted.descending)
+    keys = [key for answer in answers.values() for key in answer["keys"]]
+    _, ordered = await first_keys(keys, tuple, wanted.end, wanted.descending)
     sids = [key[-1] for key in ordered[wanted.offset :]]
     return SocketPage(
         sockets=await _socket_details(inquiry, sids),
@@ -170,14 +170,21 @@ class _RoomIndex:
 
     async def first(self, wanted: Slice) -> list[int]:
         """The digests of the slice, in the order of their numbers."""
-        items = [(number, room) for room, number in self.numbers.items()]
-        _, keys = await first_keys(items, lambda key: key, wanted.end, wanted.descending)
+        numbers = self.numbers
+        rooms = list(numbers)
+        _, keys = await first_keys(
+            rooms, lambda room: (numbers[room], room), wanted.end, wanted.descending
+        )
         return [room for _, room in keys[wanted.offset :]]
 
 
 async def _first_names(answers: list[Body], wanted: Slice) -> list[int]:
-    names = list({tuple(name) for answer in answers for name in answer["names"]})
-    _, keys = await first_keys(names, lambda key: key, wanted.end, wanted.descending)
+    names: set[Key] = set()
+    for answer in answers:
+        for batch in in_turns(answer["names"]):
+            names.update(map(tuple, batch))
+            await asyncio.sleep(0)
+    _, keys = await first_keys(list(names), lambda key: key, wanted.end, wanted.descending)
     return [digest(namespace, name) for _, name, namespace in keys[wanted.offset :]]
 
 

@@ -210,7 +210,7 @@ async def _room_details(local: Manager, body: Body) -> list[list[Any]]:
         for key, members in batch:
             number = digest(*key)
             if number in wanted:
-                users = {u for member in members if (u := _user_digest(member)) is not None}
+                users = await _users(members)
                 details.append(
                     [
                         *key,
@@ -219,12 +219,25 @@ async def _room_details(local: Manager, body: Body) -> list[list[Any]]:
                         pack_digests(users) if number in shared else len(users),
                     ]
                 )
-                if len(members) > AT_ONCE:
-                    await asyncio.sleep(0)
         await asyncio.sleep(0)
     return details
 
 
-def _user_digest(socket: Socket) -> int | None:
+async def _users(members: Collection[Socket]) -> set[int]:
+    users: set[int] = set()
+    if len(members) <= AT_ONCE:
+        users.update(map(_user_digest, members))
+    else:
+        for batch in in_turns(list(members)):
+            users.update(map(_user_digest, batch))
+            await asyncio.sleep(0)
+    users.discard(_ANONYMOUS)
+    return users
+
+
+_ANONYMOUS = -1  # no digest
+
+
+def _user_digest(socket: Socket) -> int:
     user = socket.user
-    return None if user is None else digest(user["model"], user["pk"])
+    return _ANONYMOUS if user is None else digest(user["model"], user["pk"])

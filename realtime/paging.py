@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 #: Items that are looked at between two turns of the event loop.
-AT_ONCE = 500
+AT_ONCE = 200
 #: The last row that can be asked for. Each node sends as many keys, so more would be a burden.
 MAX_ROWS = 10_000
 

@@ -9,6 +9,7 @@ away, and one node with one other every SYNC_INTERVAL, whatever happens.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -65,7 +66,7 @@ class PresenceLinks:
 
     def tick(self) -> int:
         """The number of a change of ours: higher than any that we have seen."""
-        self._clock += 1
+        self._clock = max(self._clock + 1, int(time.time() * 1000))
         return self._clock
 
     async def stop(self) -> None:
@@ -220,7 +221,7 @@ class PresenceLinks:
         if room is None:
             return
         self._doubt(node)
-        room.table.learn(node, number, map(Entry.unpack, entries), settled=settled)
+        room.table.learn(node, number, map(Entry.unpack, entries))
         if message["ask"]:
             self._tell_state(names.node_group(node), [room], ask=False)
         elif settled and room.table.numbers.keys() >= set(hosts):

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 
 from .presence_table import RoomTable, UserKey
 from .sockets import Socket
-from .timers import Handle
+from .timers import CLOCK_RESOLUTION, Handle
 
 #: Namespace and name.
 RoomKey = tuple[str, str]
@@ -16,6 +17,7 @@ class HostedRoom:
 
     __slots__ = (
         "asked",
+        "doubts",
         "idle",
         "introduced",
         "key",
@@ -41,6 +43,8 @@ class HostedRoom:
         self.introduced = False
         #: Whether they had the time to tell us of their users.
         self.settled = False
+        #: Users of whom something may have to be announced, and from when on, by the loop's clock.
+        self.doubts: dict[UserKey, float] = {}
         #: When each node was asked for its users the last time.
         self.asked: dict[str, float] = {}
         #: Lets the room go, if nobody comes.
@@ -55,6 +59,22 @@ class HostedRoom:
     def is_needed(self) -> bool:
         """Whether anyone here watches, is in the room, or may come back."""
         return bool(self.watchers or self.leaving)
+
+    def doubt(self, users: Iterable[UserKey], changed: Iterable[UserKey], seconds: float) -> None:
+        """Something is new of these users; of some that they came or went, which counts anew."""
+        due = asyncio.get_running_loop().time() + seconds
+        for key in users:
+            self.doubts.setdefault(key, due)
+        for key in changed:
+            self.doubts[key] = due
+
+    def certain(self) -> list[UserKey]:
+        """The users whose time has come."""
+        now = asyncio.get_running_loop().time() + CLOCK_RESOLUTION
+        certain = [key for key, due in self.doubts.items() if due <= now]
+        for key in certain:
+            del self.doubts[key]
+        return certain
 
     def may_ask(self, node: str, pause: float) -> bool:
         """Whether it is time to ask a node for its users; not twice in `pause` seconds."""

@@ -3,9 +3,10 @@
 Each node has the say about its own users, and numbers what it tells of them. So what nodes know of
 each other may be late, but never contradicts: of two states of a node the higher number holds.
 
-The numbers are one logical clock: a node's next number is higher than any that it has seen. Of two
-changes one of which knew of the other, the later one has the higher number, whatever the clocks of
-the machines say; for the rest the node's id decides, and all nodes decide alike.
+The numbers are one hybrid clock: milliseconds since 1970, but always higher than any number that
+the node has seen. Of two changes one of which knew of the other, the later one has the higher
+number, whatever the clocks of the machines say; between equals the node's id decides. So all nodes
+agree on who was first, and who last.
 """
 
 from collections.abc import Iterable
@@ -93,6 +94,11 @@ def in_order(present: Iterable[Present]) -> tuple[Present, ...]:
     return tuple(sorted(present, key=lambda p: (p.since, p.user.name, key_of(p.user))))
 
 
+def _first(here: dict[str, Entry]) -> str:
+    """The node that a user came to first."""
+    return min(here, key=lambda node: (here[node].number, node))
+
+
 class RoomTable:
     """The users of one room on all nodes, and what of it was shown and announced here."""
 
@@ -100,8 +106,6 @@ class RoomTable:
         self.node_id = node_id
         #: The number of the last change that we know of each node that hosts the room.
         self.numbers: dict[str, int] = {node_id: number}
-        #: Nodes that knew the room when they told us: they announced the users that they had.
-        self._settled: set[str] = set()
         self._where: dict[UserKey, dict[str, Entry]] = {}
         #: What our clients were shown.
         self._shown: dict[UserKey, Present] = {}
@@ -152,12 +156,10 @@ class RoomTable:
 
     # Other nodes
 
-    def learn(self, node: str, number: int, entries: Iterable[Entry], *, settled: bool) -> None:
+    def learn(self, node: str, number: int, entries: Iterable[Entry]) -> None:
         """A node told all of its users; nothing happens if we know of later changes already."""
         if number < self.numbers.get(node, 0):
             return
-        if settled:
-            self._settled.add(node)
         self._take_out(node)
         self.numbers[node] = number
         for entry in entries:
@@ -177,7 +179,6 @@ class RoomTable:
     def drop(self, node: str) -> None:
         """A node is gone, or hosts the room no more."""
         if self.numbers.pop(node, None) is not None:
-            self._settled.discard(node)
             self._take_out(node)
 
     def of(self, node: str) -> list[Entry]:
@@ -216,11 +217,11 @@ class RoomTable:
         return in_order(joined), in_order(left)
 
     def settle(self) -> None:
-        """All nodes had time to tell us their users. Those were announced before we came."""
+        """All nodes had time to tell us their users. Whom others had first, they announce."""
         for key, nodes in self._where.items():
-            for node, entry in nodes.items():
-                if entry.here and node in self._settled:
-                    self._announced[key] = entry.user
+            here = {node: entry for node, entry in nodes.items() if entry.here}
+            if here and _first(here) != self.node_id:
+                self._announced[key] = here[_first(here)].user
 
     def confirm(self, key: UserKey) -> Transition | None:
         """What is to be announced of a user, now that every node had time to tell its part."""
@@ -231,7 +232,7 @@ class RoomTable:
         if bool(here) == (key in self._announced):
             return None
         if here:
-            owner = min(here, key=lambda node: (here[node].number, node))
+            owner = _first(here)
             user = self._announced[key] = here[owner].user
             return Transition(user=user, joined=True, owner=owner)
         user = self._announced.pop(key)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.dispatch import Signal
@@ -195,15 +195,15 @@ class Presence:
         if room.newcomers:
             _send(room, room.newcomers, "presence:state", _listed(room.table.present()))
             room.newcomers.clear()
-        if touched and self._links.post.is_alone:
-            self._confirm(room, touched)
-        elif touched:
-            asyncio.get_running_loop().call_later(CONFIRM, self._confirm, room, touched)
+        if touched:
+            seconds = 0.0 if self._links.post.is_alone else CONFIRM
+            room.doubt(touched, [key_of(p.user) for p in (*joined, *left)], seconds)
+            asyncio.get_running_loop().call_later(seconds, self._confirm, room)
 
     # Signals
 
-    def _confirm(self, room: HostedRoom, users: Collection[UserKey]) -> None:
-        for key in users:
+    def _confirm(self, room: HostedRoom) -> None:
+        for key in room.certain():
             transition = room.table.confirm(key)
             if transition is not None and transition.owner == self._cluster.node_id:
                 self._announce(room.key, transition)

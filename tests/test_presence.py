@@ -39,7 +39,7 @@ def entry(user: UserInfo, number: int, *, here: bool = True, since: float = 1.0)
 def test_user_with_sockets_on_two_nodes_is_present_once_since_the_first() -> None:
     table = RoomTable("b", 0)
     table.put(ADA, 2, now=50.0, number=5)
-    table.learn("a", 9, [entry(ADA, 3, since=20.0), entry(GRACE, 9, since=90.0)], settled=True)
+    table.learn("a", 9, [entry(ADA, 3, since=20.0), entry(GRACE, 9, since=90.0)])
     joined, left = table.take()
     assert (names(joined), left) == (["ada", "gr"], ())
     ada, grace = table.present()
@@ -49,7 +49,7 @@ def test_user_with_sockets_on_two_nodes_is_present_once_since_the_first() -> Non
 
 def test_user_who_goes_to_another_node_neither_leaves_nor_joins() -> None:
     table = RoomTable("b", 0)
-    table.learn("a", 3, [entry(ADA, 3, since=20.0)], settled=True)
+    table.learn("a", 3, [entry(ADA, 3, since=20.0)])
     table.settle()
     table.take()
     table.put(ADA, 1, now=80.0, number=4)
@@ -63,7 +63,7 @@ def test_user_who_goes_to_another_node_neither_leaves_nor_joins() -> None:
 def test_change_that_follows_one_we_missed_is_not_taken() -> None:
     table = RoomTable("b", 0)
     assert not table.apply("a", 0, 1, [entry(ADA, 1)])
-    table.learn("a", 1, [entry(ADA, 1)], settled=True)
+    table.learn("a", 1, [entry(ADA, 1)])
     assert not table.apply("a", 2, 3, [entry(ADA, 3, here=False)])
     table.take()
     assert names(table.present()) == ["ada"]
@@ -71,8 +71,8 @@ def test_change_that_follows_one_we_missed_is_not_taken() -> None:
 
 def test_what_comes_late_changes_nothing() -> None:
     table = RoomTable("b", 0)
-    table.learn("a", 5, [entry(ADA, 5)], settled=True)
-    table.learn("a", 2, [entry(GRACE, 2)], settled=True)
+    table.learn("a", 5, [entry(ADA, 5)])
+    table.learn("a", 2, [entry(GRACE, 2)])
     assert table.apply("a", 1, 4, [entry(ADA, 4, here=False)])
     table.take()
     assert names(table.present()) == ["ada"]
@@ -80,8 +80,8 @@ def test_what_comes_late_changes_nothing() -> None:
 
 def test_node_that_died_takes_its_users_along_and_the_smallest_node_says_so() -> None:
     table = RoomTable("b", 0)
-    table.learn("a", 5, [entry(ADA, 5)], settled=True)
-    table.learn("c", 6, [], settled=True)
+    table.learn("a", 5, [entry(ADA, 5)])
+    table.learn("c", 6, [])
     table.settle()
     table.take()
     table.drop("a")
@@ -89,6 +89,19 @@ def test_node_that_died_takes_its_users_along_and_the_smallest_node_says_so() ->
     transition = table.confirm(key_of(ADA))
     assert transition is not None
     assert (transition.user, transition.joined, transition.owner) == (ADA, False, "b")
+
+
+def test_node_that_comes_late_leaves_the_announcing_to_who_had_the_user_first() -> None:
+    early, late = RoomTable("b", 0), RoomTable("a", 0)
+    early.put(ADA, 1, now=1.0, number=5)
+    late.put(ADA, 1, now=1.0, number=6)
+    for table, other in ((early, late), (late, early)):
+        table.learn(other.node_id, other.numbers[other.node_id], other.own())
+        table.settle()
+    transition = early.confirm(key_of(ADA))
+    assert transition is not None
+    assert transition.owner == "b"
+    assert late.confirm(key_of(ADA)) is None
 
 
 def test_entry_survives_its_journey() -> None:
@@ -106,7 +119,7 @@ class Nodes:
         self.ways: dict[tuple[str, str], deque[Any]] = defaultdict(deque)
         for table in self.tables.values():
             for id in self.tables:
-                table.learn(id, 0, [], settled=True)
+                table.learn(id, 0, [])
             table.settle()
 
     def act(self, id: str, user: UserInfo, come: bool) -> None:

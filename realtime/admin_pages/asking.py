@@ -28,11 +28,15 @@ class Note:
 class Notes(list[Note]):
     """What went wrong while a page was put together."""
 
+    #: Nobody answers at all: a further question would only take time.
+    hopeless = False
+
     def ask(self, question: Callable[[], T]) -> T | None:
         """The answer, or None with a note that says what to do."""
         try:
             return question()
         except (RealtimeError, TimeoutError) as error:
+            self.hopeless = True
             self.append(Note(level="error", text=f"The servers could not be asked: {error}"))
             return None
 
@@ -44,7 +48,13 @@ class Notes(list[Note]):
     def nobody(self) -> None:
         """Nothing was found anywhere: say so if that is for want of a server."""
         report = self.ask(fetch_nodes)
-        if report is not None and not _any(report):
+        if report is not None:
+            self.need_servers(report)
+
+    def need_servers(self, report: NodesReport) -> None:
+        """Say so if there are no servers."""
+        if not (report.nodes or report.failures or report.missing):
+            self.hopeless = True
             self.append(Note(level="warning", text=NO_SERVER))
 
 
@@ -57,7 +67,3 @@ def silent(nodes: Collection[str]) -> str:
         " not shown. It may be busy, stopped or of another version; the page of nodes and its log"
         " say more."
     )
-
-
-def _any(report: NodesReport) -> bool:
-    return bool(report.nodes or report.failures or report.missing)

@@ -133,7 +133,8 @@ class LiveAdmin(ModelAdmin):
             "subtitle": None,
             **context,
         }
-        return TemplateResponse(request, f"admin/realtime/{template}.html", context)
+        names = [f"admin/realtime/{template}.html", "admin/realtime/page.html"]
+        return TemplateResponse(request, names, context)
 
 
 def is_fragment(request: HttpRequest) -> bool:

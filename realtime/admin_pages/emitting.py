@@ -16,7 +16,9 @@ from ..emissions import encode
 from ..emitters import emit
 from ..exceptions import RealtimeError
 from ..json import loads
+from ..operations import count_sockets
 from .actions import confirmation, write_log
+from .asking import Notes
 from .base import LiveAdmin
 
 MAX_EVENT = 200
@@ -124,13 +126,25 @@ def emit_view(model_admin: LiveAdmin, request: HttpRequest, target: Target) -> H
         target.back,
         question=f"Emit this event to {target.label}?",
         entries=[],
-        facts={
-            "Event": form.cleaned_data["event"],
-            "Namespace": form.cleaned_data["namespace"],
-            "Arguments": json.dumps(form.cleaned_data["arguments"], ensure_ascii=False, indent=2),
-        },
+        facts=_facts(target, form.cleaned_data),
         trail=[(target.label, target.back)],
     )
+
+
+def _facts(target: Target, what: dict[str, Any]) -> dict[str, str]:
+    """What the reader is asked to confirm."""
+    facts = {
+        "Event": what["event"],
+        "Arguments": json.dumps(what["arguments"], ensure_ascii=False, indent=2),
+        "Namespace": what["namespace"],
+    }
+    notes = Notes()
+    count = notes.ask(lambda: count_sockets(target.to, namespace=what["namespace"]))
+    if count is not None:
+        facts["Sockets"] = f"{'at least ' if count.missing else ''}{count}"
+    if notes:
+        facts["Problem"] = notes[0].text
+    return facts
 
 
 def _page(

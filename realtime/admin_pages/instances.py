@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.db.models import Model
 
 from .. import rooms
 from .links import Links
+
+#: What a query for a text that is no primary key of the model raises, by the kind of its field.
+NO_KEY = (DataError, OverflowError, ValidationError, ValueError)
 
 
 def titles(names: Iterable[str], to: Links) -> dict[str, str]:
@@ -27,5 +31,5 @@ def titles(names: Iterable[str], to: Links) -> dict[str, str]:
 def _of(model: type[Model], pks: list[str]) -> list[Model]:
     try:
         return list(model._default_manager.filter(pk__in=pks))
-    except (ValidationError, ValueError):  # a primary key that is none of this model
+    except NO_KEY:
         return []

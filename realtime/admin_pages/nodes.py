@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from ..node_reports import NodeInfo, fetch_nodes
-from .asking import NO_SERVER, Note, Notes
+from .asking import Note, Notes
 from .base import LiveAdmin
 
 COLUMNS = (
@@ -49,6 +49,5 @@ class NodeAdmin(LiveAdmin):
         notes.missing(report.missing)
         for node, failure in sorted(report.failures.items()):
             notes.append(Note(level="warning", text=f"Node {node} gave no answer: {failure}."))
-        if not (report.nodes or report.failures or report.missing):
-            notes.append(Note(level="warning", text=NO_SERVER))
+        notes.need_servers(report)
         return sorted(report.nodes, key=lambda info: (info.host, info.pid))

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.models import CHANGE
 from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
@@ -12,25 +11,23 @@ from django.urls import URLPattern
 from .. import rooms
 from ..arguments import a_namespace
 from ..exceptions import RoomError
-from ..inspection import kind_of
-from ..models import Room
-from ..operations import ROOM_KINDS, fetch_rooms, leave_sockets
+from ..operations import ROOM_KINDS, fetch_rooms
 from ..overviews import fetch_room
-from ..reports import Outcome, RoomInfo
-from .actions import Action, act_on_selected, carry_out, offered
+from ..reports import RoomInfo
+from .actions import act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of
 from .emitting import EmitForm, Target, emit_view
 from .instances import titles
 from .links import Links
 from .listing import Column
+from .room_actions import CLOSE, Address, remove_from
 from .socket_table import (
     COLUMNS,
     DISCONNECT,
     fetch_page,
     fetch_within,
     filter_by_namespace,
-    label_of_sid,
     rows,
 )
 
@@ -43,86 +40,6 @@ class RoomRow:
     key: str
     url: str
     title: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """Which room: what the query string of its pages says, and its key."""
-
-    namespace: str
-    name: str
-
-    @property
-    def key(self) -> str:
-        # A namespace ends at the first comma, as it does in a packet of Socket.IO.
-        return f"{self.namespace},{self.name}"
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} in {self.namespace}"
-
-    @property
-    def is_of_a_user(self) -> bool:
-        return kind_of(self.name) == "user"
-
-    @classmethod
-    def of_key(cls, key: str) -> "Address":
-        """Raises RoomError and ValueError for what is no key."""
-        namespace, _, name = key.partition(",")
-        a_namespace(namespace)
-        rooms.targets(name)
-        return cls(namespace=namespace, name=name)
-
-
-def _label_of_key(key: str) -> str | None:
-    try:
-        room = Address.of_key(key)
-    except ValueError:  # a RoomError is one
-        return None
-    # A user is in their own room for as long as they are connected.
-    return None if room.is_of_a_user else room.label
-
-
-def _close(keys: Sequence[str]) -> Outcome:
-    left, missing = 0, set()
-    for key in keys:
-        room = Address.of_key(key)
-        outcome = leave_sockets(room.name, namespace=room.namespace)
-        left += outcome.sockets
-        missing.update(outcome.missing)
-    return Outcome(sockets=left, missing=tuple(sorted(missing)))
-
-
-CLOSE = Action(
-    name="close",
-    label="Close selected rooms",
-    question="Close these rooms? All members leave; they stay connected, and may join again.",
-    permission="realtime.disconnect_room",
-    model=Room,
-    flag=CHANGE,
-    done="taken out",
-    run=_close,
-    label_of=_label_of_key,
-)
-
-
-def _remove_from(room: Address) -> Action:
-    def remove(sids: Sequence[str]) -> Outcome:
-        return leave_sockets(room.name, list(sids), namespace=room.namespace)
-
-    return Action(
-        name="remove",
-        label="Remove selected members from the room",
-        question=f"Take these sockets out of {room.label}? They stay connected, and may join"
-        " again.",
-        permission="realtime.disconnect_room",
-        model=Room,
-        flag=CHANGE,
-        done="taken out",
-        run=remove,
-        label_of=label_of_sid,
-        logged_for={room.key: room.label},
-    )
 
 
 class RoomAdmin(LiveAdmin):
@@ -200,7 +117,7 @@ class RoomAdmin(LiveAdmin):
     def detail_view(self, request: HttpRequest) -> HttpResponse:
         self.check_view_permission(request)
         room = _address(request)
-        actions = [] if room.is_of_a_user else [_remove_from(room)]
+        actions = [] if room.is_of_a_user else [remove_from(room)]
         actions.append(DISCONNECT)
         trail = [(room.label, self.address_of(room.key))]
         if request.method == "POST":

@@ -86,7 +86,7 @@ def fetch_within(listing: Listing, notes: Notes, fetch: Callable[[], Any]) -> An
 
 def filter_by_namespace(listing: Listing, notes: Notes) -> None:
     """Let the reader choose one of the namespaces with the most sockets."""
-    sizes = notes.ask(fetch_namespaces)
+    sizes = None if notes.hopeless else notes.ask(fetch_namespaces)
     if sizes and (len(sizes) > 1 or listing.params.get("namespace")):
         options = {"": "All"} | {namespace: namespace for namespace in sorted(sizes)}
         listing.filter("namespace", "namespace", options)

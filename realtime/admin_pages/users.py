@@ -7,7 +7,6 @@ from typing import Any
 from django.apps import apps
 from django.contrib.admin.models import DELETION
 from django.contrib.admin.utils import quote
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 
@@ -21,6 +20,7 @@ from .actions import Action, act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin
 from .emitting import EmitForm, Target, emit_view
+from .instances import NO_KEY
 from .links import Links
 from .listing import Column
 from .socket_table import (
@@ -56,7 +56,7 @@ def _label_of_key(key: str) -> str | None:
         return None  # the room of another model instance
     try:
         user = model._default_manager.filter(pk=pk).first()
-    except (ValidationError, ValueError):
+    except NO_KEY:
         return None
     return f"{user.get_username()}" if hasattr(user, "get_username") else key
 
@@ -87,6 +87,7 @@ class OnlineUserAdmin(LiveAdmin):
         Column(title="user", order="name"),
         Column(title="sockets", order="sockets"),
         Column(title="online for", order="since"),
+        Column(title="account"),
     )
     order = "name"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from realtime import apresence, presence, publisher
+from realtime.presence_tracker import CONFIRM
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
@@ -159,6 +160,22 @@ async def test_user_counts_once_over_all_processes(
         ]  # fmt: skip
     assert [p.user.name for p in await apresence(room, HERE)] == ["grace"]
     assert await apresence("nobody was ever here", HERE) == ()
+
+
+@pytest.mark.redis
+async def test_signal_is_sent_once_for_what_happens_on_two_processes_at_a_time(
+    cluster: list[Server], enter: Enter, room: str
+) -> None:
+    watcher = await enter(cluster[0], signals=[room])
+    for _ in range(3):
+        pages = await asyncio.gather(*[enter(server, "ada") for server in cluster])
+        assert await watcher.signal("came") == "ada"
+        await asyncio.gather(*[page.disconnect() for page in pages])
+        assert await watcher.signal("went") == "ada"
+        await asyncio.sleep(CONFIRM)  # each process has its own moment to agree
+    await enter(cluster[1], "grace")
+    assert await watcher.signal("came") == "grace"
+    assert len(watcher.heard("came", "went")) == 7
 
 
 @pytest.mark.redis

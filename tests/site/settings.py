@@ -5,6 +5,7 @@ LIVE_LAYER         "core" or "pubsub": which of the two Redis layers
 LIVE_PARSER        "json" or "msgpack"
 LIVE_EMIT_TIMEOUT  seconds
 LIVE_RELAY         "no" for RELAY off
+LIVE_PATIENCE      seconds of REQUEST_TIMEOUT
 LIVE_GRACE         seconds of PRESENCE_GRACE
 LIVE_SPANS         a file for the spans of OpenTelemetry; without it there are none
 LIVE_LAYER_CONFIG  more of the Redis layer's CONFIG, as JSON
@@ -49,6 +50,7 @@ REALTIME = {
     "PARSER": os.environ.get("LIVE_PARSER", "json"),
     "EMIT_TIMEOUT": float(os.environ.get("LIVE_EMIT_TIMEOUT", "20")),
     "PRESENCE_GRACE": float(os.environ.get("LIVE_GRACE", "1")),
+    "REQUEST_TIMEOUT": float(os.environ.get("LIVE_PATIENCE", "2")),
     "RELAY": os.environ.get("LIVE_RELAY") != "no",
     "METRICS_TOKEN": "of the tests",
     "RESYNC_EVENT": os.environ.get("LIVE_RESYNC"),
