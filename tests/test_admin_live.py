@@ -14,10 +14,12 @@ from django.contrib.auth.models import Permission, User
 from realtime import ConnectionRefused, aemit
 from realtime.admin_live import BATCH, LiveAdminConsumer
 from realtime.admin_pulse import CALM_BEATS, Pulse, pulse
+from realtime.emissions import encode
 from realtime.feeds import MAX_DECODED, MAX_TEXT, RATE
-from realtime.server import SocketIOServer
+from realtime.server import SocketIOServer, _servers
 from realtime.staff import NAMESPACE
 from realtime.testing import SocketIOCommunicator
+from tests.live.servers import manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +72,17 @@ async def server() -> AsyncIterator[SocketIOServer]:
 async def until_closed(page: Watcher) -> None:
     while (await page.receive_output(5))["type"] != "socketio.close":
         pass
+
+
+@pytest.fixture
+async def far_server(server: SocketIOServer) -> AsyncIterator[SocketIOServer]:
+    """Another node of the site; `server` is the one that pages are connected to."""
+    far = SocketIOServer()
+    far.start()
+    # The one that started last is where this process's own emits and pages go.
+    _servers.remove(far)
+    yield far
+    await far.shutdown()
 
 
 async def next_of(page: Watcher, name: str) -> tuple[Any, ...]:
@@ -290,6 +303,19 @@ async def test_feed_of_a_socket_or_of_no_room_is_refused(
         assert (await page.call("feed", "/chat", room, True))["error"]["code"] == "bad_room"
 
 
+async def test_feed_hears_other_processes(watch: Watch, far_server: SocketIOServer) -> None:
+    page = await feeding(watch)
+    for room in ("lobby", "kitchen"):
+        await far_server.broadcast(
+            encode("said", ["over there", room], namespace="/chat", to=(room,))
+        )
+    await far_server.broadcast(encode("shouted", [], namespace="/chat", to=None))
+    heard: list[Any] = []
+    while len(heard) < 2:
+        heard += (await lines(page))["lines"]
+    assert [line["args"] for line in heard] == ['["over there", "lobby"]', "[]"]
+
+
 async def test_event_in_several_of_its_rooms_is_one_line(
     watch: Watch, server: SocketIOServer
 ) -> None:
@@ -353,3 +379,15 @@ async def test_page_that_goes_takes_its_feed_along(watch: Watch, server: SocketI
     await page.disconnect()
     assert not server.namespaces.local._taps
     assert ("/chat", "lobby") not in memberships.needed
+
+
+@pytest.mark.parametrize(
+    ("settings_module", "served"), [("tests.settings", True), ("tests.site.settings", False)]
+)
+def test_namespace_is_served_only_where_the_admin_is_installed(
+    settings_module: str, served: bool
+) -> None:
+    code = f"from realtime.routing import serves; print(serves({NAMESPACE!r}))"
+    environment = {"DJANGO_SETTINGS_MODULE": settings_module}
+    done = manage("shell", "--no-imports", "-c", code, environment=environment)
+    assert done.stdout.strip() == str(served), done.stderr

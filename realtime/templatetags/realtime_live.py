@@ -53,10 +53,11 @@ def _texts() -> dict[str, str]:
         "feedOff": gettext("Stop"),
         "feedHelp": gettext("What is emitted to this room is shown only while you ask for it."),
         "feedWaits": gettext("Events appear here as they are emitted, the newest first."),
+        "feedMissed": gettext("The connection was lost: what is emitted meanwhile is not shown."),
         "noFeed": gettext("There is no live connection to show events over."),
         "clear": gettext("Clear"),
         "skipped": gettext("%(count)s more events were not shown"),
         "everyone": gettext("to the whole namespace"),
-        "skips": gettext("without %(count)s sockets"),
+        "skips": gettext("left out: %(count)s"),
         "tooBig": gettext("too big to be shown: %(bytes)s bytes"),
     }

@@ -68,3 +68,9 @@ class Person:
     def sees_people(self, *names: str, page: Page | None = None) -> None:
         people = (page or self.page).locator(".people-list .person-name")
         expect(people).to_have_text([n + (" (you)" if n == self.name else "") for n in names])
+
+    def sees_away(self, *names: str) -> None:
+        """Members who are not in the room, in the order of their names: "grace online"."""
+        items = self.page.locator(".away-list .person")
+        expect(items.locator(".person-name")).to_have_text([n.split()[0] for n in names])
+        expect(items.locator(".person-state")).to_have_text([n.split()[1] for n in names])

@@ -60,6 +60,12 @@ class Site:
             self.process.wait()
         self.process = None
 
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
     def command(self) -> list[str]:
         application = "project.asgi:application"
         address = {

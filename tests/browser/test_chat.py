@@ -72,6 +72,42 @@ def test_person_with_two_tabs_is_here_once_until_both_are_closed(person: People,
     ada.sees_people("ada")
 
 
+def test_reload_of_a_page_is_no_leaving(person: People, room: str) -> None:
+    ada, grace = person("ada"), person("grace")
+    ada.enter(room)
+    grace.enter(room)
+    ada.sees_people("ada", "grace")
+    # From now on each state of ada's list is noted, not only the last one.
+    ada.page.evaluate(
+        """() => {
+            const list = document.querySelector(".people-list");
+            window.states = [];
+            const note = () => window.states.push(list.innerText.includes("grace"));
+            new MutationObserver(note).observe(list, { childList: true });
+            note();
+        }"""
+    )
+    grace.page.reload()
+    grace.sees_people("ada", "grace")
+    grace.say("Back already")
+    ada.sees("Back already")
+    assert set(ada.page.evaluate("window.states")) == {True}
+
+
+def test_member_who_went_elsewhere_is_shown_as_online_and_not_here(
+    person: People, room: str
+) -> None:
+    ada, grace = person("ada"), person("grace")
+    ada.enter(room)
+    grace.enter(room)
+    ada.sees_people("ada", "grace")
+    grace.page.goto("/")
+    ada.sees_people("ada")
+    ada.sees_away("grace online")
+    grace.page.close()
+    ada.sees_away("grace offline")
+
+
 def test_picture_reaches_the_others(person: People, room: str, picture: Path) -> None:
     ada, grace = person("ada"), person("grace")
     ada.enter(room)

@@ -63,8 +63,15 @@ def test_people_on_two_processes_share_a_room(
         )
         for person in people:
             expect(person.page.locator(".announcement")).to_have_text("From a shell")
-        grace.page.close()
+        grace.page.goto("/")
         ada.sees_people("ada")
+        ada.sees_away("grace online", "root offline")
+        grace.enter("general")
+        ada.sees_people("ada", "grace")
+        # Who was on a process that is killed is gone when its lease and their grace are over.
+        sites[1].kill()
+        ada.sees_people("ada")
+        ada.sees_away("grace offline", "root offline")
     finally:
         for person in people:
             person.context.close()

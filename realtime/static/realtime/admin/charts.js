@@ -14,7 +14,7 @@ const number = new Intl.NumberFormat(document.documentElement.lang || undefined,
 });
 
 function megabytes(bytes) {
-  return `${number.format(bytes / 1e6)} MB`;
+  return `${number.format(bytes / 2 ** 20)} MB`; // as Django's filesizeformat has it
 }
 
 const CHARTS = [

@@ -9,7 +9,7 @@ function kind(value) {
   return typeof value === "string" ? "text" : typeof value;
 }
 
-// Firefox tells line and column, Chromium a position, Safari nothing.
+// Chromium tells a position, at times; other browsers say where in their own words.
 function place(message, text) {
   const position = /position (\d+)/.exec(message);
   if (position === null) return "";
@@ -23,7 +23,10 @@ function judge(text) {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    const reason = error.message.replace(/ at position.*| \(line.*/, "");
+    const reason = error.message
+      .replace(/^JSON(\.parse| Parse error): /, "")
+      .replace(/,? ("|\.\.\.).* is not valid JSON$/s, "")
+      .replace(/ (in JSON )?at position.*/, "");
     return { good: false, says: `Not JSON${place(error.message, text)}: ${reason}.` };
   }
   if (!Array.isArray(value)) {

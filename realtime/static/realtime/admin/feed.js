@@ -47,6 +47,11 @@ export class Feed {
     this.button.focus({ preventScroll: true });
   }
 
+  /** The connection is gone. */
+  miss() {
+    if (this.on) this.note.textContent = this.texts.feedMissed;
+  }
+
   /** The connection is back: the server knows nothing of the feed any more. */
   async resume() {
     if (!this.on) return;

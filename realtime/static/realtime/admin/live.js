@@ -65,9 +65,9 @@ class Page {
     this.socket.on("connect", () => this.onConnect());
     this.socket.on("connect_error", () => this.onRefusal());
     this.socket.on("disconnect", (reason) => this.onDisconnect(reason));
-    this.socket.on("tick", () => this.refresh());
+    this.socket.on("tick", () => this.charts ?? this.refresh());
     this.socket.on("nodes", (readings) => {
-      this.charts?.add(readings);
+      this.charts?.add(readings); // they come at each beat, with or without a tick
       this.refresh();
     });
     this.socket.on("lines", (lines) => this.feed?.add(lines));
@@ -88,6 +88,7 @@ class Page {
 
   onDisconnect(reason) {
     this.to("reconnecting");
+    this.feed?.miss();
     // Sent away: perhaps for good, which the next refresh tells.
     if (reason === "io server disconnect") {
       this.refresh();

@@ -1,0 +1,1 @@
+"""The demo site with the Socket.IO Admin UI, whose page is served as static files."""

@@ -1,0 +1,10 @@
+from realtime import namespace
+from realtime.admin_ui import AdminUIConsumer
+
+
+@namespace("/admin")
+class SteeringConsumer(AdminUIConsumer):
+    read_only = False
+
+
+namespace("/watch")(AdminUIConsumer)
