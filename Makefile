@@ -20,8 +20,8 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## List these targets (the default)
-	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis nginx browser node"]'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis nginx postgres browser node"]'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: ## Set up .venv, the Node packages and the stock client for everything below
@@ -41,7 +41,7 @@ test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redi
 	@$(RUN) -m pytest $(MARKERS)
 	@test -z '$(LEFT_OUT)' || echo 'Left out because WITHOUT says so: $(LEFT_OUT)'
 
-# Not for people: redis-server, nginx and Chromium, installed where that can be done without asking.
+# Not for people: redis-server, nginx, PostgreSQL, Chromium: installed where that can be done without asking.
 .PHONY: system
 system: setup
 	@$(RUN) .ci/system.py "$(LEFT_OUT)"
@@ -55,7 +55,7 @@ unit: setup ## Run the fast tests: no servers, no Redis, no nginx, no browser, n
 lint: setup ## Check style and format with ruff, and the syntax of our JavaScript
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@find chat tests -name node_modules -prune -o -name '*.*js' -print | \
+	@find chat tests realtime/static/realtime/admin -name node_modules -prune -o -name '*.*js' -print | \
 		$(WITH_NODE) xargs -I '{}' node --check '{}'
 
 .PHONY: types
@@ -81,6 +81,11 @@ matrix: setup system ## Run all tests on each Python found here, with Django 5.2
 .PHONY: bench
 bench: setup system ## Measure realtime beside its peers, into docs/benchmarks
 	@$(WITH_NODE) $(RUN) -m tests.bench
+
+.PHONY: bench-cluster
+bench-cluster: setup system ## Measure clusters of 1 to 8 processes, into docs/benchmarks/cluster
+	@$(RUN) -m tests.bench.cluster
+	@$(RUN) -m tests.bench.cluster.model --write
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.utils.html import format_html
 
-from chat.models import Announcement, Membership, Message, Presence, Room
+from chat.models import Announcement, Membership, Message, Room
 
 
 @admin.register(Room)
@@ -43,13 +43,3 @@ class MembershipAdmin(admin.ModelAdmin):
     list_filter = ["room"]
     list_select_related = ["room", "user"]
     autocomplete_fields = ["room", "user"]
-
-
-@admin.register(Presence)
-class PresenceAdmin(admin.ModelAdmin):
-    list_display = ["user", "room", "sid", "seen"]
-    list_filter = ["room"]
-    list_select_related = ["room", "user"]
-
-    def has_add_permission(self, request: object) -> bool:
-        return False

@@ -4,11 +4,11 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from django.core.validators import slug_re
-from django.utils import timezone
 
 from chat.forms import MessageForm
-from chat.models import PRESENCE_LASTS, Announcement, Membership, Presence, Room
-from realtime import EventError, SocketIOConsumer, event, namespace
+from chat.models import Announcement, Membership, Room, person
+from realtime import EventError, SocketIOConsumer, aroom_sizes, event, namespace
+from realtime.exceptions import ChannelLayerError
 from realtime.permissions import IsAuthenticated
 
 NAMESPACE = "/chat"
@@ -22,8 +22,8 @@ class ChatConsumer(SocketIOConsumer):
     """The pages of people who are logged in.
 
     Each event has one argument, an object, in which `room` is a room's slug. Errors have the codes
-    `not_found`, `not_in_room` and `invalid`. A socket hears of every room that its user has joined;
-    `open` says which one its page shows.
+    `not_found`, `not_in_room`, `invalid` and `unavailable`. A socket hears of every room that its
+    user has joined; `open` says which one its page shows, and there its user is present.
     """
 
     permission_classes = [IsAuthenticated]
@@ -32,13 +32,6 @@ class ChatConsumer(SocketIOConsumer):
         joined = Membership.objects.filter(user=self.user).select_related("room")
         async for membership in joined.order_by("-joined")[:MAX_JOINED]:
             await self.join(membership.room)
-
-    async def disconnect(self, reason: str) -> None:
-        presences = Presence.objects.filter(sid=self.sid)
-        rooms = [presence.room async for presence in presences.select_related("room")]
-        await presences.adelete()
-        for room in rooms:
-            await self.tell_people(room)
 
     @event
     def hello(self) -> dict[str, Any]:
@@ -55,12 +48,10 @@ class ChatConsumer(SocketIOConsumer):
         """The page shows `room`, with its messages up to the id `after`: it gets the later ones."""
         room = await database_sync_to_async(self.enter)(slug(data))
         # Joined before the messages are read: one stored in between comes twice instead of never.
-        await self.join(room)
-        await self.tell_people(room)
+        await self.join(room, presence=True)
         page = database_sync_to_async(room.messages.page_after)
         messages, more = await page(number(data, "after"))
-        people = await database_sync_to_async(Presence.objects.people)(room)
-        return {"messages": [m.as_dict() for m in messages], "more": more, "people": people}
+        return {"messages": [m.as_dict() for m in messages], "more": more}
 
     @event
     def history(self, data: Any) -> dict[str, Any]:
@@ -96,31 +87,30 @@ class ChatConsumer(SocketIOConsumer):
         membership = await database_sync_to_async(self.membership)(data)
         news = {
             "room": membership.room.slug,
-            "user": {"id": self.user.pk, "name": self.user.get_username()},
+            "user": person(self.user),
             "typing": data.get("typing") is True,
         }
         await self.emit("typing", news, to=membership.room, skip_self=True, volatile=True)
 
     @event
-    def here(self, data: Any) -> dict[str, Any]:
-        """The page is still open. The answer says who else is here, by the same reports."""
-        room = self.enter(self.membership(data).room.slug)
-        return {"people": Presence.objects.people(room)}
-
-    async def tell_people(self, room: Room) -> None:
-        people = await database_sync_to_async(Presence.objects.people)(room)
-        await self.emit("people", {"room": room.slug, "people": people}, to=room)
+    async def members(self, data: Any) -> dict[str, Any]:
+        """The latest members of the room, and whether they have any page of the chat open."""
+        membership = await database_sync_to_async(self.membership)(data)
+        members = await database_sync_to_async(membership.room.latest_members)()
+        try:
+            # One question to all processes; is_online() would be one for each member.
+            pages = await aroom_sizes(members, namespace=NAMESPACE)
+        except ChannelLayerError as error:
+            message = "The other processes can't be asked now."
+            raise EventError(message, code="unavailable") from error
+        return {"members": [person(user) | {"online": pages[user] > 0} for user in members]}
 
     def enter(self, slug: str) -> Room:
-        """Notes that this socket's page shows the room; opening a room is joining it."""
+        """The room, which its user is a member of from now on: opening a room is joining it."""
         room = Room.objects.filter(slug=slug).first()
         if room is None:
             raise EventError("There is no such room.", code="not_found")
         Membership.objects.get_or_create(room=room, user=self.user)
-        Presence.objects.filter(seen__lte=timezone.now() - PRESENCE_LASTS).delete()
-        Presence.objects.update_or_create(
-            room=room, sid=self.sid, defaults={"user": self.user, "seen": timezone.now()}
-        )
         return room
 
     def membership(self, data: Any) -> Membership:

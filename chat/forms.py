@@ -29,6 +29,23 @@ class RoomForm(forms.ModelForm):
         model = Room
         fields = ["name"]
 
+    def create(self, founder: AbstractBaseUser) -> Room | None:
+        """Stores the valid room. None, and an error in the form, if its name was just taken."""
+        room: Room = self.instance
+        room.created_by = founder
+        room.slug = room.free_slug()
+        try:
+            with transaction.atomic():
+                room.save()
+        except IntegrityError:
+            # Since it was validated, someone else made a room of this name, or only of this slug.
+            self.validate_unique()
+            if self.errors:
+                return None
+            room.slug = room.free_slug()
+            room.save()
+        return room
+
 
 class MessageForm(forms.Form):
     """One set of rules for a message, be it from a socket or from the plain HTML form."""

@@ -1,5 +1,4 @@
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,9 +9,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 PAGE_SIZE = 50
-# Pages report every 25 s, in the background sometimes only once a minute. Who is silent for longer
-# than this and has not said goodbye (a process killed, a machine lost) is no longer counted.
-PRESENCE_LASTS = timedelta(seconds=150)
+MEMBERS_SHOWN = 50
 
 
 def new_client_id() -> str:
@@ -56,6 +53,10 @@ class Room(models.Model):
         slug = slugify(self.name)[:60] or "room"
         taken = Room.objects.filter(slug=slug).exists()
         return f"{slug}-{uuid.uuid4().hex[:8]}" if taken else slug
+
+    def latest_members(self) -> list[Any]:
+        memberships = self.memberships.select_related("user").order_by("-joined")
+        return [membership.user for membership in memberships[:MEMBERS_SHOWN]]
 
     def as_dict(self) -> dict[str, Any]:
         return {"name": self.name, "slug": self.slug, "url": self.get_absolute_url()}
@@ -156,40 +157,6 @@ class Message(models.Model):
 
 def person(user: Any) -> dict[str, Any]:
     return {"id": user.pk, "name": user.get_username()}
-
-
-class PresenceQuerySet(models.QuerySet["Presence"]):
-    def here(self) -> "PresenceQuerySet":
-        return self.filter(seen__gt=timezone.now() - PRESENCE_LASTS)
-
-    def people(self, room: Room) -> list[dict[str, Any]]:
-        """Who is in the room, each once, however many pages they have open."""
-        rows = self.here().filter(room=room).select_related("user")
-        everyone = {row.user_id: person(row.user) for row in rows}
-        return sorted(everyone.values(), key=lambda entry: entry["name"].lower())
-
-
-class Presence(models.Model):
-    """One open page (a socket) of a user in a room.
-
-    The rows are shared by all processes. A socket that ends deletes its own; those of a process
-    that was killed stop counting after PRESENCE_LASTS and are deleted when the next page opens.
-    """
-
-    room = models.ForeignKey(Room, models.CASCADE, related_name="presences")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presences")
-    sid = models.CharField(max_length=64)
-    seen = models.DateTimeField(default=timezone.now, db_index=True)
-
-    objects = PresenceQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["room", "sid"], name="one_presence_per_socket")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user} in {self.room}"
 
 
 class Announcement(models.Model):

@@ -33,9 +33,7 @@ class SignUpView(FormView):
 def rooms(request: HttpRequest) -> HttpResponse:
     """All rooms, and the form that makes a new one."""
     form = RoomForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        form.instance.created_by = request.user
-        room = form.save()
+    if request.method == "POST" and form.is_valid() and (room := form.create(request.user)):
         # The room is there in any case, so a channel layer that is down must not fail the request.
         emit("room", room.as_dict(), namespace=NAMESPACE, on_commit=True, fail_silently=True)
         return redirect(room)

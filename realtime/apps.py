@@ -11,9 +11,12 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         from .checks import check_settings
+        from .deploy_checks import check_deployment
+        from .doctor import namespace as _doctor  # noqa: F401 - registers its namespace
         from .routing import autodiscover
 
         checks.register(check_settings, checks.Tags.compatibility)
+        checks.register(check_deployment, checks.Tags.security, deploy=True)
         autodiscover()
         if apps.is_installed("django.contrib.auth"):
             from . import revocation

@@ -5,8 +5,10 @@ of this protocol, `kind`, `node` (the sender's id), `number` (the sender's own c
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 from . import rooms
 from .conf import settings
 from .exceptions import ChannelLayerError
-from .layers import cause, layer, layer_error, persist
+from .layers import cause, close, layer, layer_error, new_channel, persist, tidied
 from .metrics import count
 
 logger = logging.getLogger("realtime.cluster")
@@ -27,7 +29,10 @@ TYPE = "realtime.message"
 #: Keys of every message; see the module's docstring.
 ENVELOPE = frozenset({"type", "version", "kind", "node", "number"})
 #: Messages that may wait for a layer that hangs; further ones are refused at once.
-MAX_WAITING = 1_000
+MAX_WAITING = 10_000
+#: Calls of the layer at a time: channels_redis takes a connection for each, and redis-py's pool has
+#: a hundred.
+AT_A_TIME = 50
 #: Messages that are remembered, to tell one that comes again because it was tried again.
 REMEMBERED = 10_000
 #: Seconds between two tries to reach a layer that is down.
@@ -61,11 +66,14 @@ class Bus:
         #: Kinds that a process hears from itself too.
         self.echoed: set[str] = set()
         self.in_trouble = False
+        #: When anything came last, as time.monotonic() counts.
+        self.heard_at = 0.0
         self._channel: str | None = None
         self._opening = asyncio.Lock()
         self._listener: asyncio.Task[None] | None = None
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._waiting = 0
+        self._gate = asyncio.Semaphore(AT_A_TIME)
 
     def open(self) -> None:
         """Take up the layer that the settings name now."""
@@ -75,7 +83,7 @@ class Bus:
         """The name of our own channel, for others to answer to."""
         async with self._opening:
             if self._channel is None:
-                self._channel = await self.layer.new_channel("realtime")
+                self._channel = await new_channel(self.layer)
             return self._channel
 
     # Telling
@@ -126,12 +134,17 @@ class Bus:
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
                 for name, message in calls:
-                    await persist(verb, name, message)
+                    await self.call(verb, name, message)
         except Exception as error:  # each layer has errors of its own; none may pass for a success
             count("layer.failed")
             raise layer_error(error) from error
         finally:
             self._waiting -= 1
+
+    async def call(self, verb: Callable[..., Any], *args: Any) -> None:
+        """Call a method of the layer, in turn with others, and again if it fails at first."""
+        async with self._gate:
+            await persist(verb, *args)
 
     # Hearing
 
@@ -142,14 +155,29 @@ class Bus:
 
     async def stop(self) -> None:
         """Hear no more; the channel is given up."""
-        listener, self._listener = self._listener, None
         self._channel = None
+        await self._end_listening()
+
+    async def close(self) -> None:
+        """Hear no more, and close the connections."""
+        await self.stop()
+        await close(self.layer)
+
+    async def _end_listening(self) -> None:
+        listener, self._listener = self._listener, None
         if listener is not None:
             await end([listener])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY):
+                    await tidied(self.layer)
 
-    async def renew(self) -> None:
-        """Hear through a new channel: the old one is deaf."""
-        await self.stop()
+    async def renew(self, *, afresh: bool) -> None:
+        """Hear anew. What waits in the channel is kept, unless it is to be another, `afresh`."""
+        await self._end_listening()
+        if afresh:
+            self._channel = None
+            old, self.layer = self.layer, layer()
+            await close(old)
         self._forgotten()
         self.listen()
 
@@ -162,6 +190,7 @@ class Bus:
                 self._forgotten()  # a Redis that comes back empty knows none of our groups
                 await asyncio.sleep(RETRY)
             else:
+                self.heard_at = time.monotonic()
                 self.well()
                 self._received(message)
 

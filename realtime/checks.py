@@ -1,5 +1,8 @@
-"""System checks: what a newcomer gets wrong, with what to change."""
+"""System checks: what a newcomer gets wrong, with what to change. For production: deploy_checks."""
 
+import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from django.apps.config import AppConfig
@@ -9,41 +12,60 @@ from django.utils.module_loading import import_string
 
 from . import client_script
 from .asgi import RealtimeApplication
-from .conf import DEFAULTS, settings
+from .layer_checks import check_layer
+from .setting_checks import check_values
 
-IN_MEMORY = "channels.layers.InMemoryChannelLayer"
+#: The floors of pyproject.toml. pip sees to them when realtime is installed, but not to extras, nor
+#: to what is installed later. daphne before 4.2.2 has CVE-2026-44545 and CVE-2026-44546.
+FLOORS: Mapping[str, str] = {
+    "asgiref": "3.13",
+    "channels": "4.3.2",
+    "channels-redis": "4.3",
+    "daphne": "4.2.2",
+    "Django": "5.2",
+    "python-socketio": "5.18",
+    "uvicorn": "0.34",
+    "wsproto": "1.2",
+}
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """All checks of realtime; each has an entry in docs/checks.md."""
+    """All checks of realtime but those for production; each has an entry in docs/checks.md."""
+    wrong = check_values()
     return [
-        *_check_keys(),
+        *wrong,
+        *_check_versions(),
         *_check_daphne(),
-        *_check_layer(),
-        *_check_application(),
+        *([] if wrong else check_layer()),
+        # Importing it makes a server of the settings.
+        *([] if wrong else _check_application()),
         *_check_client(),
     ]
 
 
-def _check_keys() -> list[CheckMessage]:
-    value = getattr(django_settings, "REALTIME", {})
-    if not isinstance(value, dict):
-        return [
-            Error(
-                "REALTIME is not a dict.",
-                hint=f"It is a dict with the keys {', '.join(sorted(DEFAULTS))}.",
-                id="realtime.E003",
-            )
-        ]
+def _check_versions() -> list[CheckMessage]:
     return [
         Error(
-            f"REALTIME has the unknown key {key!r}.",
-            hint=f"The keys are {', '.join(sorted(DEFAULTS))}.",
-            id="realtime.E004",
+            f"{name} {installed} is installed, and realtime needs {floor} or newer.",
+            hint=f'pip install --upgrade "{name}>={floor}"',
+            id="realtime.E008",
         )
-        for key in value
-        if key not in DEFAULTS
+        for name, floor in FLOORS.items()
+        if (installed := _version(name)) and _numbers(installed) < _numbers(floor)
     ]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _numbers(text: str) -> list[int]:
+    """4.2.3rc1 counts as 4.2.3."""
+    found = re.match(r"\d+(\.\d+)*", text)
+    return [int(part) for part in found[0].split(".")] if found else []
 
 
 def _check_daphne() -> list[CheckMessage]:
@@ -72,30 +94,6 @@ def _check_daphne() -> list[CheckMessage]:
 
 def _app_name(entry: str) -> str:
     return AppConfig.create(entry).name
-
-
-def _check_layer() -> list[CheckMessage]:
-    layers = getattr(django_settings, "CHANNEL_LAYERS", {})
-    alias = settings.CHANNEL_LAYER
-    if alias not in layers:
-        return [
-            Warning(
-                f"CHANNEL_LAYERS has no {alias!r}: events reach the clients of one process only.",
-                hint="For development, one with the backend"
-                f" {IN_MEMORY!r}; for more than one process, one of channels_redis.",
-                id="realtime.W002",
-            )
-        ]
-    if layers[alias].get("BACKEND") == IN_MEMORY and not django_settings.DEBUG:
-        return [
-            Warning(
-                "The in-memory channel layer is used with DEBUG off: events from other processes,"
-                " such as workers and commands, reach nobody.",
-                hint="Configure channels_redis in CHANNEL_LAYERS.",
-                id="realtime.W003",
-            )
-        ]
-    return []
 
 
 def _check_client() -> list[CheckMessage]:

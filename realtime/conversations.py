@@ -72,7 +72,7 @@ class Conversation:
         self._room: asyncio.Future[None] | None = None
         # Bytes used here that the other side has not been told of.
         self._used = 0
-        link.conversations[key] = self
+        link.add(self)
 
     @property
     def is_entry(self) -> bool:

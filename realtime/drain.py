@@ -122,7 +122,8 @@ class Drain:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(settings.DRAIN_PAUSE):
+            # On a machine too slow for the batches' pace the rest follows without pauses.
+            async with asyncio.timeout(min(settings.DRAIN_PAUSE, self.time_left)):
                 await self._at_once.wait()
         except TimeoutError:
             pass

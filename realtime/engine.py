@@ -38,6 +38,9 @@ class Carrier(Protocol):
     async def carry(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
         """Answer a request for another process's session; False if it is for none."""
 
+    async def announced(self) -> None:
+        """Wait until the other processes have heard of this one, but not for long."""
+
     def retire(self) -> None:
         """This process is about to end: let what is carried end soon."""
 
@@ -154,6 +157,8 @@ class EngineServer(engineio.AsyncServer):
         if sid is not None:
             return await polling.get(self.sessions, sid, receive), []
         self._check_accepting(scope)
+        if self.relay is not None:
+            await self.relay.announced()
         connection = self.sessions.admit(scope, polling.PollingWire, self._greeting)
         wire = connection.wire
         if self.sink is self._handlers:

@@ -48,6 +48,24 @@ def layer() -> Any:
     return own
 
 
+async def new_channel(own: Any) -> str:
+    """A channel of this process on the layer."""
+    name: str = await own.new_channel("realtime")
+    if hasattr(type(own), "consistent_hash"):
+        # With several hosts channels_redis sends to the host of the whole name, and fetches from
+        # that of its first part (django/channels issue 1492): a name for which both are one.
+        while own.consistent_hash(name) != own.consistent_hash(own.non_local_name(name)):
+            name = await own.new_channel("realtime")
+    return name
+
+
+async def close(own: Any) -> None:
+    """Close the connections of a layer that is used no more."""
+    # The pubsub layer has no such method, and closes its own when the event loop is closed.
+    if reaches_processes(own) and hasattr(type(own), "close_pools"):
+        await own.close_pools()
+
+
 def reaches_processes(channel_layer: Any) -> bool:
     """Whether other processes could hear anything through this layer."""
     return channel_layer is not None and not isinstance(channel_layer, InMemoryChannelLayer)
@@ -78,3 +96,14 @@ def cause(error: Exception) -> str:
         return "no answer in time"
     # Not its repr, which with redis-py is without its message.
     return f"{type(error).__name__}: {str(error).rstrip('.')}"
+
+
+async def tidied(found: Any) -> None:
+    """Wait for what a layer still does about the messages that we had.
+
+    channels_redis' core layer deletes its copy of a message in a task of its own; a process that
+    ended meanwhile would log a traceback.
+    """
+    # Not getattr: the pubsub layer hands what it does not have on to an event loop.
+    if hasattr(type(found), "wait_received"):
+        await found.wait_received()

@@ -23,6 +23,9 @@ BATCH_PARCELS = 1_000
 BACKLOG = 50_000_000
 #: What a parcel counts beside its messages.
 PARCEL = 100
+#: Seconds without a word from the other process after which it is asked for one, and after which
+#: the conversations with it are over if none comes. A loss shows when the next message comes.
+CHECK = 5.0
 
 
 class Link:
@@ -40,9 +43,35 @@ class Link:
         self._queue: deque[tuple[Message, int]] = deque()
         self._waiting = 0
         self._sent = 0
-        #: The number of the last message that came from the other process.
-        self._heard = 0
+        # The number of the last message that came from the other process; None when one that was
+        # lost before is nobody's concern.
+        self._heard: int | None = None
+        self._is_silent = self._is_asked = False
+        self._timer: asyncio.TimerHandle | None = None
         self.sender: asyncio.Task[None] | None = None
+
+    def add(self, conversation: Conversation) -> None:
+        if not self.conversations:
+            self._heard = None
+        self.conversations[conversation.key] = conversation
+        if self._timer is None:
+            self._is_silent = self._is_asked = False
+            self._check_soon()
+
+    def _check_soon(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(CHECK, self._check)
+
+    def _check(self) -> None:
+        self._timer = None
+        if self._is_silent and self._is_asked:
+            self.end_all(End.SILENT)
+        if not self.conversations:
+            return
+        self._is_asked = self._is_silent
+        if self._is_asked:
+            self.put({"verb": "check"})
+        self._is_silent = True
+        self._check_soon()
 
     # Out
 
@@ -91,20 +120,30 @@ class Link:
 
     def heard(self, order: int, parcels: list[Message], open: Callable[..., Any]) -> None:
         """A message came. `open` is called with each parcel that is not for a conversation."""
-        if order != self._heard + 1 and self.conversations:
+        self._is_silent = False
+        if self._heard is not None and order != self._heard + 1 and self.conversations:
             count("relay.gaps")
             logger.warning("messages of node %s on relayed requests were lost", self.node)
             self.end_all(End.LOST)
-        self._heard = order
         for parcel in parcels:
-            # What is theirs there is not ours here.
-            key = (not parcel.get("mine"), parcel.get("number", 0))
-            conversation = self.conversations.get(key)
             if parcel["verb"] in _VERBS:
-                if conversation is not None:  # else it is over already, here
-                    _VERBS[parcel["verb"]](conversation, parcel)
-            else:
+                self._continue(parcel)
+            elif parcel["verb"] == "check":
+                self.put({"verb": "checked"})
+            elif parcel["verb"] != "checked":
                 open(self, parcel)
+        # Last, as the first conversation of several begins without a number to expect.
+        self._heard = order
+
+    def _continue(self, parcel: Message) -> None:
+        # What is theirs there is not ours here.
+        conversation = self.conversations.get((not parcel["mine"], parcel["number"]))
+        if conversation is not None:
+            _VERBS[parcel["verb"]](conversation, parcel)
+        elif parcel["verb"] == "pass":
+            # It is over here, and they do not know.
+            mine = {"mine": not parcel["mine"], "number": parcel["number"]}
+            self.put({"verb": "end", "why": End.DONE.name, **mine})
 
     def end_all(self, end: End) -> None:
         for conversation in list(self.conversations.values()):

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from . import rooms
 from .bus import Bus
 from .conf import settings
-from .layers import persist
 from .rooms import Group
 
 #: How often memberships are looked after: lost ones joined again, unused ones left. Seconds.
@@ -133,7 +132,7 @@ class Memberships:
             return
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
-                await persist(bus.layer.group_add, rooms.layer_group(group), await bus.channel())
+                await bus.call(bus.layer.group_add, rooms.layer_group(group), await bus.channel())
         except Exception as error:  # each layer has errors of its own; the upkeep tries again
             bus.trouble(error)
         else:
@@ -147,7 +146,7 @@ class Memberships:
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
                 name = rooms.layer_group(group)
-                await persist(bus.layer.group_discard, name, await bus.channel())
+                await bus.call(bus.layer.group_discard, name, await bus.channel())
         except Exception as error:  # as above; the membership expires by itself
             bus.trouble(error)
         if group in self._needed:  # a socket came while we were leaving

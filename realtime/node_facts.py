@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import sys
+import time
 from importlib import metadata
 from typing import Any
 
@@ -20,6 +21,8 @@ def describe(nodes: Nodes, started: float) -> dict[str, Any]:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "started": started,
+        # For whoever asks whether our clocks agree.
+        "now": time.time(),
         "versions": _versions(),
         "protocol": PROTOCOL,
         "healthy": nodes.healthy,

@@ -21,7 +21,10 @@ logger = logging.getLogger("realtime.cluster")
 LEASE = 5
 #: Nodes that beat at the interval of the settings. More beat less often in proportion, so that
 #: what each process hears in a second stays the same.
-UNHURRIED = 50
+UNHURRIED = 20
+#: A process that hears others, and not itself, has a backlog; if it is not through with it after so
+#: many leases, it is deaf all the same.
+BACKLOG = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +59,8 @@ class Nodes:
         #: Sent since we last heard ourselves, without an error.
         self._unheard = 0
         self._was_deaf = False
+        # In leases: how long we wait for ourselves before we subscribe anew.
+        self._patience = 1
         self._tasks: set[asyncio.Task[None]] = set()
         bus.echoed.add("beat")
         bus.on["beat"] = self._heard_beat
@@ -132,8 +137,15 @@ class Nodes:
                 self._remove(peer.id)
 
     async def _look_for_ourselves(self) -> None:
-        if self._unheard <= LEASE or self._bus.in_trouble:
+        if self._unheard <= LEASE * self._patience or self._bus.in_trouble:
             return
+        lease = LEASE * self.interval
+        hears_others = time.monotonic() - self._bus.heard_at < lease
+        if hears_others and self._unheard <= LEASE * max(BACKLOG, self._patience):
+            return
+        await self._hear_anew()
+
+    async def _hear_anew(self) -> None:
         self._unheard = 0
         self._was_deaf = True
         count("layer.deaf")
@@ -142,7 +154,9 @@ class Nodes:
             " even its own beats. It is unhealthy, and subscribes anew.",
             settings.CHANNEL_LAYER,
         )
-        await self._bus.renew()
+        await self._bus.renew(afresh=self._patience > 1)
+        # Each further time after a longer wait, for it is work for the layer, too.
+        self._patience = min(2 * self._patience, BACKLOG)
 
     def _remove(self, id: str) -> None:
         if self.live.pop(id, None) is not None:
@@ -163,6 +177,7 @@ class Nodes:
         silent = self._heard_at >= 0 and self._silence() > 2 * self.interval + 1
         skipped = self._heard_at >= 0 and beat > self._heard + 1
         self._heard, self._heard_at, self._unheard = beat, time.monotonic(), 0
+        self._patience = 1
         self._bus.well()
         if silent:
             self._give_all_time()

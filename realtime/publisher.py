@@ -59,7 +59,7 @@ class Publisher:
 
     async def _stop(self) -> None:
         self.requests.stop()
-        await self.bus.stop()
+        await self.bus.close()
 
 
 _lock = threading.Lock()

@@ -27,6 +27,8 @@ from .transports.http import Receive, Refused, Send
 
 #: Requests that may be relayed at a time, from this process and to it each.
 MAX_CONVERSATIONS = 20_000
+#: How often it is looked whether we have heard our own first beat. Seconds.
+TICK = 0.01
 
 _sid = re.compile(rb"(?:^|&)sid=([A-Za-z0-9_-]{10})\.([A-Za-z0-9_-]+)(?:&|$)")
 
@@ -52,7 +54,7 @@ class Relay:
         # Requests that are being relayed from here.
         self._under_way = 0
         self._started = 0.0
-        self._stopped = False
+        self._stopped = self._announced = False
         self._newcomer = asyncio.Event()
         self._entry = RelayEntry(engine)
         self._home = RelayHome(engine, MAX_CONVERSATIONS)
@@ -65,6 +67,21 @@ class Relay:
     def start(self) -> None:
         """The process begins to serve."""
         self._started = self._engine.wheel.time()
+
+    async def announced(self) -> None:
+        """Wait until the other processes have heard of this one, but not for long.
+
+        A client's second request may reach one of them. They have heard of us when we have.
+        """
+        nodes, wheel = self._cluster.nodes, self._engine.wheel
+        while self._may_relay and not (nodes.healthy or self._bus.in_trouble or self._announced):
+            await asyncio.sleep(TICK)
+            self._announced = wheel.time() >= self._started + settings.REQUEST_TIMEOUT
+        self._announced = True
+
+    @property
+    def _may_relay(self) -> bool:
+        return settings.RELAY and reaches_processes(self._bus.layer)
 
     def retire(self) -> None:
         """End what is relayed from here soon, so that clients turn to other processes."""
@@ -113,7 +130,7 @@ class Relay:
             self._link(node).put(too_large(sid))
 
     async def _check(self, node: str) -> None:
-        if not settings.RELAY or not reaches_processes(self._bus.layer):
+        if not self._may_relay:
             message = _WITHOUT_LAYER if settings.RELAY else _WITHOUT_RELAY
             metrics.count("relay.elsewhere")
             self._entry.say(f"refused a request. {message}. See docs/clients.md.")

@@ -90,6 +90,8 @@ class RelayEntry:
         answer: list[Message] = []
         while (message := await conversation.next()) is not None:
             answer.append(message)
+            if answer[0]["type"] != "http.response.start":
+                raise self.failure(End.LOST)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 return answer
         if conversation.end is End.LEFT:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 
 from chat.consumers import NAMESPACE, ChatConsumer, LobbyConsumer
-from chat.models import Announcement, Membership, Message, Presence, Room
+from chat.models import Announcement, Membership, Message, Room
 from realtime import ConnectionRefused
 from realtime.testing import SocketIOCommunicator
 
@@ -80,7 +79,6 @@ async def test_opening_a_room_joins_it_and_gives_what_was_missed(
     answer = await client.call("open", {"room": "general", "after": messages[0].pk})
     assert [message["text"] for message in answer["messages"]] == ["1", "2"]
     assert answer["more"] is False
-    assert answer["people"] == [{"id": ada.pk, "name": "ada"}]
     assert f"~chat.room:{room.pk}" in client.rooms
     assert await Membership.objects.filter(room=room, user=ada).aexists()
 
@@ -185,26 +183,12 @@ async def test_hello_tells_what_is_unread_and_announced(
     assert (await client.call("hello"))["unread"] == {"general": 0}
 
 
-async def test_person_is_here_until_their_last_page_is_gone(ada: User, room: Room) -> None:
-    pages = [SocketIOCommunicator(ChatConsumer, NAMESPACE, user=ada) for _ in range(2)]
-    people = sync_to_async(Presence.objects.people)
-    for page in pages:
-        await page.connect()
-        await page.call("open", {"room": "general", "after": 0})
-    assert len(await people(room)) == 1
-    await pages[0].disconnect()
-    assert len(await people(room)) == 1
-    await pages[1].disconnect()
-    assert await people(room) == []
-
-
-async def test_page_that_reports_is_here_again_though_its_row_was_lost(
-    client: SocketIOCommunicator, room: Room
+async def test_members_are_refused_where_no_process_can_say_who_is_online(
+    client: SocketIOCommunicator,
 ) -> None:
+    assert code_of(await client.call("members", {"room": "general"})) == "not_in_room"
     await client.call("open", {"room": "general", "after": 0})
-    await Presence.objects.all().adelete()
-    answer = await client.call("here", {"room": "general"})
-    assert [person["name"] for person in answer["people"]] == ["ada"]
+    assert code_of(await client.call("members", {"room": "general"})) == "unavailable"
 
 
 @pytest.mark.parametrize("data", ["tea", {"room": "tea"}])

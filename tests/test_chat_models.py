@@ -1,4 +1,3 @@
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -6,11 +5,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 
 from chat.forms import MessageForm
 from chat.images import MAX_BYTES, image_type
-from chat.models import PAGE_SIZE, PRESENCE_LASTS, Announcement, Membership, Message, Presence, Room
+from chat.models import MEMBERS_SHOWN, PAGE_SIZE, Announcement, Membership, Message, Room
 
 pytestmark = pytest.mark.django_db
 
@@ -157,15 +155,12 @@ def test_unread_counts_later_messages_of_others(room: Room, ada: User, grace: Us
     assert counts == [2, 0, 0]
 
 
-def test_people_are_listed_once_and_by_name_while_they_report(
-    room: Room, ada: User, grace: User
-) -> None:
-    gone = User.objects.create_user("gone")
-    for sid, user in [("a", grace), ("b", ada), ("c", grace)]:
-        Presence.objects.create(room=room, user=user, sid=sid)
-    long_ago = timezone.now() - PRESENCE_LASTS - timedelta(seconds=1)
-    Presence.objects.create(room=room, user=gone, sid="d", seen=long_ago)
-    assert [person["name"] for person in Presence.objects.people(room)] == ["ada", "Grace"]
+def test_latest_members_are_the_ones_shown_where_there_are_many(room: Room) -> None:
+    names = [f"member-{number}" for number in range(MEMBERS_SHOWN + 2)]
+    for user in User.objects.bulk_create(User(username=name) for name in names):
+        Membership.objects.create(room=room, user=user)
+    shown = [user.username for user in room.latest_members()]
+    assert shown == names[:1:-1]
 
 
 def test_rooms_get_addresses_of_their_own(ada: User) -> None:

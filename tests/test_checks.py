@@ -1,5 +1,7 @@
 """System checks: each by the mistake that it finds."""
 
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,13 @@ from django.conf import settings as django_settings
 from django.test import override_settings
 
 from realtime import client_script
-from realtime.checks import check_settings
+from realtime.checks import FLOORS, check_settings
+from realtime.conf import DEFAULTS
+from realtime.setting_checks import RULES
+from tests.documents import ROOT
+
+CORE = "channels_redis.core.RedisChannelLayer"
+PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
 
 
 def ids() -> list[str | None]:
@@ -29,6 +37,16 @@ def test_the_tests_own_settings_are_right() -> None:
         ({"ASGI_APPLICATION": "nowhere.asgi.application"}, "realtime.E001"),
         ({"ASGI_APPLICATION": "tests.plain_asgi.application"}, "realtime.E002"),
         ({"CHANNEL_LAYERS": {}}, "realtime.W002"),
+        ({"CHANNEL_LAYERS": {"default": {"BACKEND": "nowhere.Layer"}}}, "realtime.E007"),
+        ({"CHANNEL_LAYERS": {"default": {}}}, "realtime.E007"),
+        (
+            {"CHANNEL_LAYERS": {"default": {"BACKEND": CORE, "CONFIG": {"host": "redis"}}}},
+            "realtime.E007",
+        ),
+        (
+            {"CHANNEL_LAYERS": {"default": {"BACKEND": PUBSUB, "CONFIG": {"hosts": "redis://x"}}}},
+            "realtime.E007",
+        ),
         ({"DEBUG": False}, "realtime.W003"),
     ],
 )
@@ -59,3 +77,130 @@ def test_daphne_after_staticfiles_is_found() -> None:
         DEBUG=True, INSTALLED_APPS=[*without_daphne(), "daphne.apps.DaphneConfig"]
     ):
         assert ids() == ["realtime.E005"]
+
+
+@pytest.mark.parametrize("backend", [CORE, PUBSUB])
+def test_redis_layer_is_right(backend: str) -> None:
+    layers = {"default": {"BACKEND": backend, "CONFIG": {"hosts": ["redis://127.0.0.1:1/0"]}}}
+    with override_settings(CHANNEL_LAYERS=layers):
+        assert ids() == []
+
+
+def test_each_key_has_a_rule_that_its_default_keeps() -> None:
+    assert RULES.keys() == DEFAULTS.keys()
+    with override_settings(DEBUG=True, REALTIME=dict(DEFAULTS)):
+        assert ids() == []
+
+
+#: What environment variables, JSON and haste make of the values.
+WRONG: dict[str, list[Any]] = {
+    "PATH": ["socket.io/", "/", "", "/socket.io/?x", None],
+    "TRANSPORTS": [[], "websocket", ["websockets"]],
+    "PARSER": ["pickle", None],
+    "JSON": ["nowhere", "", "os", None, ".json"],
+    "CHANNEL_LAYER": ["", None],
+    "RELAY": ["no", 0, None],
+    "RESYNC_EVENT": ["disconnect", "connect_error", "", 5],
+    "METRICS_TOKEN": [5, b"token"],
+    "HEARTBEAT_INTERVAL": [0, 3600, "1"],
+    "REQUEST_TIMEOUT": [0, 3600, None],
+    **{key: [0, 0.1, "100", True] for key in ["EVENT_RATE", "CONNECTION_RATE"]},
+    **{key: [-1, "5"] for key in ["CLOSE_TIMEOUT", "DRAIN_TIMEOUT", "DRAIN_PAUSE"]},
+    "PRESENCE_GRACE": [-1, None],
+    **{
+        key: [0, "25", None, True, float("inf"), float("nan")]
+        for key in ["PING_INTERVAL", "PING_TIMEOUT", "CONNECT_TIMEOUT", "UPGRADE_TIMEOUT"]
+    },
+    **{key: [0, -1, None] for key in ["CALL_TIMEOUT", "EMIT_TIMEOUT"]},
+    **{
+        key: [0, 1.5, "32", None, True]
+        for key in ["DRAIN_BATCH", "THREADS", "MAX_PAYLOAD", "OUTBOX_MESSAGES", "OUTBOX_BYTES"]
+    },
+    **{key: [0, None, 1e3] for key in ["INBOX_EVENTS", "MAX_ROOMS"]},
+}
+
+
+def test_each_key_is_tried_with_wrong_values() -> None:
+    assert WRONG.keys() == DEFAULTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in WRONG.items() for value in values]
+)
+def test_wrong_value_is_found(key: str, value: Any) -> None:
+    with override_settings(DEBUG=True, REALTIME={key: value}):
+        (message,) = check_settings(None)
+    assert message.id == "realtime.E006"
+    assert key in message.msg and message.hint
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("PATH", "/ws"),
+        ("TRANSPORTS", ("websocket",)),
+        ("PARSER", "msgpack"),
+        ("JSON", "realtime.orjson"),
+        ("EVENT_RATE", None),
+        ("RESYNC_EVENT", "resync"),
+        ("METRICS_TOKEN", "a secret"),
+        ("DRAIN_TIMEOUT", 0),
+        ("HEARTBEAT_INTERVAL", 5),
+    ],
+)
+def test_right_value_is_not_found(key: str, value: Any) -> None:
+    with override_settings(DEBUG=True, REALTIME={key: value}):
+        assert ids() == []
+
+
+def test_token_is_not_printed() -> None:
+    with override_settings(DEBUG=True, REALTIME={"METRICS_TOKEN": b"hush"}):
+        assert "hush" not in str(check_settings(None))
+
+
+def test_msgpack_without_its_library_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "msgpack", None)  # Python's own way to have none
+    with override_settings(DEBUG=True, REALTIME={"PARSER": "msgpack"}):
+        assert ids() == ["realtime.E006"]
+
+
+def install(folder: Path, name: str, version: str) -> None:
+    about = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("daphne", "4.2.1"),
+        ("python-socketio", "5.9.0"),
+        ("channels", "4.3.0rc1"),
+        ("Django", "5.1"),
+    ],
+)
+def test_old_version_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, version: str
+) -> None:
+    install(tmp_path, name, version)
+    monkeypatch.syspath_prepend(tmp_path)
+    with override_settings(DEBUG=True):
+        (message,) = check_settings(None)
+    assert message.id == "realtime.E008" and f"{name} {version} is installed" in message.msg
+
+
+def test_newer_version_is_not_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install(tmp_path, "daphne", "4.10")
+    install(tmp_path, "python-socketio", "6.0.dev0")
+    monkeypatch.syspath_prepend(tmp_path)
+    with override_settings(DEBUG=True):
+        assert ids() == []
+
+
+def test_floors_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *(need for extra in extras.values() for need in extra)]
+    floors = dict(need.split(">=") for need in needed if ">=" in need)
+    assert FLOORS.items() <= floors.items()
+    assert {need.split(">=")[0] for need in project["dependencies"]} <= FLOORS.keys()

@@ -18,7 +18,16 @@ from django.db.models.signals import post_save
 from django.test import override_settings
 
 import realtime
-from realtime import asgi, checks, conf, routing, signals
+from realtime import (
+    asgi,
+    checks,
+    conf,
+    deploy_checks,
+    layer_checks,
+    routing,
+    setting_checks,
+    signals,
+)
 from realtime.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
@@ -280,7 +289,8 @@ def test_settings_are_documented_with_their_defaults() -> None:
 
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
-    source = inspect.getsource(checks)
+    modules = [checks, setting_checks, layer_checks, deploy_checks]
+    source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
         re.findall(r"realtime\.[EW]\d{3}", text)
     )

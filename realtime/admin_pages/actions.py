@@ -40,7 +40,7 @@ class Action:
     logged_for: dict[str, str] | None = None
 
     def is_allowed(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(self.permission)  # type: ignore[union-attr]
+        return request.user.has_perm(self.permission)
 
 
 def offered(request: HttpRequest, actions: Iterable[Action]) -> list[Action]:
@@ -100,7 +100,7 @@ def confirmation(
     **context: Any,
 ) -> HttpResponse:
     """The page that asks; its form posts the hidden fields again, and post=yes, to this address."""
-    request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
+    request.current_app = model_admin.admin_site.name
     context = {
         **model_admin.admin_site.each_context(request),
         "title": gettext("Are you sure?"),

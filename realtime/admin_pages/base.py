@@ -47,7 +47,7 @@ class LiveAdmin(ModelAdmin):
 
     def has_emit_permission(self, request: HttpRequest) -> bool:
         codename = get_permission_codename("emit", self.opts)
-        return request.user.has_perm(f"{self.opts.app_label}.{codename}")  # type: ignore[union-attr]
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
 
     def check_view_permission(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
@@ -119,7 +119,7 @@ class LiveAdmin(ModelAdmin):
     ) -> HttpResponse:
         """The page, or, for our script, the part of it that changes."""
         # Set by AdminSite's own views, too: the namespace that {% url %} resolves in.
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         live = f"admin/realtime/{template}_live.html"
         context |= {"notes": notes, "opts": self.opts}
         if is_fragment(request):

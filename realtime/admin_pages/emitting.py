@@ -150,7 +150,7 @@ def _facts(target: Target, what: dict[str, Any]) -> dict[str, str]:
 def _page(
     model_admin: LiveAdmin, request: HttpRequest, target: Target, form: EmitForm
 ) -> HttpResponse:
-    request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
+    request.current_app = model_admin.admin_site.name
     context = {
         **model_admin.admin_site.each_context(request),
         "title": f"Emit to {target.label}",

@@ -54,7 +54,8 @@ def _label_of_key(key: str) -> str | None:
 
 
 def _close(keys: Sequence[str]) -> Outcome:
-    left, missing = 0, set()
+    left = 0
+    missing: set[str] = set()
     for key in keys:
         room = Address.of_key(key)
         outcome = leave_sockets(room.name, namespace=room.namespace)

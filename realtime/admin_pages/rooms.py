@@ -145,7 +145,7 @@ class RoomAdmin(LiveAdmin):
                 "namespace": room.namespace,
                 "room": room.name,
                 # Whether live.js offers the feed of events.
-                "watch": "1" if request.user.has_perm("realtime.watch_room") else "",  # type: ignore[union-attr]
+                "watch": "1" if request.user.has_perm("realtime.watch_room") else "",
             },
             tools=self._tools(request, room),
             form=EmitForm([room.namespace]) if may_emit else None,

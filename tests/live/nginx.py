@@ -1,15 +1,17 @@
 """nginx in front of servers, with the configuration of the docs."""
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.live.servers import ROOT, Process, Server, free_port
+from tests.live.servers import ROOT, Process, free_port
 
 SITE = ROOT / "docs" / "deploy" / "nginx.conf"
 #: What Debian's own nginx.conf has around a site's, but for a user who is not root.
 AROUND = """
+{user}
 worker_processes 2;
 daemon off;
 pid {folder}/pid;
@@ -28,30 +30,35 @@ http {{
 
 
 class Nginx(Process):
-    def __init__(self, folder: Path, servers: Sequence[Server]) -> None:
+    """In front of processes; `site_folder` is where the site is that the docs have in /srv."""
+
+    def __init__(
+        self, folder: Path, servers: Sequence[Process], site_folder: Path | None = None
+    ) -> None:
         # Debian keeps it where only root looks.
         places = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
         program = shutil.which("nginx", path=places)
         assert program, "nginx is not installed: make test installs it, WITHOUT=nginx omits"
         port = free_port()
-        (folder / "site.conf").write_text(site(port, servers))
+        (folder / "site.conf").write_text(site(port, servers, site_folder or folder))
+        # Else root's nginx serves as nobody, who may not use the folder.
+        user = "user root;" if os.geteuid() == 0 else ""
         configuration = folder / "nginx.conf"
-        configuration.write_text(AROUND.format(folder=folder))
+        configuration.write_text(AROUND.format(folder=folder, user=user))
         command = [program, "-p", str(folder), "-e", "stderr", "-c", str(configuration)]
         super().__init__("nginx", command, folder, port=port)
         self.url = f"http://127.0.0.1:{port}"
 
 
-def site(port: int, servers: Sequence[Server]) -> str:
-    """The docs' configuration, on our ports."""
+def site(port: int, servers: Sequence[Process], folder: Path) -> str:
+    """The docs' configuration, with our addresses."""
     text = SITE.read_text()
+    documented = "".join(re.findall(r"^ +server 127\.0\.0\.1:\d+;\n", text, re.MULTILINE))
     for old, new in [
         ("listen 80;", f"listen 127.0.0.1:{port};"),
-        *(
-            (f"server 127.0.0.1:800{number};", f"server 127.0.0.1:{server.port};")
-            for number, server in enumerate(servers, 1)
-        ),
+        (documented, "".join(f"    server 127.0.0.1:{server.port};\n" for server in servers)),
+        ("/srv/mysite/", f"{folder}/"),
     ]:
-        assert text.count(old) == 1, f"{old!r} is not in the docs' nginx.conf"
+        assert old and text.count(old) == 1, f"{old!r} is not in the docs' nginx.conf"
         text = text.replace(old, new)
     return text

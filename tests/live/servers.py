@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTS_WITHIN = 60
-ENDS_WITHIN = 30
+ENDS_WITHIN = 90
 POLL_INTERVAL = 0.02
 OPTIONS = {
     "daphne": ["-b", "127.0.0.1"],
@@ -174,12 +174,15 @@ def site_environment(more: Mapping[str, str]) -> dict[str, str]:
     return {"DJANGO_SETTINGS_MODULE": "tests.site.settings", **more}
 
 
-def manage(*arguments: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run a management command of the site in a process of its own."""
+def manage(
+    *arguments: str, environment: Mapping[str, str], typed: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run a management command of the site in a process of its own; `typed` is its input."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env=os.environ | site_environment(environment),
+        input=typed,
         capture_output=True,
         text=True,
         check=False,

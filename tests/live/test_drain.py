@@ -20,19 +20,21 @@ from tests.live.balancer import Balancer
 from tests.live.clients import Client, probe
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
-from tests.live.servers import STARTS_WITHIN, Server
+from tests.live.servers import Server
 
 FLOCK = Path(__file__).parent / "js" / "flock.mjs"
 CLIENTS = 1_000
 #: The default of DRAIN_BATCH.
 BATCH = 100
+#: Seconds in which the flock has to be back, on a machine with other work to do.
+PATIENCE = 120
 #: Seconds between two emits.
 BEAT = 0.5
 
 
 @pytest.fixture
 def layer() -> str:
-    return "pubsub"
+    return "core"
 
 
 class Flock:
@@ -53,7 +55,7 @@ class Flock:
         return process.stdout.readline()
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + STARTS_WITHIN
+        deadline = time.monotonic() + PATIENCE
         while not condition(state := await self.state()):
             assert time.monotonic() < deadline, state
             await asyncio.sleep(0.1)
@@ -105,6 +107,7 @@ def closed_in_batches(server: Server, log: str) -> list[int]:
 
 @pytest.mark.redis
 @pytest.mark.node
+@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 async def test_rolling_restart_loses_no_client_and_no_emit(
@@ -159,7 +162,8 @@ async def test_a_node_is_drained_and_taken_back_from_outside(
     drained = {rooms.node_of(near.sid()) or ""}
     ready = f"{cluster[0].url}/socket.io/health/ready"
     await arun(lambda home: home.requests.ask("drain", nodes=drained))
-    assert await near.next("disconnect") == ("transport close",)
+    # What python-socketio calls every end that is not a packet.
+    assert await near.next("disconnect") == ("transport error",)
     assert await far.call("echo", "still here") == "still here"
     status, answer = await probe(ready)
     assert status == 503 and "draining" in answer["reasons"][0]

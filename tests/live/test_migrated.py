@@ -76,7 +76,11 @@ async def test_namespace_class_that_returns_false_refuses(server: Server, logs: 
 async def test_clients_of_the_other_process_are_reached_by_their_sids(
     connect: Connect, cluster: list[Server], room: str
 ) -> None:
-    first, second = [await connect(server, "/functions") for server in cluster]
+    first, second = [await connect(server, "/functions", "/") for server in cluster]
+    servers = 0
+    while servers < len(cluster):  # they have just started, and get to know each other
+        answer = await first.call("operate", "call_servers", ["introduce"], {}, namespace="/")
+        servers = len(answer["answers"])
     sid = second.sid()
     assert await first.call("ask", sid, 1, b"\xff") == (1, b"\xff")
     await first.call("steer", "enter_room", sid, room)

@@ -1,24 +1,29 @@
 """Requests that reach another process than the one that holds their session."""
 
 import asyncio
+import gc
 import json
-import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import IO, Any
 
 import aiohttp
 import pytest
+from socketio.exceptions import SocketIOError
 
-from tests.conformance.raw import Closed, Link, Response, WebSocket, fetch, start
+from tests.conformance.raw import Closed, Link, Response, WebSocket, fetch, head, start
 from tests.live.balancer import Balancer
-from tests.live.clients import Client
+from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
 from tests.live.nginx import Nginx
 from tests.live.servers import Redis, Server, eventually
-from tests.live.test_javascript import run
+from tests.live.test_javascript import finish, run, script
 
-pytestmark = pytest.mark.redis
+pytestmark = [
+    pytest.mark.redis,
+    # python-socketio's client leaves those of a connection that broke to the garbage collector.
+    pytest.mark.filterwarnings("ignore:Unclosed c:ResourceWarning"),
+]
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
@@ -29,7 +34,7 @@ RECONNECTING = {"reconnection": True, "reconnection_delay": 0.1, "reconnection_d
 
 
 @pytest.fixture(autouse=True)
-def cut_links() -> Iterator[None]:
+async def cut_links() -> AsyncIterator[None]:
     yield
     while Link.links:
         Link.links.pop().cut()
@@ -114,9 +119,13 @@ def seen(response: Response) -> tuple[Any, ...]:
 
 async def relayed(server: Server) -> int:
     """How many requests this server has let others answer."""
+    return await counted(server, "relay.requests")
+
+
+async def counted(server: Server, name: str) -> int:
     async with aiohttp.ClientSession() as session, session.get(f"{server.url}/counts/") as response:
-        answer: int = (await response.json()).get("relay.requests", 0)
-        return answer
+        number: int = (await response.json()).get(name, 0)
+        return number
 
 
 # The raw protocol
@@ -124,15 +133,14 @@ async def relayed(server: Server) -> int:
 
 async def conversation(session: Session, origin: str) -> list[Any]:
     """Answers to all that can be asked for over polling."""
-    answers = [
-        await session.post("40"),
-        # Not what is in the first answer: it has a sid of its own.
-        await session.post('421["echo",{"text":"läß"}]'),
-    ]
-    await session.until(b"431")
+    answers = [await session.post("40")]
+    # What is in the first polls has ids of this session's own.
+    await session.until(b"welcome")
+    answers.append(await session.post('421["echo",{"text":"läß"}]'))
+    answers.append(await session.get())
     answers.append(await session.post(f'422["echo","{"x" * 3000}"]'))
     answers.append(await session.get(Accept_Encoding="gzip", Origin=origin))
-    answers.append(await session.post(b'4531-4["echo",{"_placeholder":true,"num":0}]\x1ebAAEC'))
+    answers.append(await session.post(b'451-4["echo",{"_placeholder":true,"num":0}]\x1ebAAEC'))
     answers.append(await session.get(Origin="https://elsewhere.example"))
     answers.append(await session.get())
     answers.append(await fetch(session.port, "OPTIONS", session.path))
@@ -169,9 +177,12 @@ async def test_body_over_the_limit_ends_the_session_at_its_home(
     assert (await session.post(b"4" + b"x" * 1_000_000)).status == 413
     assert (await session.get()).status == 400
     chunked = await Session.joined(home, entry)
-    link = await start(chunked.port, "POST", chunked.path, headers={"Transfer-Encoding": "chunked"})
-    # raw.start gives each POST a length, which chunks overrule; daphne refuses both together.
-    link.cut()
+    link = await Link.open(chunked.port)
+    link.write(head("POST", chunked.path, {"Host": "x", "Transfer-Encoding": "chunked"}))
+    for _ in range(11):
+        link.write(b"186a0\r\n" + b"4" * 100_000 + b"\r\n")
+    assert (await link.response()).status == 413
+    assert (await chunked.get()).status == 400
     whole = await Session.joined(home, entry)
     assert (await whole.post(f'421["echo","{"x" * LARGE}"]')).status == 200
     assert len(await whole.until(b"431")) > LARGE
@@ -274,13 +285,264 @@ async def test_client_that_reads_nothing_fills_no_memory_on_the_way(
     websocket.send(f'421["join","{room}"]')
     assert await websocket.receive() == "431[null]"
     writer = await connect(home, transports=["websocket"])
-    before = await _count(home, "closed.outbox")
+    before = await counted(home, "closed.outbox")
     for _ in range(80):
         await writer.call("say", room, "x" * 500_000, {})
-    assert await _count(home, "closed.outbox") == before + 1
+    assert await counted(home, "closed.outbox") == before + 1
 
 
-async def _count(server: Server, name: str) -> int:
-    async with aiohttp.ClientSession() as session, session.get(f"{server.url}/counts/") as response:
-        number: int = (await response.json()).get(name, 0)
-        return number
+# Stock clients, and no sticky sessions
+
+
+@pytest.fixture(scope="module")
+def own_redis(farm: Farm) -> Iterator[Redis]:
+    """A Redis that the tests may restart."""
+    redis = Redis(farm.folder("relay-redis"))
+    farm.run(redis)
+    yield redis
+    farm.end(redis)
+
+
+@pytest.fixture(scope="module")
+def trio(farm: Farm, own_redis: Redis) -> Iterator[list[Server]]:
+    # A machine that is busy with other things is no reason to give up a request.
+    servers = farm.own("daphne", "uvicorn", "daphne", LIVE_REDIS=own_redis.url, LIVE_PATIENCE="20")
+    yield servers
+    farm.end(*servers)
+
+
+@pytest.fixture(scope="module")
+def nginx(farm: Farm, trio: list[Server]) -> Iterator[Nginx]:
+    """Takes the three in turn, as the docs' configuration says."""
+    nginx = Nginx(farm.folder("nginx"), trio)
+    farm.run(nginx)
+    yield nginx
+    farm.end(nginx)
+
+
+class Address:
+    """Stands for a server: where a script is to connect to."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+
+async def all_relayed(servers: list[Server]) -> int:
+    return sum([await relayed(server) for server in servers])
+
+
+@pytest.fixture(params=["polling", "upgrade"])
+def wire(request: pytest.FixtureRequest) -> list[str]:
+    return BOTH if request.param == "upgrade" else ["polling"]
+
+
+@pytest.mark.nginx
+@pytest.mark.node
+async def test_javascript_client_behind_nginx(
+    nginx: Nginx, trio: list[Server], wire: list[str], topic: str, room: str
+) -> None:
+    before = await all_relayed(trio)
+    about = {"TRANSPORTS": ",".join(wire), "TOPIC": topic, "ROOM": room}
+    await asyncio.to_thread(run, "conversation", nginx, **about)
+    assert await all_relayed(trio) > before
+
+
+@pytest.mark.node
+async def test_javascript_client_whose_connections_go_to_each_process_in_turn(
+    trio: list[Server], wire: list[str], topic: str, room: str
+) -> None:
+    before = await all_relayed(trio)
+    about = {"TRANSPORTS": ",".join(wire), "TOPIC": topic, "ROOM": room}
+    async with Balancer([server.port or 0 for server in trio]) as balancer:
+        await asyncio.to_thread(run, "conversation", Address(balancer.port), **about)
+    assert await all_relayed(trio) > before
+
+
+@pytest.mark.nginx
+async def test_python_client_behind_nginx(
+    nginx: Nginx, trio: list[Server], connect: Connect, wire: list[str], topic: str
+) -> None:
+    before = await all_relayed(trio)
+    client = await connect(nginx, topic, transports=wire)
+    assert client.transport == wire[-1]
+    for number in range(20):
+        assert await client.call("echo", number) == number
+    await client.emit("mirror", {"nested": [b"\x00\x01", None]}, "läß 🌊")
+    assert await client.next("mirrored") == ({"nested": [b"\x00\x01", None]}, "läß 🌊")
+    large = "x" * LARGE
+    assert await client.call("echo", large) == large
+    assert await client.call("echo", large.encode()[: LARGE // 2]) == large.encode()[: LARGE // 2]
+    assert await client.call("interview", large, b"\xff") == {"answer": [large, b"\xff"]}
+    # As many as this client takes in one poll: engineio's Payload.max_decode_packets is 16.
+    for number in range(15):
+        await client.emit("count", number)
+    assert [await client.next("counted") for _ in range(15)] == [(n,) for n in range(15)]
+    assert await all_relayed(trio) > before
+
+
+@pytest.mark.nginx
+async def test_hundred_polling_clients_hear_each_event_once(
+    nginx: Nginx, trio: list[Server], connect: Connect, topic: str, room: str
+) -> None:
+    async def join() -> Client:
+        client: Client = await connect(nginx, topic, transports=["polling"], auth={"rooms": [room]})
+        return client
+
+    clients = [await join() for _ in range(100)]
+    assert len({client.sid()[1:11] for client in clients}) == 3
+    answers = await asyncio.gather(*[client.call("echo", n) for n, client in enumerate(clients)])
+    assert answers == list(range(100))
+    order: dict[str, Any] = {"args": [], "to": room, "namespace": topic}
+    for number, server in enumerate([*trio, *trio]):
+        assert await post(f"{server.url}/emit/", event=f"news {number}", **order) == {}
+    await asyncio.gather(*[client.next("news 5") for client in clients])
+    for number in range(5):
+        assert [len(client.waiting(f"news {number}")) for client in clients] == [1] * 100
+
+
+# Faults
+
+
+async def speaks(client: Client) -> None:
+    """Wait until the client is connected and answered."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                assert await client.call("echo", 1) == 1
+            except (SocketIOError, TimeoutError):
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+@pytest.mark.nginx
+async def test_clients_of_a_killed_process_come_back_by_themselves(
+    nginx: Nginx, trio: list[Server], connect: Connect, wire: list[str], logs: Logs
+) -> None:
+    clients = [await connect(nginx, transports=wire, **RECONNECTING) for _ in range(6)]
+    lost = clients[0].sid()[1:11]
+    nodes = [(await Session.open(server)).sid[:10] for server in trio]
+    server = trio[nodes.index(lost)]
+    logs.tolerate()
+    await asyncio.to_thread(server.kill)
+    await asyncio.gather(*map(speaks, clients))
+    assert all(client.sid()[1:11] != lost for client in clients)
+    server.start()
+    await asyncio.to_thread(server.wait)
+    gc.collect()
+
+
+@pytest.mark.nginx
+@pytest.mark.node
+async def test_javascript_client_of_a_killed_process_comes_back_by_itself(
+    nginx: Nginx, trio: list[Server], wire: list[str], topic: str, logs: Logs
+) -> None:
+    nodes = [(await Session.open(server)).sid[:10] for server in trio]
+    about = {"TRANSPORTS": ",".join(wire), "TOPIC": topic}
+
+    def kill_its_home(output: IO[str]) -> Server:
+        sid = output.readline().split()[1]
+        server = trio[nodes.index(sid[1:11])]
+        server.kill()
+        return server
+
+    with script("reconnect", nginx, **about) as process:
+        assert process.stdout is not None
+        server = await asyncio.to_thread(kill_its_home, process.stdout)
+        await asyncio.to_thread(finish, process)
+    server.start()
+    await asyncio.to_thread(server.wait)
+    logs.tolerate()
+
+
+@pytest.mark.nginx
+async def test_clients_outlive_a_restart_of_redis(
+    nginx: Nginx,
+    trio: list[Server],
+    own_redis: Redis,
+    connect: Connect,
+    wire: list[str],
+    logs: Logs,
+) -> None:
+    clients = [await connect(nginx, transports=wire, **RECONNECTING) for _ in range(6)]
+    # After another restart the layer counts as down until the next beat.
+    await asyncio.to_thread(eventually, lambda: asyncio.run(_relays(*trio[:2])), lambda: "it fails")
+    session = await Session.joined(trio[0], trio[1])
+    logs.tolerate()
+    await asyncio.to_thread(own_redis.stop)
+    refused = await session.post("3")
+    assert (refused.status, refused.json["message"]) == (
+        502,
+        "Not relayed: the channel layer is out of reach",
+    )
+    own_redis.start()
+    await asyncio.to_thread(own_redis.wait)
+    await asyncio.gather(*map(speaks, clients))
+    gc.collect()
+
+
+async def _relays(home: Server, entry: Server) -> bool:
+    return (await (await Session.open(home, entry)).post("40")).status == 200
+
+
+async def test_home_that_hangs_is_not_waited_for(farm: Farm, own_redis: Redis, logs: Logs) -> None:
+    home, entry = farm.own("daphne", "uvicorn", LIVE_REDIS=own_redis.url)
+    session = await Session.joined(home, entry)
+    websocket = await session.upgrade()
+    home.pause()
+    try:
+        for response in await asyncio.gather(session.post("3"), session.get()):
+            assert (response.status, response.code) == (504, 3)
+            assert "did not answer in time" in response.json["message"]
+        with pytest.raises(Closed):
+            await session.upgrade()
+    finally:
+        home.resume()
+    websocket.cut()
+    # The poll that was given up swallows nothing: it is broken off at its home, with the session.
+    await asyncio.to_thread(eventually, lambda: asyncio.run(_is_over(session)), lambda: "it lives")
+    logs.expect("a request could not be relayed: the process that holds this session did not")
+    farm.end(entry, home)
+
+
+async def _is_over(session: Session) -> bool:
+    return (await session.post("3")).status == 400
+
+
+async def test_process_that_ends_lets_its_polls_go_and_their_sessions_live(
+    farm: Farm, trio: list[Server], own_redis: Redis, logs: Logs
+) -> None:
+    (entry,) = farm.own("uvicorn", LIVE_REDIS=own_redis.url)
+    session = await Session.joined(trio[0], entry)
+    link = await session.start_get()
+    carried = await Session.joined(trio[0], entry)
+    websocket = await carried.upgrade()
+    websocket.send("2probe")
+    await websocket.expect("3probe")
+    websocket.send("5")
+    await asyncio.to_thread(entry.stop)
+    assert (await link.response()).body == b"6"
+    assert await websocket.closed() == []
+    direct = Session(trio[0].port or 0, session.sid)
+    assert (await direct.post('421["echo",1]')).status == 200
+    assert b"431[1]" in await direct.until(b"431")
+
+
+# Refusals that say what to configure
+
+
+@pytest.mark.parametrize("setting", ["CHANNEL_LAYERS", "RELAY"])
+async def test_refusal_says_what_to_configure(
+    farm: Farm, redis_server: Redis, setting: str, logs: Logs
+) -> None:
+    environment = {"LIVE_REDIS": redis_server.url, "LIVE_RELAY": "no"} if setting == "RELAY" else {}
+    home, entry = farm.shared("daphne", "uvicorn", **environment)
+    session = await Session.open(home, entry)
+    for response in (await session.get(), await session.post("40")):
+        assert (response.status, response.code) == (400, 1)
+        assert setting in response.json["message"]
+    with pytest.raises(Closed):
+        await session.upgrade()
+    session.port = home.port or 0
+    assert (await session.post("40")).status == 200
+    logs.expect(setting)

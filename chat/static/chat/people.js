@@ -1,4 +1,4 @@
-// Who is here, and who is typing.
+// Who is here, who else is a member, and who is typing.
 
 import { fromTemplate, paintAvatar } from "./dom.js";
 
@@ -7,21 +7,55 @@ const TYPING_LASTS = 5_000;
 export class People {
   constructor(root, me) {
     this.me = me;
-    this.list = root.querySelector(".people-list");
+    this.here = root.querySelector(".people-list");
     this.count = root.querySelector(".people-count");
+    this.away = root.querySelector(".away");
+    this.awayList = root.querySelector(".away-list");
+    // By id. Presence is told as it changes; who else is a member, and online, is asked now and then.
+    this.present = new Map();
+    this.members = [];
   }
 
-  show(people) {
-    this.count.textContent = people.length;
-    this.list.replaceChildren(
-      ...people.map((person) => {
-        const item = fromTemplate("person-template");
-        paintAvatar(item.querySelector(".avatar"), person);
-        const you = person.id === this.me.id ? " (you)" : "";
-        item.querySelector(".person-name").textContent = person.name + you;
-        return item;
-      }),
-    );
+  setPresent(people) {
+    this.present.clear();
+    this.change({ joined: people, left: [] });
+  }
+
+  change({ joined, left }) {
+    // Ids of presence are text, as they may be anything; in the chat they are numbers.
+    for (const { id } of left) this.present.delete(Number(id));
+    for (const { id, name } of joined) this.present.set(Number(id), { id: Number(id), name, online: true });
+    this.show();
+  }
+
+  setMembers(members) {
+    this.members = members;
+    this.show();
+  }
+
+  show() {
+    // Before the first presence:state nobody is known to be away.
+    if (this.present.size === 0) return;
+    const away = this.members.filter((member) => !this.present.has(member.id));
+    this.count.textContent = this.present.size;
+    this.fill(this.here, [...this.present.values()]);
+    this.fill(this.awayList, away);
+    this.away.hidden = away.length === 0;
+  }
+
+  fill(list, people) {
+    people.sort((a, b) => a.name.localeCompare(b.name));
+    list.replaceChildren(...people.map((person) => this.itemOf(person)));
+  }
+
+  itemOf(person) {
+    const item = fromTemplate("person-template");
+    paintAvatar(item.querySelector(".avatar"), person);
+    const you = person.id === this.me.id ? " (you)" : "";
+    item.querySelector(".person-name").textContent = person.name + you;
+    item.querySelector(".person-state").textContent = person.online ? "online" : "offline";
+    item.classList.toggle("offline", !person.online);
+    return item;
   }
 }
 

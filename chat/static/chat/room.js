@@ -7,7 +7,7 @@ import { Outbox } from "./outbox.js";
 import { People, Typing } from "./people.js";
 import { Timeline } from "./timeline.js";
 
-const STILL_HERE = 25_000;
+const MEMBERS_EVERY = 20_000;
 const TRY_AGAIN = 3_000;
 // Many people see a message at the same moment; each page notes in its own time that it was read.
 const READ_AFTER = 1_000;
@@ -40,12 +40,14 @@ export class RoomPage {
   listen() {
     this.socket.on("disconnect", () => this.disconnected());
     this.socket.on("message", (message) => this.receive(message));
-    this.socket.on("people", ({ room, people }) => room === this.room && this.people.show(people));
+    // A page opens one room, so these two tell of no other.
+    this.socket.on("presence:state", (_room, people) => this.people.setPresent(people));
+    this.socket.on("presence:diff", (_room, changes) => this.people.change(changes));
     this.socket.on("typing", ({ room, user, typing }) => {
       if (room === this.room) this.typing.set(user, typing);
     });
     document.addEventListener("visibilitychange", () => this.markRead());
-    setInterval(() => this.sayHere(), STILL_HERE);
+    setInterval(() => document.hidden || this.askMembers(), MEMBERS_EVERY);
   }
 
   receive(message) {
@@ -74,6 +76,7 @@ export class RoomPage {
     this.outbox.resume();
     this.markRead();
     this.history.watch();
+    this.askMembers();
   }
 
   async catchUp() {
@@ -81,7 +84,6 @@ export class RoomPage {
       const data = { room: this.room, after: Math.max(0, this.completeTo - OVERLAP) };
       const answer = await request(this.socket, "open", data);
       for (const message of answer.messages) this.timeline.add(message);
-      this.people.show(answer.people);
       this.complete = !answer.more;
       if (this.complete) return;
       this.completeTo = answer.messages.at(-1).id;
@@ -99,9 +101,9 @@ export class RoomPage {
     }, READ_AFTER);
   }
 
-  async sayHere() {
+  async askMembers() {
     if (!this.socket.connected) return;
-    const answer = await request(this.socket, "here", { room: this.room }).catch(() => null);
-    if (answer) this.people.show(answer.people);
+    const answer = await request(this.socket, "members", { room: this.room }).catch(() => null);
+    if (answer) this.people.setMembers(answer.members);
   }
 }

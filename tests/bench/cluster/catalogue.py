@@ -54,8 +54,8 @@ class Sizes:
 
 
 QUICK = Sizes(
-    nodes=(1, 2),
-    sharded=2,
+    nodes=(2,),
+    sharded=1,
     rooms=10,
     rounds=1,
     emits=10,

@@ -14,6 +14,7 @@ from tests.bench.cluster import tables
 from tests.bench.cluster.catalogue import PEERS
 from tests.bench.cluster.costs import fitted, points
 from tests.bench.cluster.demand import BUSY, Demand, Fleet, demand
+from tests.bench.cluster.report import NODE, footprints, node_times
 from tests.bench.cluster.results import Results
 from tests.bench.report import lines
 
@@ -29,12 +30,13 @@ NODES = (10, 100, 1_000)
 
 _COSTS = f"""
 Fitted to the measured clusters of up to {FITTED} nodes; times are processor time. *n* is on how
-many nodes the room has a member, with python-socketio the number of all nodes.
+many nodes the room has a member, with python-socketio the number of all nodes. A membership is a
+room on a node.
 """
 _FORETOLD = f"""
 µs for an emit from outside, of all nodes together and of Redis: what the model says, and in
 brackets how far that is from what was measured. What has more than {FITTED} nodes was not in the
-fit.
+fit, nor was Redis with the large room.
 """
 _COUNTED = """
 Simulated clusters with rooms of five: on how many nodes a room is, and what a node hears.
@@ -80,8 +82,10 @@ class Model:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
+        yield "### Measured\n"
+        yield from _part(NODE, node_times(self.results))
         yield "### Costs\n"
-        yield from _part(_COSTS, tables.costs(self.costs))
+        yield from _part(_COSTS, [*tables.costs(self.costs), *footprints(self.results)[1:]])
         yield "### Foretold and measured\n"
         yield from _part(_FORETOLD, tables.errors(self.points, self.costs))
         yield "### Counted and computed\n"

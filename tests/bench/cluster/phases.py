@@ -128,14 +128,15 @@ def measure(peer: Peer, nodes: int, hosts: int, sizes: Sizes) -> Iterator[Sample
         yield _entered(running, load, clients, sizes)
         run = Run(running, load, clients, sizes)
         load.weigh_delivery(run._outside(clients[0].rooms["large"]))
+        running.settle()
+        yield from (run.idle(round, sizes.idle) for round in range(sizes.rounds))
         for phase in SHARDED_PHASES if hosts > 1 else PHASES:
             if phase.source == "flood":
                 yield run.sample(phase, 0)
+                running.settle()  # what a node has not heard yet is no later phase's
                 continue
             run.sample(phase, -1)  # what is done once, at first use, is no emit's
             yield from (run.sample(phase, round) for round in range(sizes.rounds))
-        running.settle()
-        yield from (run.idle(round, sizes.idle) for round in range(sizes.rounds))
 
 
 def _entered(running: Farm, load: ClusterLoad, clients: list[Client], sizes: Sizes) -> Footprint:

@@ -1,5 +1,6 @@
 """The tables of a run of clusters, as Markdown that can be read in a terminal too."""
 
+import textwrap
 from collections.abc import Callable, Iterator
 
 from tests.bench.cluster.catalogue import PEERS, STOCK
@@ -36,65 +37,28 @@ def _about(results: Results) -> Iterator[str]:
     yield ""
     yield ", ".join(f"{name} {version}" for name, version in about["versions"].items()) + "."
     yield ""
-    yield f"{sockets:,} websockets over all nodes, under uvicorn, with one Redis. Each is in"
-    yield f"one of {about['rooms']} near rooms, one of {about['rooms']} scattered ones, and the large one"
-    yield f"that has all. A small room has {about['members']} members: a near one's are on one"
-    yield "node but for one member of every second room, a scattered one's are anywhere."
+    yield f"{sockets:,} websockets over all nodes, under uvicorn, with one Redis. Each is in one"
+    yield f"of {about['rooms']} near rooms, one of {about['rooms']} scattered ones, and the"
+    yield f"large one that has all. A small room has {about['members']} members. A near one's are"
+    yield "on one node but for one member of every second room; a scattered one's are anywhere."
     yield f"{about['rate']:g} emits a second to small rooms and {about['large_rate']:g} to the"
     yield "large one, the same for all peers. All nodes share one core; Redis, the load and the"
     yield "process that emits from outside have the other."
 
 
 def sections(results: Results) -> Iterator[str]:
-    yield f"{results.deliveries:,} deliveries were due and counted, {results.lost:,} of them lost."
+    yield f"{results.deliveries:,} deliveries were counted; {results.lost:,} that were due"
+    yield "never came."
     yield ""
-    yield "## A node"
-    yield ""
-    yield "Processor time of a node for 1,000 emits, in ms: the mean of the nodes, without what"
-    yield "they take at rest, in the best round; in brackets the ratio to python-socketio with as"
-    yield "many nodes."
-    yield ""
-    yield from lines(_by_nodes(results, lambda cost: cost.node))
-    yield ""
-    yield "## All processes"
-    yield ""
-    yield "All nodes, the process that emits from outside, and Redis, for 1,000 emits, in ms."
-    yield ""
-    yield from lines(_by_nodes(results, lambda cost: cost.cluster + cost.sender + cost.redis))
-    yield ""
-    yield "## Redis"
-    yield ""
-    yield "Its processor time for 1,000 emits, in ms."
-    yield ""
-    yield from lines(_by_nodes(results, lambda cost: cost.redis))
-    yield ""
-    yield "For one emit from outside: commands, with those in scripts, and bytes in and out."
-    yield ""
-    yield from lines(_traffic(results))
-    yield ""
-    yield "## As fast as they can"
-    yield ""
-    yield "Emits a second that the nodes take from their clients, until all is delivered. They"
-    yield "share one core: the figure would be the same everywhere if more nodes cost nothing."
-    yield ""
-    yield from lines(_floods(results))
-    yield ""
-    yield "## At rest"
-    yield ""
-    yield "Processor time in each second, in ms: of a node, and of Redis for all of them."
-    yield ""
-    yield from lines(_idle(results))
-    yield ""
-    yield "## Several Redis hosts"
-    yield ""
-    yield "Processor time of the busiest host for 1,000 emits from outside, in ms."
-    yield ""
-    yield from lines(_sharded(results))
-    yield ""
-    yield "## Memory and memberships"
-    yield ""
-    yield from lines(_footprints(results))
-    yield ""
+    for title, text, table in _SECTIONS:
+        if title:
+            yield f"## {title}"
+            yield ""
+        if text:
+            yield textwrap.fill(" ".join(text.split()), 100)
+            yield ""
+        yield from lines(table(results))
+        yield ""
     if results.failures:
         yield "## What failed"
         yield ""
@@ -193,7 +157,8 @@ def _sharded(results: Results) -> Table:
     return table
 
 
-def _footprints(results: Results) -> Table:
+def footprints(results: Results) -> Table:
+    """What a socket and a membership take."""
     table = [_head("")]
     found = [results.footprint(peer) for peer in PEERS]
     rows: tuple[tuple[str, Callable[..., float]], ...] = (
@@ -203,5 +168,48 @@ def _footprints(results: Results) -> Table:
         ("µs of Redis for it", lambda one: one.join_redis * MICROSECONDS),
     )
     for title, figure in rows:
-        table.append([title, *(number(figure(one)) if one else "–" for one in found)])
+        values = (figure(one) if one else None for one in found)
+        table.append([title, *(number(value or None) for value in values)])
     return table
+
+
+def node_times(results: Results) -> Table:
+    """Of a node for 1,000 emits."""
+    return _by_nodes(results, lambda cost: cost.node)
+
+
+def _all(results: Results) -> Table:
+    return _by_nodes(results, lambda cost: cost.cluster + cost.sender + cost.redis)
+
+
+def _redis(results: Results) -> Table:
+    return _by_nodes(results, lambda cost: cost.redis)
+
+
+NODE = """
+Processor time of a node for 1,000 emits, in ms: the mean of the nodes, without what they take at
+rest, in the best round; in brackets the ratio to python-socketio with as many nodes.
+"""
+_ALL = """
+All nodes, the process that emits from outside, and Redis, for 1,000 emits, in ms.
+"""
+_TRAFFIC = """
+For one emit from outside: commands, with those in scripts, and bytes in and out.
+"""
+_FLOOD = """
+Emits a second that the nodes take from their clients, until all is answered and delivered. They
+share one core: the figure would be the same everywhere if more nodes cost nothing.
+"""
+_REST = "Processor time in each second, in ms: of a node, and of Redis for all of them."
+_HOSTS = "Processor time of the busiest host for 1,000 emits from outside, in ms."
+#: Title, text and table; without a title a table belongs to the one before.
+_SECTIONS: tuple[tuple[str, str, Callable[[Results], Table]], ...] = (
+    ("A node", NODE, node_times),
+    ("All processes", _ALL, _all),
+    ("Redis", "Its processor time for 1,000 emits, in ms.", _redis),
+    ("", _TRAFFIC, _traffic),
+    ("As fast as they can", _FLOOD, _floods),
+    ("At rest", _REST, _idle),
+    ("Several Redis hosts", _HOSTS, _sharded),
+    ("Memory and memberships", "", footprints),
+)

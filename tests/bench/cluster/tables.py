@@ -59,7 +59,10 @@ def _foretold(point: Point, cost: Costs) -> list[str]:
         (cost.nodes(point.spread, point.members), point.cost.cluster),
         (cost.redis.at(point.spread), point.cost.redis),
     )
-    return [f"{number(said)} ({said / measured - 1:+.0%})" for said, measured in pairs]
+    return [
+        f"{number(said)} ({said / measured - 1:+.0%})" if measured > 0 else number(said)
+        for said, measured in pairs
+    ]
 
 
 def counted() -> Table:

@@ -8,7 +8,7 @@ const socket = await connect(process.env.TOPIC, {
   reconnectionDelayMax: 500,
 });
 const { id } = socket;
-console.log("connected");
+console.log(`connected ${id}`);
 const [reason] = await socket.next("disconnect");
 assert.ok(["transport close", "transport error"].includes(reason), reason);
 await socket.next("connect");

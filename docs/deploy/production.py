@@ -1,0 +1,46 @@
+"""mysite/production.py: the settings of `startproject`, for production behind nginx.
+
+tests/live/test_deploy.py runs a site with this very file.
+"""
+
+import os
+
+from .settings import *  # noqa: F403
+from .settings import BASE_DIR, INSTALLED_APPS
+
+DEBUG = False
+SECRET_KEY = os.environ["DJANGO_SECRET_KEY"]
+# Pages of these hosts may open sockets; those of other sites by CSRF_TRUSTED_ORIGINS.
+ALLOWED_HOSTS = os.environ["DJANGO_ALLOWED_HOSTS"].split(",")
+
+# nginx sets it, and lets nobody else do so.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+
+INSTALLED_APPS = ["daphne", *INSTALLED_APPS, "channels", "realtime"]
+ASGI_APPLICATION = "mysite.asgi.application"
+STATIC_ROOT = BASE_DIR / "static"
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": os.environ["PGDATABASE"],
+        "USER": os.environ["PGUSER"],
+        "PASSWORD": os.environ["PGPASSWORD"],
+        "HOST": os.environ["PGHOST"],
+        "PORT": os.environ["PGPORT"],
+        # Connections of the pool, for all threads of the process.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 2, "max_size": 16, "timeout": 10}},
+    }
+}
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [os.environ["REDIS_URL"]]},
+    }
+}
+
+REALTIME = {"METRICS_TOKEN": os.environ["METRICS_TOKEN"]}

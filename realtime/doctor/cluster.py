@@ -1,0 +1,222 @@
+"""The settings, the channel layer and the nodes, seen from the command's process."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings as django_settings
+from django.core import checks
+
+from .. import __version__, bridge
+from ..bridge import Home
+from ..bus import PROTOCOL
+from ..conf import settings
+from ..exceptions import ChannelLayerError
+from ..layers import layer_error, reaches_processes
+from ..node_reports import NodeInfo, NodesReport, fetch_nodes
+from .findings import Ailment, Findings, Level
+
+#: Seconds between two clocks that are worth a word, and that break something: a question that
+#: seems to be older than 30 s is not answered.
+SKEW, TOO_MUCH_SKEW = 1.0, 15.0
+#: Nodes whose clocks are asked for.
+CLOCKS = 50
+#: Seconds that nodes have to notice each other; one that was killed is forgotten after five.
+SETTLING = 6.0
+KIND = "doctor"
+
+
+def examine_settings(findings: Findings) -> None:
+    """The system checks of realtime; those for production too, unless DEBUG is on."""
+    is_live = not django_settings.DEBUG
+    found = [
+        message
+        for message in checks.run_checks(include_deployment_checks=is_live)
+        if str(message.id).startswith("realtime.") and not message.is_silenced()
+    ]
+    for message in found:
+        level: Level = "error" if message.level >= checks.ERROR else "warning"
+        findings.note("settings", level, f"{message.id}: {message.msg}", message.hint or "")
+    if not found:
+        which = "with those for production" if is_live else "DEBUG is on: not those for production"
+        findings.note("settings", "ok", f"the system checks of realtime find nothing ({which})")
+
+
+def examine_layer(findings: Findings) -> bool:
+    """Whether messages of ours go out through the layer and come back."""
+    alias = settings.CHANNEL_LAYER
+    found = get_channel_layer(alias)
+    if not reaches_processes(found):
+        what = "is in memory" if found is not None else "is missing in CHANNEL_LAYERS"
+        findings.note(
+            "layer",
+            "warning",
+            f"the channel layer {alias!r} {what}: nothing from this process reaches the servers",
+            "Fine for one process in development. Otherwise configure channels_redis; and if you"
+            " have, run this command with the environment of the servers.",
+        )
+        return False
+    with findings.trying("layer") as success:
+        _through_layer(_hear_ourselves, "doctor")
+        success.text = f"a message through the layer {alias!r} came back"
+    return success.worked
+
+
+def _through_layer(make: Callable[[Home], Any], name: str) -> None:
+    hint = (
+        f"Is Redis up, and at the address that CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] has in"
+        " the environment of this command?"
+    )
+    try:
+        bridge.run(make, name, settings.EMIT_TIMEOUT)
+    except ChannelLayerError as error:
+        raise Ailment(str(error), hint) from None
+    except TimeoutError:
+        raise Ailment(
+            f"a message through the layer did not come back in {settings.EMIT_TIMEOUT:g} s", hint
+        ) from None
+
+
+async def _hear_ourselves(home: Home) -> None:
+    bus, heard = home.bus, asyncio.Event()
+    bus.on[KIND] = lambda message: heard.set()
+    bus.echoed.add(KIND)
+    async with asyncio.timeout(settings.EMIT_TIMEOUT):
+        try:
+            channel = await bus.channel()
+        except Exception as error:  # each layer has errors of its own
+            raise layer_error(error) from error
+        bus.listen()
+        await bus.send(channel, KIND, {})
+        await heard.wait()
+
+
+def examine_nodes(findings: Findings) -> NodesReport | None:
+    """Which nodes answer through the layer, and whether they fit together."""
+    with findings.trying("nodes") as success:
+        try:
+            report = _settled_nodes()
+        except ChannelLayerError as error:
+            raise Ailment(str(error)) from None
+        if not (report.nodes or report.missing or report.failures):
+            raise Ailment(
+                "no node answered through the layer",
+                "Under Daphne a process becomes one at its first request. Are the servers up, and"
+                " do they have the same CHANNEL_LAYERS as this command? The same Redis, database,"
+                " prefix and keys are needed.",
+            )
+        success.text = f"{len(report.nodes)} answered: {', '.join(map(_name, report.nodes))}"
+    if not success.worked:
+        return None
+    _note_absent(findings, report)
+    _note_states(findings, report)
+    _examine_versions(findings, report)
+    _examine_clocks(findings, report)
+    return report
+
+
+def _settled_nodes() -> NodesReport:
+    """The nodes; those that have just started, or ended, get a moment for the others to notice."""
+    deadline = time.monotonic() + SETTLING
+    while True:
+        report = fetch_nodes()
+        is_quiet = not (report.missing or any(_strangers(node, report) for node in report.nodes))
+        if (is_quiet and report.nodes) or time.monotonic() > deadline:
+            return report
+        time.sleep(SETTLING / 10)
+
+
+def _strangers(node: NodeInfo, report: NodesReport) -> set[str]:
+    """Other nodes that this one does not know."""
+    return {other.id for other in report.nodes} - {node.id, *node.peers}
+
+
+def _name(node: NodeInfo) -> str:
+    return f"{node.id} ({node.host}:{node.pid})"
+
+
+def _note_absent(findings: Findings, report: NodesReport) -> None:
+    for id in report.missing:
+        findings.note(
+            "nodes",
+            "error",
+            f"{id} did not answer within {settings.REQUEST_TIMEOUT:g} s",
+            "It was killed some seconds ago, hangs, or its clock is more than 30 s ahead of ours.",
+        )
+    for id, failure in report.failures.items():
+        findings.note("nodes", "error", f"{id}: {failure}", "Finish the deploy.")
+
+
+def _note_states(findings: Findings, report: NodesReport) -> None:
+    for node in report.nodes:
+        if not node.healthy:
+            findings.note(
+                "nodes",
+                "error",
+                f"{_name(node)} does not hear itself through the layer",
+                "It misses what others emit. Its log, and that of Redis, say why.",
+            )
+        if node.draining:
+            findings.note("nodes", "warning", f"{_name(node)} is draining: it takes no clients")
+        unknown = _strangers(node, report)
+        if unknown:
+            findings.note(
+                "nodes",
+                "warning",
+                f"{_name(node)} does not know {', '.join(sorted(unknown))}",
+                "It misses what they emit. Its log, and that of Redis, say why.",
+            )
+
+
+def _examine_versions(findings: Findings, report: NodesReport) -> None:
+    ours = {"realtime": __version__}
+    seen: dict[str, dict[str, list[str]]] = {"realtime": {__version__: ["this command"]}}
+    for node in report.nodes:
+        for package, version in node.versions.items():
+            seen.setdefault(package, {}).setdefault(version, []).append(node.id)
+    different = {package: where for package, where in seen.items() if len(where) > 1}
+    for package, where in different.items():
+        each = "; ".join(f"{version}: {', '.join(ids)}" for version, ids in where.items())
+        findings.note(
+            "versions",
+            "warning",
+            f"{package} is of several versions ({each})",
+            "Normal while a deploy is under way. Afterwards restart the processes that are behind.",
+        )
+    if any(node.protocol != PROTOCOL for node in report.nodes):
+        findings.note("versions", "error", "the nodes speak several versions of the protocol")
+    if not different:
+        findings.note("versions", "ok", f"all have realtime {ours['realtime']}")
+
+
+def _examine_clocks(findings: Findings, report: NodesReport) -> None:
+    """Ask each alone, so that the time of the answer is known to some milliseconds."""
+    asked = [(node, _skew(node.id)) for node in report.nodes[:CLOCKS]]
+    skews = [(node, skew) for node, skew in asked if skew is not None]
+    for node, skew in skews:
+        if abs(skew) > SKEW:
+            findings.note(
+                "clocks",
+                "error" if abs(skew) > TOO_MUCH_SKEW else "warning",
+                f"the clock of {_name(node)} is {abs(skew):.1f} s"
+                f" {'ahead of' if skew > 0 else 'behind'} ours",
+                "Synchronise the clocks (NTP): from 30 s on, questions go unanswered.",
+            )
+    if skews and all(abs(skew) <= SKEW for _, skew in skews):
+        findings.note("clocks", "ok", f"no clock is {SKEW:g} s away from ours")
+
+
+def _skew(id: str) -> float | None:
+    """How far a node's clock is ahead of ours; None if it does not say."""
+    started, asked = time.perf_counter(), time.time()
+    try:
+        replies = bridge.run(
+            lambda home: home.requests.ask("node", nodes=[id]), "doctor", settings.REQUEST_TIMEOUT
+        )
+    except ChannelLayerError:
+        return None
+    half = (time.perf_counter() - started) / 2
+    now = replies.answers.get(id, {}).get("now")
+    return None if now is None else float(now) - asked - half

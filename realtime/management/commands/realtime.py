@@ -1,0 +1,37 @@
+"""`manage.py realtime`: look at the running site and steer it; see docs/commands.md."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from realtime.commands.base import Output, Subcommand
+from realtime.commands.doctor import doctor
+from realtime.commands.draining import drain
+from realtime.commands.emitting import emit
+from realtime.commands.listing import rooms, sockets
+from realtime.commands.status import status
+from realtime.commands.steering import disconnect, join, leave
+
+SUBCOMMANDS: dict[str, Subcommand] = {
+    subcommand.name: subcommand
+    for subcommand in (status, rooms, sockets, emit, join, leave, disconnect, drain, doctor)
+}
+
+
+class Command(BaseCommand):
+    help = "Look at the running site and steer it, from any process, over the channel layer."
+    # A site that is not well has to be looked at all the same; `doctor` runs the checks itself.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        subparsers = parser.add_subparsers(dest="subcommand", required=True, metavar="subcommand")
+        for subcommand in SUBCOMMANDS.values():
+            its = subparsers.add_parser(
+                subcommand.name, help=subcommand.help, description=subcommand.help
+            )
+            its.add_argument("--json", action="store_true", help="print JSON, for scripts")
+            subcommand.add_arguments(its)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        output = Output(self.stdout.write, self.style, is_json=options["json"])
+        SUBCOMMANDS[options["subcommand"]].run(options, output)

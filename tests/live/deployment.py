@@ -1,0 +1,187 @@
+"""What docs/deploy.md sets up: a fresh site with the files of docs/deploy, under its unit files."""
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.live.servers import ENDS_WITHIN, ROOT, STARTS_WITHIN, Process, Redis, free_port
+
+FILES = ROOT / "docs" / "deploy"
+#: What systemd takes for a clean end: SuccessExitStatus= in systemd.service(5).
+CLEAN = (0, -signal.SIGTERM)
+CONSUMERS = """
+from django.contrib.auth.models import User
+
+from realtime import SocketIOConsumer, event, namespace
+
+
+@namespace("/")
+class Everyone(SocketIOConsumer):
+    async def connect(self, auth):
+        await self.join("everyone")
+
+    @event
+    def enrol(self, name):
+        User.objects.create(username=name)
+        return User.objects.count()
+
+    @event
+    async def tell(self, text):
+        await self.emit("told", text, to="everyone")
+"""
+ASGI = "from realtime.asgi import get_asgi_application\n\napplication = get_asgi_application()\n"
+
+
+class Postgres(Process):
+    """A PostgreSQL with an empty cluster, whose one user is `mysite`."""
+
+    def __init__(self, folder: Path) -> None:
+        # It refuses to be root, and others can't look into pytest's folders.
+        self._data = Path(tempfile.mkdtemp(prefix="realtime-postgres-"))
+        self._as = _as_nobody(self._data)
+        port = free_port()
+        subprocess.run(
+            [
+                *self._as,
+                _postgres("initdb"),
+                "--pgdata",
+                str(self._data),
+                "--username=mysite",
+                "--auth=trust",
+                "--no-sync",
+            ],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        super().__init__(
+            "postgres",
+            [*self._as, _postgres("postgres"), "-D", str(self._data), "-p", str(port), *options],
+            folder,
+            port=port,
+            ready="ready to accept connections",
+            cwd=Path("/"),
+        )
+
+    def stop(self) -> None:
+        super().stop()
+        shutil.rmtree(self._data)
+
+
+def _as_nobody(folder: Path) -> list[str]:
+    """What a command begins with that root runs as somebody else, to whom the folder is given."""
+    if os.geteuid() != 0:
+        return []
+    shutil.chown(folder, "nobody", "nogroup")
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+
+
+def _postgres(name: str) -> str:
+    # Debian keeps them where only its own wrappers look.
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    program = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, places)]))
+    assert program, "PostgreSQL is not installed: make test installs it, WITHOUT=postgres omits"
+    return program
+
+
+class Site:
+    """A project of `startproject`, with the files of the docs."""
+
+    def __init__(self, folder: Path, redis: Redis, postgres: Postgres) -> None:
+        self.folder = folder
+        self.environment = {
+            **_variables((FILES / "mysite.env").read_text()),
+            "DJANGO_ALLOWED_HOSTS": "example.com,127.0.0.1",
+            "REDIS_URL": redis.url,
+            "PGPORT": str(postgres.port),
+            "PGDATABASE": "postgres",
+            "PYTHONPATH": str(ROOT),
+            # Django must not find the settings of the tests.
+            "REALTIME_TEST_FOLDER": str(folder),
+        }
+        self._run("-m", "django", "startproject", "mysite", ".")
+        (folder / "hello").mkdir()
+        (folder / "hello" / "__init__.py").touch()
+        (folder / "hello" / "consumers.py").write_text(CONSUMERS)
+        with (folder / "mysite" / "settings.py").open("a") as settings:
+            settings.write('\nINSTALLED_APPS += ["hello"]\n')
+        (folder / "mysite" / "asgi.py").write_text(ASGI)
+        shutil.copy(FILES / "production.py", folder / "mysite")
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command; returns all that it prints."""
+        return self._run("manage.py", *arguments)
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=STARTS_WITHIN,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+def _variables(text: str) -> dict[str, str]:
+    """An EnvironmentFile."""
+    found = re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE)
+    return {name: "".join(shlex.split(value)) for name, value in found}
+
+
+def unit_text(name: str, site: Path) -> str:
+    """A unit file of the docs, for a site in another folder with the Python of the tests."""
+    text = (FILES / f"{name}@.service").read_text()
+    text = text.replace("/srv/mysite/.venv/bin", str(Path(sys.executable).parent))
+    return text.replace("/srv/mysite", str(site))
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    parser.read_string((FILES / f"{name}@.service").read_text())
+    return parser
+
+
+class Unit(Process):
+    """A process as systemd would start it by a unit file of the docs, without its user's name."""
+
+    def __init__(self, name: str, site: Site, folder: Path, environment: Mapping[str, str]) -> None:
+        port = free_port()
+        parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+        parser.read_string(unit_text(name, site.folder).replace("%i", str(port)))
+        service = parser["Service"]
+        assert Path(service["WorkingDirectory"]) == site.folder
+        super().__init__(
+            f"{name}-{port}",
+            shlex.split(service["ExecStart"]),
+            folder,
+            port=port,
+            environment=environment,
+            cwd=site.folder,
+        )
+        self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def pid(self) -> int:
+        """Its MainPID."""
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> None:
+        """As systemd does: SIGTERM, and what comes is looked at."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        assert process.wait(ENDS_WITHIN) in CLEAN, self.log.read_text()
