@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from .emitters import aemit, emit
     from .events import event
     from .exceptions import ConnectionRefused, EventError, RealtimeError
-    from .node_reports import afetch_nodes, fetch_nodes
-    from .operations import (
+    from .operations.node_reports import afetch_nodes, fetch_nodes
+    from .operations.server_events import server_event
+    from .operations.verbs import (
         acall_servers,
         acall_sockets,
         acount_sockets,
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
         leave_sockets,
         room_sizes,
     )
-    from .presence_verbs import ais_online, apresence, is_online, presence
+    from .presences.verbs import ais_online, apresence, is_online, presence
     from .routing import namespace
-    from .server_events import server_event
 
 __version__ = "0.1.0"
 
@@ -78,35 +78,35 @@ _HOMES = {
     "EventError": "exceptions",
     "RealtimeError": "exceptions",
     "SocketIOConsumer": "consumers",
-    "acall_servers": "operations",
-    "acall_sockets": "operations",
-    "acount_sockets": "operations",
-    "afetch_nodes": "node_reports",
-    "adisconnect_sockets": "operations",
+    "acall_servers": "operations.verbs",
+    "acall_sockets": "operations.verbs",
+    "acount_sockets": "operations.verbs",
+    "afetch_nodes": "operations.node_reports",
+    "adisconnect_sockets": "operations.verbs",
     "aemit": "emitters",
-    "afetch_rooms": "operations",
-    "afetch_sockets": "operations",
-    "ais_online": "presence_verbs",
-    "ajoin_sockets": "operations",
-    "aleave_sockets": "operations",
-    "apresence": "presence_verbs",
-    "aroom_sizes": "operations",
-    "call_servers": "operations",
-    "call_sockets": "operations",
-    "count_sockets": "operations",
-    "disconnect_sockets": "operations",
+    "afetch_rooms": "operations.verbs",
+    "afetch_sockets": "operations.verbs",
+    "ais_online": "presences.verbs",
+    "ajoin_sockets": "operations.verbs",
+    "aleave_sockets": "operations.verbs",
+    "apresence": "presences.verbs",
+    "aroom_sizes": "operations.verbs",
+    "call_servers": "operations.verbs",
+    "call_sockets": "operations.verbs",
+    "count_sockets": "operations.verbs",
+    "disconnect_sockets": "operations.verbs",
     "emit": "emitters",
-    "fetch_nodes": "node_reports",
+    "fetch_nodes": "operations.node_reports",
     "event": "events",
-    "fetch_rooms": "operations",
-    "fetch_sockets": "operations",
-    "is_online": "presence_verbs",
-    "join_sockets": "operations",
-    "leave_sockets": "operations",
+    "fetch_rooms": "operations.verbs",
+    "fetch_sockets": "operations.verbs",
+    "is_online": "presences.verbs",
+    "join_sockets": "operations.verbs",
+    "leave_sockets": "operations.verbs",
     "namespace": "routing",
-    "presence": "presence_verbs",
-    "room_sizes": "operations",
-    "server_event": "server_events",
+    "presence": "presences.verbs",
+    "room_sizes": "operations.verbs",
+    "server_event": "operations.server_events",
 }
 
 

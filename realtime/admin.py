@@ -5,7 +5,7 @@ For an AdminSite of your own, register the models of `realtime.models` with thes
 
 from django.contrib import admin
 
-from .admin_live import LiveAdminConsumer
+from .admin_live.consumer import LiveAdminConsumer
 from .admin_pages.nodes import NodeAdmin
 from .admin_pages.rooms import RoomAdmin
 from .admin_pages.sockets import SocketAdmin

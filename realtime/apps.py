@@ -10,8 +10,8 @@ class RealtimeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from .checks import check_settings
-        from .deploy_checks import check_deployment
+        from .checks.deployment import check_deployment
+        from .checks.site import check_settings
         from .doctor import namespace as _doctor  # noqa: F401 - registers its namespace
         from .routing import autodiscover
 

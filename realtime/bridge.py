@@ -5,12 +5,12 @@ import concurrent.futures
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from .bus import Bus
+from .cluster.bus import Bus
+from .cluster.requests import Requests
 from .conf import settings
 from .emissions import Emission
 from .exceptions import EmitError, SyncEmitInAsyncCode
 from .publisher import publisher
-from .requests import Requests
 from .server import serving
 
 T = TypeVar("T")

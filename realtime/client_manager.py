@@ -14,14 +14,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from . import emissions, rooms
+from .cluster.requests import Replies
 from .conf import settings
 from .events import check_arguments, shortened
 from .exceptions import ChannelLayerError, EventError, RoomError
-from .inquiries import nodes_of
 from .logs import facts
-from .requests import Replies
+from .operations.inquiries import nodes_of
+from .operations.values import pack, unpack
 from .sockets import Socket, State
-from .values import pack, unpack
 
 if TYPE_CHECKING:
     from .namespaces import Namespaces

@@ -7,17 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import (
-    applications,
-    inspection,
-    instruments,
-    rooms,
-    server_events,
-    steering,
-    user_inspection,
-)
+from . import applications, instruments, rooms
 from .applications import Application
-from .cluster import Cluster
+from .cluster.cluster import Cluster
 from .conf import settings
 from .emissions import Emission
 from .engine import Connection
@@ -28,8 +20,9 @@ from .mailbox import ASGIMessage
 from .manager import Manager
 from .metrics import count, counts, report
 from .notices import Notices
+from .operations import inspection, server_events, steering, user_inspection
 from .packets import Packet, PacketType, Parser
-from .presence_tracker import Presence
+from .presences.tracker import Presence
 from .sockets import Client, Socket, State
 from .threads import is_being_cancelled
 from .timers import TimerWheel

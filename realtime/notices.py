@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 
 from . import emissions
-from .bus import Message
-from .cluster import Cluster
+from .cluster.bus import Message
+from .cluster.cluster import Cluster
 from .conf import settings
 from .manager import Manager
 from .marks import is_revoked

@@ -15,14 +15,14 @@ from channels.layers import get_channel_layer
 from django.core.signals import setting_changed
 
 from . import instruments, rooms
-from .bus import Bus
+from .cluster.bus import Bus
+from .cluster.layers import reaches_processes
+from .cluster.outgoing import Outgoing
+from .cluster.requests import Requests
 from .conf import settings
 from .emissions import Emission
 from .exceptions import ChannelLayerError
-from .layers import reaches_processes
 from .metrics import count
-from .outgoing import Outgoing
-from .requests import Requests
 
 
 class Publisher:

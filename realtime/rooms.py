@@ -19,7 +19,7 @@ from .exceptions import RoomError
 RESERVED = "~"
 MAX_LENGTH = 200
 #: The group that every serving process is in.
-NODES = "realtime.nodes"
+NODES = "realtime.cluster.nodes"
 #: What a process is in a group of the layer for: a room (namespace, name), a namespace
 #: (namespace, None), or a group of our own by its name.
 Group = tuple[str, str | None] | str

@@ -11,9 +11,11 @@ import socketio
 
 from . import emissions, rooms
 from .applications import Application
-from .bus import Bus
 from .callbacks import CallbackApplication
 from .client_manager import ClientManager
+from .cluster.bus import Bus
+from .cluster.node_facts import describe
+from .cluster.requests import Requests
 from .conf import settings
 from .drain import Drain
 from .emissions import Emission
@@ -23,11 +25,9 @@ from .limits import TokenBucket
 from .logs import connection_facts, facts
 from .metrics import counts, report
 from .namespaces import Namespaces
-from .node_facts import describe
 from .packets import Packet, PacketType
 from .readings import Readings
-from .relay import Relay
-from .requests import Requests
+from .relay.relay import Relay
 from .sockets import Client, Socket, State
 
 logger = logging.getLogger("realtime.server")

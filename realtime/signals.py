@@ -27,7 +27,8 @@ event_failed = Signal()
 limit_hit = Signal()
 
 #: A user came to a room whose presence is followed, or left it; once for the whole cluster, in one
-#: process. The sender is None; `namespace`, `room`, and `user`, a `realtime.reports.UserInfo`.
+#: process. The sender is None; `namespace`, `room`, and `user`, a UserInfo of
+#: operations/reports.py.
 presence_joined = Signal()
 presence_left = Signal()
 

@@ -11,9 +11,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
 from realtime import ConnectionRefused
-from realtime.admin_ui import AdminUIConsumer
-from realtime.admin_ui_messages import Population, changes, serialized
-from realtime.reports import SocketInfo, UserInfo
+from realtime.admin_live.ui import AdminUIConsumer
+from realtime.admin_live.ui_messages import Population, changes, serialized
+from realtime.operations.reports import SocketInfo, UserInfo
 from realtime.rooms import new_sid
 from realtime.server import SocketIOServer
 from realtime.testing import SocketIOCommunicator

@@ -7,7 +7,7 @@ from django.conf import settings as django_settings
 from django.core import checks
 from django.test import override_settings
 
-from realtime.deploy_checks import check_deployment
+from realtime.checks.deployment import check_deployment
 
 CORE = "channels_redis.core.RedisChannelLayer"
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"

@@ -18,16 +18,8 @@ from django.db.models.signals import post_save
 from django.test import override_settings
 
 import realtime
-from realtime import (
-    asgi,
-    checks,
-    conf,
-    deploy_checks,
-    layer_checks,
-    routing,
-    setting_checks,
-    signals,
-)
+from realtime import asgi, conf, routing, signals
+from realtime.checks import deployment, layers, settings, site
 from realtime.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
@@ -118,7 +110,7 @@ def test_settings_snippet_passes_the_checks(block: Block) -> None:
     exec(compile(block.code, str(block), "exec"), chosen)
     del chosen["__builtins__"]
     with override_settings(DEBUG=True, **chosen):
-        assert checks.check_settings(None) == []
+        assert site.check_settings(None) == []
 
 
 @pytest.mark.parametrize("block", of("sh"))
@@ -289,7 +281,7 @@ def test_settings_are_documented_with_their_defaults() -> None:
 
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
-    modules = [checks, setting_checks, layer_checks, deploy_checks]
+    modules = [site, settings, layers, deployment]
     source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
         re.findall(r"realtime\.[EW]\d{3}", text)

@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels_redis.core import RedisChannelLayer
 
-from realtime.layers import CHANNEL_CAPACITY, layer
+from realtime.cluster.layers import CHANNEL_CAPACITY, layer
 from realtime.server import SocketIOServer
 from realtime.threads import Lanes
 

@@ -32,7 +32,7 @@ from realtime import (
     metrics,
     routing,
 )
-from realtime.outgoing import from_body, to_body
+from realtime.cluster.outgoing import from_body, to_body
 from realtime.prometheus import PERMISSION, metrics_view, registry
 from realtime.server import SocketIOServer
 from realtime.testing import SocketIOCommunicator

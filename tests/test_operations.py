@@ -27,17 +27,16 @@ from realtime import (
     aleave_sockets,
     aroom_sizes,
     event,
-    operations,
     server_event,
-    server_events,
 )
 from realtime.asgi import RealtimeApplication
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
-from realtime.paging import AT_ONCE, first_keys
+from realtime.operations import server_events, verbs
+from realtime.operations.paging import AT_ONCE, first_keys
+from realtime.operations.reports import RoomKind, SocketInfo, UserInfo
+from realtime.operations.values import MAX_DATA, readable
 from realtime.rates import WINDOW, EventRates
-from realtime.reports import RoomKind, SocketInfo, UserInfo
 from realtime.server import SocketIOServer
-from realtime.values import MAX_DATA, readable
 from tests.live.clients import Client
 from tests.live.servers import free_port
 
@@ -499,10 +498,10 @@ def test_without_a_server_and_a_layer_the_error_says_what_to_do() -> None:
 
 
 def test_each_verb_has_a_twin_that_takes_the_same() -> None:
-    names = [n for n in realtime.__all__ if realtime._HOMES[n] == "operations" and n[0] != "a"]
+    names = [n for n in realtime.__all__ if realtime._HOMES[n] == "operations.verbs" and n[0] != "a"]
     assert len(names) == 9
     for name in names:
-        sync, twin = getattr(operations, name), getattr(operations, f"a{name}")
+        sync, twin = getattr(verbs, name), getattr(verbs, f"a{name}")
         assert (sync.__name__, twin.__name__) == (name, f"a{name}")
         assert sync.__signature__ == twin.__signature__
 

@@ -12,13 +12,14 @@ from django.contrib.auth.models import AnonymousUser, User
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import ais_online, apresence, is_online, presence, presence_links
-from realtime.cluster import Cluster
+from realtime import ais_online, apresence, is_online, presence
+from realtime.cluster.cluster import Cluster
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
-from realtime.presence_links import PresenceLinks
-from realtime.presence_room import HostedRoom
-from realtime.presence_table import Entry, RoomTable, key_of
-from realtime.reports import UserInfo
+from realtime.operations.reports import UserInfo
+from realtime.presences import links
+from realtime.presences.links import PresenceLinks
+from realtime.presences.room import HostedRoom
+from realtime.presences.table import Entry, RoomTable, key_of
 from realtime.timers import TimerWheel
 
 ADA, GRACE, JOAN = (UserInfo(model="auth.user", pk=name, name=name) for name in ("ada", "gr", "jo"))
@@ -229,8 +230,8 @@ class Node:
 
 @pytest.fixture
 async def nodes(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Node]]:
-    monkeypatch.setattr(presence_links, "SYNC_INTERVAL", 0.3)
-    monkeypatch.setattr(presence_links, "RETRY", 0.2)
+    monkeypatch.setattr(links, "SYNC_INTERVAL", 0.3)
+    monkeypatch.setattr(links, "RETRY", 0.2)
     monkeypatch.setattr(LossyLayer, "bad", False)
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.LossyLayer"}}
     settings.REALTIME = {"HEARTBEAT_INTERVAL": 0.1, "PRESENCE_GRACE": 0.2}

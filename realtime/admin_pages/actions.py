@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from ..exceptions import RealtimeError
 from ..models import Shown
-from ..reports import Outcome
+from ..operations.reports import Outcome
 from .asking import silent
 from .base import LiveAdmin
 

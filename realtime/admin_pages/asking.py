@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from ..conf import settings
 from ..exceptions import RealtimeError
-from ..node_reports import NodesReport, fetch_nodes
+from ..operations.node_reports import NodesReport, fetch_nodes
 
 T = TypeVar("T")
 

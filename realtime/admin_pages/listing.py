@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 
-from ..paging import MAX_ROWS
+from ..operations.paging import MAX_ROWS
 
 SEARCH, ORDER, PAGE = "q", "o", "p"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from ..node_reports import NodeInfo, fetch_nodes
+from ..operations.node_reports import NodeInfo, fetch_nodes
 from .asking import Note, Notes
 from .base import LiveAdmin
 

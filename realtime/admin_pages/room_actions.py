@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from django.contrib.admin.models import CHANGE
 
 from .. import rooms
-from ..arguments import a_namespace
-from ..inspection import kind_of
 from ..models import Room
-from ..operations import leave_sockets
-from ..reports import Outcome
+from ..operations.arguments import a_namespace
+from ..operations.inspection import kind_of
+from ..operations.reports import Outcome
+from ..operations.verbs import leave_sockets
 from .actions import Action
 from .socket_table import label_of_sid
 

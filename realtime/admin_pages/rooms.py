@@ -9,11 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 
 from .. import rooms
-from ..arguments import a_namespace
 from ..exceptions import RoomError
-from ..operations import ROOM_KINDS, fetch_rooms
-from ..overviews import fetch_room
-from ..reports import RoomInfo
+from ..operations.arguments import a_namespace
+from ..operations.overviews import fetch_room
+from ..operations.reports import RoomInfo
+from ..operations.verbs import ROOM_KINDS, fetch_rooms
 from .actions import act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of
@@ -22,14 +22,7 @@ from .instances import titles
 from .links import Links
 from .listing import Column
 from .room_actions import CLOSE, Address, remove_from
-from .socket_table import (
-    COLUMNS,
-    DISCONNECT,
-    fetch_page,
-    fetch_within,
-    filter_by_namespace,
-    rows,
-)
+from .socket_table import COLUMNS, DISCONNECT, fetch_page, fetch_within, filter_by_namespace, rows
 
 KINDS = {"": "All", "room": "Named", "user": "Of users", "instance": "Of other model instances"}
 

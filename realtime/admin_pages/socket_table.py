@@ -8,9 +8,9 @@ from django.contrib.admin.models import DELETION
 
 from .. import rooms
 from ..models import Socket
-from ..operations import disconnect_sockets, fetch_sockets
-from ..overviews import fetch_namespaces
-from ..reports import Outcome, SocketInfo, SocketPage
+from ..operations.overviews import fetch_namespaces
+from ..operations.reports import Outcome, SocketInfo, SocketPage
+from ..operations.verbs import disconnect_sockets, fetch_sockets
 from .actions import Action
 from .asking import Notes
 from .links import Links

@@ -9,8 +9,8 @@ from django.urls import URLPattern
 
 from .. import rooms
 from ..json import dumps
-from ..operations import fetch_sockets
-from ..reports import SocketInfo
+from ..operations.reports import SocketInfo
+from ..operations.verbs import fetch_sockets
 from .actions import act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of

@@ -13,9 +13,9 @@ from django.urls import URLPattern
 from .. import rooms
 from ..exceptions import RoomError
 from ..models import OnlineUser
-from ..operations import disconnect_sockets
-from ..overviews import UserOnline, fetch_users
-from ..reports import Outcome
+from ..operations.overviews import UserOnline, fetch_users
+from ..operations.reports import Outcome
+from ..operations.verbs import disconnect_sockets
 from .actions import Action, act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin
@@ -23,13 +23,7 @@ from .emitting import EmitForm, Target, emit_view
 from .instances import NO_KEY
 from .links import Links
 from .listing import Column
-from .socket_table import (
-    COLUMNS_WITH_NAMESPACE,
-    DISCONNECT,
-    fetch_page,
-    fetch_within,
-    rows,
-)
+from .socket_table import COLUMNS_WITH_NAMESPACE, DISCONNECT, fetch_page, fetch_within, rows
 
 
 @dataclass(frozen=True, kw_only=True)

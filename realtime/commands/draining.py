@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from .. import bridge
+from ..cluster.requests import Replies
 from ..conf import settings
-from ..node_reports import NodeInfo, fetch_nodes
-from ..requests import Replies
+from ..operations.node_reports import NodeInfo, fetch_nodes
 from . import targets
 from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
 

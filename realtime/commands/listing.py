@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from ..inspection import SOCKET_ORDERS
-from ..operations import ROOM_KINDS, ROOM_ORDERS, fetch_rooms, fetch_sockets
-from ..reports import RoomPage, SocketInfo, SocketPage
+from ..operations.inspection import SOCKET_ORDERS
+from ..operations.reports import RoomPage, SocketInfo, SocketPage
+from ..operations.verbs import ROOM_KINDS, ROOM_ORDERS, fetch_rooms, fetch_sockets
 from . import targets
 from .base import Options, Output, Subcommand, check_complete, verbs
 from .values import a_size, an_age

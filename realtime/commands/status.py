@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ..arguments import seconds
-from ..node_reports import NodeInfo, NodesReport, fetch_nodes
+from ..operations.arguments import seconds
+from ..operations.node_reports import NodeInfo, NodesReport, fetch_nodes
 from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
 from .values import a_duration, a_size
 

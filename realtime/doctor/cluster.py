@@ -11,11 +11,11 @@ from django.core import checks
 
 from .. import __version__, bridge
 from ..bridge import Home
-from ..bus import PROTOCOL
+from ..cluster.bus import PROTOCOL
+from ..cluster.layers import layer_error, reaches_processes
 from ..conf import settings
 from ..exceptions import ChannelLayerError
-from ..layers import layer_error, reaches_processes
-from ..node_reports import NodeInfo, NodesReport, fetch_nodes
+from ..operations.node_reports import NodeInfo, NodesReport, fetch_nodes
 from .findings import Ailment, Findings, Level
 
 #: Seconds between two clocks that are worth a word, and that break something: a question that

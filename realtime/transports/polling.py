@@ -12,15 +12,7 @@ from ..exceptions import ProtocolError
 from ..frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
 from ..logs import connection_facts
 from ..sessions import Sessions
-from .http import (
-    BAD_REQUEST,
-    SESSION_UNKNOWN,
-    Receive,
-    Refused,
-    TooLarge,
-    read_body,
-    watch,
-)
+from .http import BAD_REQUEST, SESSION_UNKNOWN, Receive, Refused, TooLarge, read_body, watch
 
 logger = logging.getLogger("realtime.engine")
 

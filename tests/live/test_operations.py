@@ -23,7 +23,7 @@ from realtime import (
     fetch_sockets,
     rooms,
 )
-from realtime.reports import UserInfo
+from realtime.operations.reports import UserInfo
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm

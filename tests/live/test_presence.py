@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime import apresence, presence, publisher
-from realtime.presence_tracker import CONFIRM
+from realtime.presences.tracker import CONFIRM
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm

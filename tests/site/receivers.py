@@ -7,7 +7,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from realtime import aemit, emit
-from realtime.reports import UserInfo
+from realtime.operations.reports import UserInfo
 from realtime.signals import presence_joined, presence_left
 
 

@@ -6,9 +6,9 @@ The rhythms are the code's own: heartbeats of nodes.py, renewals of memberships.
 import math
 from dataclasses import dataclass
 
+from realtime.cluster.layers import GROUP_EXPIRY
+from realtime.cluster.nodes import UNHURRIED
 from realtime.conf import DEFAULTS
-from realtime.layers import GROUP_EXPIRY
-from realtime.nodes import UNHURRIED
 from tests.bench.cluster.catalogue import CORE, STOCK
 from tests.bench.cluster.costs import Costs
 from tests.bench.cluster.results import MICROSECONDS, Footprint

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from channels_redis.utils import _consistent_hash
 
 from realtime import rooms
-from realtime.nodes import LEASE
+from realtime.cluster.nodes import LEASE
 from tests.bench.cluster.placement import SEED, hosted, place
 
 

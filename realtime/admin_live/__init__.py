@@ -1,0 +1,1 @@
+"""What moves in the admin: live pages, feeds of events, the Socket.IO Admin UI."""

@@ -1,0 +1,1 @@
+"""System checks; docs/checks.md lists them."""

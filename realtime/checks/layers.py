@@ -1,0 +1,257 @@
+"""Checks of the channel layer that realtime uses, by its settings: nothing connects anywhere."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.utils.module_loading import import_string
+
+from ..cluster import layers
+from ..conf import settings
+
+IN_MEMORY = "channels.layers.InMemoryChannelLayer"
+CORE = "channels_redis.core.RedisChannelLayer"
+PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
+REDIS_CACHES = {"django.core.cache.backends.redis.RedisCache", "django_redis.cache.RedisCache"}
+
+#: What a burst to one process may be; below it one page full of clients loses messages.
+LEAST_CAPACITY = 1_000
+#: Memberships are renewed after a third of their time, once a second at most, and a layer that
+#: hangs may take EMIT_TIMEOUT. Seconds.
+LEAST_GROUP_EXPIRY = 30
+#: A process that stands still for a moment must find its messages. Seconds.
+LEAST_EXPIRY = 10
+#: redis-py gives up at the same moment as channels_redis' blocking read ends. Seconds.
+LEAST_SOCKET_TIMEOUT = layers.BLOCKING_POP + 1
+#: What of Redis' own limit for a subscriber that reads slowly one message takes up. Bytes.
+PUBSUB_BUFFER = 32 * 1024 * 1024
+
+Config = dict[str, Any]
+
+
+def check_layer() -> list[CheckMessage]:
+    """In development, too."""
+    alias = settings.CHANNEL_LAYER
+    entry = _entry()
+    if entry is None:
+        return [
+            Warning(
+                f"CHANNEL_LAYERS has no {alias!r}: events reach the clients of one process only.",
+                hint="For development, one with the backend"
+                f" {IN_MEMORY!r}; for more than one process, one of channels_redis.",
+                id="realtime.W002",
+            )
+        ]
+    if entry.get("BACKEND") == IN_MEMORY and not django_settings.DEBUG:
+        return [
+            Warning(
+                "The in-memory channel layer is used with DEBUG off: events from other processes,"
+                " such as workers and commands, reach nobody.",
+                hint="Configure channels_redis in CHANNEL_LAYERS.",
+                id="realtime.W003",
+            )
+        ]
+    return _check_backend(alias, entry)
+
+
+def _entry() -> Config | None:
+    entry = getattr(django_settings, "CHANNEL_LAYERS", {}).get(settings.CHANNEL_LAYER)
+    return entry if isinstance(entry, dict) else None
+
+
+def _check_backend(alias: str, entry: Config) -> list[CheckMessage]:
+    try:
+        backend = import_string(entry.get("BACKEND") or "")
+        if not isinstance(_hosts(entry), list | tuple):
+            raise TypeError("hosts has to be a list, even of one")
+        if _is(backend, CORE):  # others may connect when they are made
+            backend(**entry.get("CONFIG", {}))
+    except (ImportError, TypeError, ValueError) as error:
+        return [
+            Error(
+                f"CHANNEL_LAYERS[{alias!r}] can't be used: {error}.",
+                hint=f"BACKEND is for instance {CORE!r} (pip install channels-redis), and CONFIG"
+                ' {"hosts": ["redis://127.0.0.1:6379/0"]}.',
+                id="realtime.E007",
+            )
+        ]
+    return []
+
+
+def _is(backend: Any, name: str) -> bool:
+    """Whether it is the class of that name, or one that is derived from it."""
+    parents = getattr(backend, "__mro__", ())
+    return name in [f"{parent.__module__}.{parent.__qualname__}" for parent in parents]
+
+
+def _hosts(entry: Config) -> Any:
+    return entry.get("CONFIG", {}).get("hosts") or ["redis://localhost:6379"]
+
+
+def check_layer_in_production() -> list[CheckMessage]:
+    """For a layer that `check_layer` finds nothing wrong with."""
+    entry = _entry()
+    if entry is None or entry.get("BACKEND") == IN_MEMORY or check_layer():
+        return []
+    backend = import_string(entry["BACKEND"])
+    messages = _check_relay()
+    if _is(backend, CORE):
+        messages += [
+            *_check_capacity(),
+            *_check_expiry(),
+            *_check_cache(entry),
+            *_check_socket_timeout(entry),
+        ]
+    elif _is(backend, PUBSUB):
+        messages += _check_buffer()
+    return messages
+
+
+def _check_relay() -> list[CheckMessage]:
+    if settings.RELAY or "polling" not in settings.TRANSPORTS:
+        return []
+    return [
+        Warning(
+            "RELAY is off and clients may poll: a request that reaches another process than the"
+            " one before it is refused.",
+            hint="Leave REALTIME['RELAY'] on, which costs nothing where sticky sessions work, or"
+            ' set REALTIME["TRANSPORTS"] to ["websocket"].',
+            id="realtime.W005",
+        )
+    ]
+
+
+def _check_capacity() -> list[CheckMessage]:
+    # layers.layer() is what the processes use; making it opens no connection.
+    capacity = layers.layer().get_capacity("realtime.check!")
+    if capacity >= LEAST_CAPACITY:
+        return []
+    return [
+        Warning(
+            f"channel_capacity in CHANNEL_LAYERS gives the processes' own channels room for"
+            f" {capacity} messages: what a burst brings beyond that is lost.",
+            hint=f"Take the pattern that matches 'realtime.*' out of channel_capacity: they get"
+            f" {layers.CHANNEL_CAPACITY} then.",
+            id="realtime.W006",
+        )
+    ]
+
+
+def _check_expiry() -> list[CheckMessage]:
+    layer = layers.layer()
+    return [
+        Warning(
+            f"{name} in CHANNEL_LAYERS is {value} seconds: {what}.",
+            hint=f"Leave {name} out of CONFIG, or give it at least {least}.",
+            id="realtime.W007",
+        )
+        for name, value, least, what in [
+            (
+                "group_expiry",
+                layer.group_expiry,
+                LEAST_GROUP_EXPIRY,
+                "rooms may vanish from Redis before they are renewed",
+            ),
+            (
+                "expiry",
+                layer.expiry,
+                LEAST_EXPIRY,
+                "a process that stands still for that long loses its messages",
+            ),
+        ]
+        if value < least
+    ]
+
+
+def _check_cache(entry: Config) -> list[CheckMessage]:
+    """Django's cache.clear() empties the whole database of Redis."""
+    used = {_database(host) for host in _hosts(entry)} - {None}
+    return [
+        Warning(
+            f"CACHES[{alias!r}] and CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] are the same"
+            " database of Redis: `cache.clear()` deletes rooms and messages that are under way.",
+            hint="Give one of them another number at the end of its address, such as /1; better,"
+            " another Redis, for a cache may evict what it likes and a channel layer must not.",
+            id="realtime.W008",
+        )
+        for alias, cache in django_settings.CACHES.items()
+        if cache.get("BACKEND") in REDIS_CACHES and used & set(_cache_databases(cache))
+    ]
+
+
+def _cache_databases(cache: Config) -> Iterator[tuple[str, int, str] | None]:
+    location = cache.get("LOCATION") or ""
+    servers = location.replace(";", ",").split(",") if isinstance(location, str) else location
+    for server in servers:
+        found = _database(server)
+        number = (cache.get("OPTIONS") or {}).get("db")
+        yield (*found[:2], str(number)) if found and number is not None else found
+
+
+def _database(host: Any) -> tuple[str, int, str] | None:
+    """Host, port and number of a database, as CHANNEL_LAYERS or CACHES name it; None if unclear."""
+    if isinstance(host, tuple | list):
+        return _place(host[0], host[1], 0)
+    if isinstance(host, dict) and "address" not in host:
+        return _place(host.get("host"), host.get("port"), host.get("db"))
+    address = host["address"] if isinstance(host, dict) else host
+    try:
+        parts = urlsplit(address)
+        number = parse_qs(parts.query).get("db", [parts.path.strip("/")])[0]
+        return _place(parts.hostname, parts.port, number)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _place(host: Any, port: Any, number: Any) -> tuple[str, int, str] | None:
+    if not host:  # a unix socket, or Sentinel
+        return None
+    return ("127.0.0.1" if host == "localhost" else str(host), int(port or 6379), str(number or 0))
+
+
+def _check_socket_timeout(entry: Config) -> list[CheckMessage]:
+    short = [seconds for host in _hosts(entry) for seconds in _socket_timeouts(host)]
+    if not short:
+        return []
+    return [
+        Warning(
+            f"socket_timeout in CHANNEL_LAYERS is {min(short):g} seconds: an idle process loses its"
+            " connection to Redis again and again, and what was read at that moment.",
+            hint=f"Leave socket_timeout out, or give it at least {LEAST_SOCKET_TIMEOUT}.",
+            id="realtime.W009",
+        )
+    ]
+
+
+def _socket_timeouts(host: Any) -> Iterator[float]:
+    """Those that are too short."""
+    values: list[Any] = []
+    address = host
+    if isinstance(host, dict):
+        values.append(host.get("socket_timeout"))
+        address = host.get("address", "")
+    if isinstance(address, str):
+        values += parse_qs(urlsplit(address).query).get("socket_timeout", [])
+    for value in values:
+        try:
+            seconds = float(value)
+        except (TypeError, ValueError):
+            continue
+        if seconds < LEAST_SOCKET_TIMEOUT:
+            yield seconds
+
+
+def _check_buffer() -> list[CheckMessage]:
+    if settings.MAX_PAYLOAD < PUBSUB_BUFFER:
+        return []
+    return [
+        Warning(
+            f"MAX_PAYLOAD is {settings.MAX_PAYLOAD:,} bytes, and over the pubsub layer Redis cuts"
+            f" off a process for which {PUBSUB_BUFFER:,} bytes wait: an event of that size does.",
+            hint="Lower REALTIME['MAX_PAYLOAD'] and send files by an ordinary upload, or raise"
+            " client-output-buffer-limit of Redis for pubsub and silence this check.",
+            id="realtime.W010",
+        )
+    ]

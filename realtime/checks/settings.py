@@ -1,0 +1,168 @@
+"""Checks of the dict `REALTIME`: its keys, and the value of each."""
+
+import importlib
+import importlib.util
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error
+
+from ..conf import DEFAULTS
+from ..packets import RESERVED_EVENTS
+
+TRANSPORTS = ("polling", "websocket")
+_path = re.compile(r"(/[^/?#\s]+)+/?")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """What the value of a key has to be; `says` completes "it is ..."."""
+
+    says: str
+    holds: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    # True is an int in Python, and no number here.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and isinstance(value, int) and value >= 1
+
+
+def _is_rate(value: Any) -> bool:
+    return value is None or (_is_number(value) and value >= 1)
+
+
+def _are_transports(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(transport in TRANSPORTS for transport in value)
+    )
+
+
+def _is_parser(value: Any) -> bool:
+    if value == "msgpack":
+        return importlib.util.find_spec("msgpack") is not None
+    return bool(value == "json")
+
+
+def _is_json_module(value: Any) -> bool:
+    try:
+        module = importlib.import_module(value)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return False
+    return callable(getattr(module, "dumps", None)) and callable(getattr(module, "loads", None))
+
+
+def _is_event(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value not in {"", *RESERVED_EVENTS})
+
+
+TIME = Rule(
+    says="a number of seconds, more than 0", holds=lambda value: _is_number(value) and value > 0
+)
+TIME_OR_NONE = Rule(
+    says="a number of seconds, 0 or more", holds=lambda value: _is_number(value) and value >= 0
+)
+#: For what people, or other processes, wait for.
+SHORT_TIME = Rule(
+    says="a number of seconds, from 0.05 to 60",
+    holds=lambda value: _is_number(value) and 0.05 <= value <= 60,
+)
+COUNT = Rule(says="a whole number, 1 or more", holds=_is_count)
+RATE = Rule(says="a number, 1 or more, or None for no limit", holds=_is_rate)
+
+RULES: Mapping[str, Rule] = {
+    "PATH": Rule(
+        says='a path such as "/socket.io/"',
+        holds=lambda value: isinstance(value, str) and _path.fullmatch(value) is not None,
+    ),
+    "TRANSPORTS": Rule(says='a list of "polling", "websocket" or both', holds=_are_transports),
+    "PARSER": Rule(says='"json", or "msgpack" (pip install msgpack)', holds=_is_parser),
+    "JSON": Rule(
+        says="the name of a module with `dumps` and `loads` that can be imported",
+        holds=_is_json_module,
+    ),
+    "CHANNEL_LAYER": Rule(
+        says="a key of CHANNEL_LAYERS", holds=lambda value: isinstance(value, str) and value != ""
+    ),
+    "PING_INTERVAL": TIME,
+    "PING_TIMEOUT": TIME,
+    "CONNECT_TIMEOUT": TIME,
+    "UPGRADE_TIMEOUT": TIME,
+    "CLOSE_TIMEOUT": TIME_OR_NONE,
+    "DRAIN_BATCH": COUNT,
+    "DRAIN_PAUSE": TIME_OR_NONE,
+    "DRAIN_TIMEOUT": TIME_OR_NONE,
+    "EMIT_TIMEOUT": TIME,
+    "CALL_TIMEOUT": TIME,
+    "REQUEST_TIMEOUT": SHORT_TIME,
+    "RELAY": Rule(says="True or False", holds=lambda value: isinstance(value, bool)),
+    "HEARTBEAT_INTERVAL": SHORT_TIME,
+    "RESYNC_EVENT": Rule(
+        says="the name of an event, none of Socket.IO's own"
+        f" ({', '.join(sorted(RESERVED_EVENTS))}), or None",
+        holds=_is_event,
+    ),
+    "PRESENCE_GRACE": TIME_OR_NONE,
+    "THREADS": COUNT,
+    "MAX_PAYLOAD": COUNT,
+    "OUTBOX_MESSAGES": COUNT,
+    "OUTBOX_BYTES": COUNT,
+    "INBOX_EVENTS": COUNT,
+    "EVENT_RATE": RATE,
+    "CONNECTION_RATE": RATE,
+    "MAX_ROOMS": COUNT,
+    "METRICS_TOKEN": Rule(
+        says="a text, or None", holds=lambda value: value is None or isinstance(value, str)
+    ),
+}
+
+
+def check_values() -> list[CheckMessage]:
+    value = getattr(django_settings, "REALTIME", {})
+    if not isinstance(value, dict):
+        return [
+            Error(
+                "REALTIME is not a dict.",
+                hint=f"It is a dict with the keys {', '.join(sorted(DEFAULTS))}.",
+                id="realtime.E003",
+            )
+        ]
+    return [*_check_keys(value), *_check_rules(value)]
+
+
+def _check_keys(value: dict[Any, Any]) -> list[CheckMessage]:
+    return [
+        Error(
+            f"REALTIME has the unknown key {key!r}.",
+            hint=f"The keys are {', '.join(sorted(DEFAULTS))}.",
+            id="realtime.E004",
+        )
+        for key in value
+        if key not in DEFAULTS
+    ]
+
+
+def _check_rules(value: dict[Any, Any]) -> list[CheckMessage]:
+    return [
+        Error(
+            f"REALTIME[{key!r}] can't be {_shown(key, value[key])}.",
+            hint=f"It is {rule.says}.",
+            id="realtime.E006",
+        )
+        for key, rule in RULES.items()
+        if key in value and not rule.holds(value[key])
+    ]
+
+
+def _shown(key: str, value: Any) -> str:
+    # The output of checks ends up in logs.
+    return f"of the type {type(value).__name__}" if key == "METRICS_TOKEN" else repr(value)

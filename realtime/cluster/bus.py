@@ -1,0 +1,247 @@
+"""One process's place on the channel layer: it tells the others, and hears what they tell.
+
+Every message is a dict of plain values (msgpack's): `type` (always "realtime.message"), `version`
+of this protocol, `kind`, `node` (the sender's id), `number` (the sender's own count), and the body.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .. import rooms
+from ..conf import settings
+from ..exceptions import ChannelLayerError
+from ..metrics import count
+from .layers import cause, close, layer, layer_error, new_channel, persist, tidied
+
+logger = logging.getLogger("realtime.cluster")
+
+Message = dict[str, Any]
+
+#: Of the messages between processes. It changes when an older process could misread a newer one.
+PROTOCOL = 1
+TYPE = "realtime.message"
+#: Keys of every message; see the module's docstring.
+ENVELOPE = frozenset({"type", "version", "kind", "node", "number"})
+#: Messages that may wait for a layer that hangs; further ones are refused at once.
+MAX_WAITING = 10_000
+#: Calls of the layer at a time: channels_redis takes a connection for each, and redis-py's pool has
+#: a hundred.
+AT_A_TIME = 50
+#: Messages that are remembered, to tell one that comes again because it was tried again.
+REMEMBERED = 10_000
+#: Seconds between two tries to reach a layer that is down.
+RETRY = 1.0
+
+_numbers = itertools.count()
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks that speak with the layer, and wait for their end."""
+    # More than once: a connection that breaks while it is given back puts its own error in the
+    # place of the cancellation, and the task takes it for one more failure of the layer.
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=RETRY / 2)
+
+
+class Bus:
+    """The layer, seen from one process and its event loop."""
+
+    def __init__(self, node_id: str) -> None:
+        self.node_id = node_id
+        self.layer: Any = None
+        #: Who handles a kind of message: a plain function, called on the loop with the message.
+        self.on: dict[str, Callable[[Message], None]] = {}
+        #: Who handles messages of another version of the protocol.
+        self.on_foreign: Callable[[Message], None] = lambda message: None
+        #: Called when the layer may have forgotten us, or dropped what was meant for us.
+        self.on_trouble: list[Callable[[], None]] = []
+        #: Kinds that a process hears from itself too.
+        self.echoed: set[str] = set()
+        self.in_trouble = False
+        #: When anything came last, as time.monotonic() counts.
+        self.heard_at = 0.0
+        self._channel: str | None = None
+        self._opening = asyncio.Lock()
+        self._listener: asyncio.Task[None] | None = None
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._waiting = 0
+        self._gate = asyncio.Semaphore(AT_A_TIME)
+
+    def open(self) -> None:
+        """Take up the layer that the settings name now."""
+        self.layer = layer()
+
+    async def channel(self) -> str:
+        """The name of our own channel, for others to answer to."""
+        async with self._opening:
+            if self._channel is None:
+                self._channel = await new_channel(self.layer)
+            return self._channel
+
+    # Telling
+
+    async def tell(self, group: str, kind: str, body: Message) -> None:
+        """Send to every process in a group of the layer. Raises ChannelLayerError."""
+        await self.hand_over([(group, self.message(kind, body))])
+
+    async def tell_all(self, kind: str, body: Message) -> None:
+        """Tell every node, this process too if it has a handler. Raises ChannelLayerError."""
+        message = self.message(kind, body)
+        if kind in self.on:
+            self.on[kind](message)
+        if self.layer is not None:
+            await self.hand_over([(rooms.NODES, message)])
+
+    async def send(self, channel: str, kind: str, body: Message) -> None:
+        """Send to one process's channel. Raises ChannelLayerError."""
+        await self._bounded(self.layer.send, [(channel, self.message(kind, body))])
+
+    def message(self, kind: str, body: Message) -> Message:
+        """A message of ours. Raises ValueError for a body that would hide the envelope."""
+        if not ENVELOPE.isdisjoint(body):
+            raise ValueError(f"a body has none of the keys {', '.join(sorted(ENVELOPE))}")
+        return {
+            "type": TYPE,
+            "version": PROTOCOL,
+            "kind": kind,
+            "node": self.node_id,
+            "number": next(_numbers),
+            **body,
+        }
+
+    async def hand_over(self, messages: Iterable[tuple[str, Message]]) -> None:
+        """Send each group its message, in this order. Raises ChannelLayerError."""
+        await self._bounded(self.layer.group_send, messages)
+
+    async def _bounded(
+        self, verb: Callable[..., Any], calls: Iterable[tuple[str, Message]]
+    ) -> None:
+        if self._waiting >= MAX_WAITING:
+            count("layer.refused")
+            raise ChannelLayerError(
+                f"{MAX_WAITING} messages wait already for the channel layer"
+                f" {settings.CHANNEL_LAYER!r}, which hangs or is too slow; this one was not sent"
+            )
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(settings.EMIT_TIMEOUT):
+                for name, message in calls:
+                    await self.call(verb, name, message)
+        except Exception as error:  # each layer has errors of its own; none may pass for a success
+            count("layer.failed")
+            raise layer_error(error) from error
+        finally:
+            self._waiting -= 1
+
+    async def call(self, verb: Callable[..., Any], *args: Any) -> None:
+        """Call a method of the layer, in turn with others, and again if it fails at first."""
+        async with self._gate:
+            await persist(verb, *args)
+
+    # Hearing
+
+    def listen(self) -> None:
+        """Begin to hear what comes to our channel."""
+        if self._listener is None:
+            self._listener = asyncio.ensure_future(self._listen())
+
+    async def stop(self) -> None:
+        """Hear no more; the channel is given up."""
+        self._channel = None
+        await self._end_listening()
+
+    async def close(self) -> None:
+        """Hear no more, and close the connections."""
+        await self.stop()
+        await close(self.layer)
+
+    async def _end_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await end([listener])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY):
+                    await tidied(self.layer)
+
+    async def renew(self, *, afresh: bool) -> None:
+        """Hear anew. What waits in the channel is kept, unless it is to be another, `afresh`."""
+        await self._end_listening()
+        if afresh:
+            self._channel = None
+            old, self.layer = self.layer, layer()
+            await close(old)
+        self._forgotten()
+        self.listen()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                message = await self.layer.receive(await self.channel())
+            except Exception as error:  # each layer has errors of its own, and all mean: try again
+                self.trouble(error)
+                self._forgotten()  # a Redis that comes back empty knows none of our groups
+                await asyncio.sleep(RETRY)
+            else:
+                self.heard_at = time.monotonic()
+                self.well()
+                self._received(message)
+
+    def _received(self, message: Any) -> None:
+        try:
+            if message["type"] != TYPE:
+                raise ValueError(f"its type is {message['type']!r}")
+            kind, sender = message["kind"], message["node"]
+            if sender == self.node_id and kind not in self.echoed:
+                return
+            if self._is_repeated(sender, message["number"]):
+                return
+            if message["version"] != PROTOCOL:
+                self.on_foreign(message)
+            elif kind in self.on:
+                self.on[kind](message)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            count("layer.malformed")
+            logger.warning("ignored a message on our channel that is not ours: %r", error)
+        except Exception:
+            logger.exception("a message of another process could not be handled")
+
+    def _is_repeated(self, sender: str, number: int) -> bool:
+        key = (sender, number)
+        if key in self._seen:
+            return True
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return False
+
+    # Trouble
+
+    def _forgotten(self) -> None:
+        for callback in self.on_trouble:
+            callback()
+
+    def trouble(self, error: Exception) -> None:
+        """The layer failed; said once until it is well again."""
+        count("layer.errors")
+        if not self.in_trouble:
+            self.in_trouble = True
+            logger.error(
+                "the channel layer %r is out of reach: %s. Sockets of this process hear only this"
+                " process until it is back.",
+                settings.CHANNEL_LAYER,
+                cause(error),
+            )
+
+    def well(self) -> None:
+        """The layer works."""
+        if self.in_trouble:
+            self.in_trouble = False
+            logger.warning("the channel layer %r is back", settings.CHANNEL_LAYER)

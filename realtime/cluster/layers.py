@@ -1,0 +1,109 @@
+"""The Channels layer of the site, as realtime uses it: an instance of our own, set to our needs."""
+
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
+
+from ..conf import settings
+from ..exceptions import ChannelLayerError
+
+#: Messages that may wait in a process's channel; the layers' own default of 100 loses bursts.
+CHANNEL_CAPACITY = 10_000
+#: How long channels_redis' layer waits in Redis for a message. Its own 5 s are just as long as
+#: redis-py 8 waits for an answer: an idle process lost its connection every so often, and with it
+#: what was popped at that moment. Seconds.
+BLOCKING_POP = 1
+#: How long a membership lasts that nobody renews; the layers' default is a day. What a killed
+#: process leaves in Redis is swept away in this time. Seconds.
+GROUP_EXPIRY = 300
+#: How often the layer is asked before it counts as down: when Redis has restarted, each pooled
+#: connection fails once, at its next use.
+TRIES = 5
+
+_capacity_pattern = re.compile(r"realtime\.")
+
+
+def layer() -> Any:
+    """The site's channel layer, or None where there is none.
+
+    A new instance at each call, with connections of its own: what is set on it here concerns no
+    consumer of the project. Only an in-memory layer is the project's own: it holds all there is.
+    """
+    shared = get_channel_layer(settings.CHANNEL_LAYER)
+    if not reaches_processes(shared):
+        return shared
+    own = channel_layers.make_backend(settings.CHANNEL_LAYER)
+    # Not getattr: the pubsub layer, which has none of these, hands that on to an event loop.
+    attributes = getattr(own, "__dict__", {})
+    if isinstance(attributes.get("channel_capacity"), list):
+        # Last, so that a capacity for our channels in CHANNEL_LAYERS has the say.
+        own.channel_capacity.append((_capacity_pattern, CHANNEL_CAPACITY))
+    if hasattr(type(own), "brpop_timeout"):
+        own.brpop_timeout = BLOCKING_POP
+    if "group_expiry" in attributes:
+        own.group_expiry = min(own.group_expiry, GROUP_EXPIRY)
+    return own
+
+
+async def new_channel(own: Any) -> str:
+    """A channel of this process on the layer."""
+    name: str = await own.new_channel("realtime")
+    if hasattr(type(own), "consistent_hash"):
+        # With several hosts channels_redis sends to the host of the whole name, and fetches from
+        # that of its first part (django/channels issue 1492): a name for which both are one.
+        while own.consistent_hash(name) != own.consistent_hash(own.non_local_name(name)):
+            name = await own.new_channel("realtime")
+    return name
+
+
+async def close(own: Any) -> None:
+    """Close the connections of a layer that is used no more."""
+    # The pubsub layer has no such method, and closes its own when the event loop is closed.
+    if reaches_processes(own) and hasattr(type(own), "close_pools"):
+        await own.close_pools()
+
+
+def reaches_processes(channel_layer: Any) -> bool:
+    """Whether other processes could hear anything through this layer."""
+    return channel_layer is not None and not isinstance(channel_layer, InMemoryChannelLayer)
+
+
+async def persist(verb: Callable[..., Awaitable[None]], *args: Any) -> None:
+    """Call a method of the layer until it succeeds, `TRIES` times at most."""
+    for _ in range(TRIES - 1):
+        # Whatever it is: what is no passing failure fails the last time, too.
+        with contextlib.suppress(Exception):
+            return await verb(*args)
+    return await verb(*args)
+
+
+def layer_error(error: Exception) -> ChannelLayerError:
+    """What to raise when the layer failed with `error`."""
+    if isinstance(error, ChannelLayerError):
+        return error
+    alias = settings.CHANNEL_LAYER
+    return ChannelLayerError(
+        f"the channel layer {alias!r} did not take the event: {cause(error)}. Other processes have"
+        f" not had it. Check that what CHANNEL_LAYERS[{alias!r}] names is running and reachable."
+    )
+
+
+def cause(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    # Not its repr, which with redis-py is without its message.
+    return f"{type(error).__name__}: {str(error).rstrip('.')}"
+
+
+async def tidied(found: Any) -> None:
+    """Wait for what a layer still does about the messages that we had.
+
+    channels_redis' core layer deletes its copy of a message in a task of its own; a process that
+    ended meanwhile would log a traceback.
+    """
+    # Not getattr: the pubsub layer hands what it does not have on to an event loop.
+    if hasattr(type(found), "wait_received"):
+        await found.wait_received()

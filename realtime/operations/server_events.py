@@ -1,0 +1,84 @@
+"""Events between servers: `@server_event("cache:clear")` declares what `call_servers` runs."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+
+from ..events import shortened
+from ..exceptions import RealtimeError
+from ..threads import lanes
+from .values import pack, unpack
+
+logger = logging.getLogger("realtime.cluster")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_functions: dict[str, Callable[..., Any]] = {}
+
+
+def server_event(name: str) -> Callable[[Function], Function]:
+    """Let `call_servers(name, *args)` run this function in every process with a server.
+
+    Declare it in the `consumers.py` of an app. It may be `async def`, or plain `def` to use the
+    ORM: that runs in a worker thread. It takes what was passed, and what it returns is this node's
+    answer; raise RealtimeError to answer with a text of why not.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f'@server_event needs the event\'s name: @server_event("{_name(name)}")')
+
+    def register(function: Function) -> Function:
+        known = _functions.get(name)
+        if known is not None and not _is_reloaded(known, function):
+            raise ValueError(
+                f"the server event {name!r} has a function already: {known.__qualname__}"
+            )
+        _functions[name] = function
+        return function
+
+    return register
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", "name")
+
+
+def _is_reloaded(known: Callable[..., Any], function: Callable[..., Any]) -> bool:
+    """Whether it is the same function again, from a module that was imported anew."""
+    same = (known.__module__, known.__qualname__)
+    return same == (function.__module__, function.__qualname__)
+
+
+def answers() -> dict[str, Callable[[dict[str, Any]], Any]]:
+    """The question that a node answers with its server events."""
+    return {"server.event": _answer}
+
+
+async def _answer(body: dict[str, Any]) -> Any:
+    # In a task of its own: a lane is the context of a task, and ours may be a handler's.
+    return await asyncio.create_task(_run(*unpack(body["packed"])))
+
+
+async def _run(name: str, *args: Any) -> Any:
+    function = _functions.get(name)
+    if function is None:
+        raise RealtimeError(
+            f"no function is declared with @server_event({name!r}) on this node: another version"
+            " of the app, or a consumers.py that was not imported"
+        )
+    lane = lanes().acquire()
+    try:
+        if iscoroutinefunction(function):
+            value = await function(*args)
+        else:
+            value = await sync_to_async(function)(*args)
+        return pack([value])
+    except RealtimeError:
+        raise
+    except Exception as error:  # a bug of the function is its node's failure, and in its log
+        logger.exception("the function of the server event %s raised", shortened(name))
+        raise RealtimeError(f"{type(error).__name__}: {error}") from error
+    finally:
+        lanes().release(lane)

@@ -1,0 +1,69 @@
+"""Values of applications and clients on their way between processes."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .. import emissions
+from ..json import django_default
+from ..packets import Message, Packet, PacketType
+
+#: Characters of the JSON text of a socket's data; more is cut, value by value.
+MAX_DATA = 10_000
+_MAX_DEPTH = 10
+_SHORT = 100
+
+
+def pack(values: Iterable[Any]) -> list[Message]:
+    """Values that a client may send or be sent. Raises TypeError or ValueError for others."""
+    return list(emissions.parser().encode(Packet(PacketType.ACK, "/", list(values), 0)))
+
+
+def unpack(messages: Iterable[Message]) -> list[Any]:
+    """What `pack` packed."""
+    decoder = emissions.parser().decoder()
+    *_, packet = map(decoder.feed, messages)
+    assert packet is not None  # a pack is whole
+    values: list[Any] = packet.data
+    return values
+
+
+def unwrapped(values: list[Any]) -> Any:
+    """The answer that a client's values are: one value, a tuple of several, or None."""
+    if len(values) > 1:
+        return tuple(values)
+    return values[0] if values else None
+
+
+def readable(data: Mapping[Any, Any]) -> str:
+    """JSON text of a socket's data, to be looked at. What JSON can't hold is in it as text."""
+    text = json.dumps(_plain(data, 0))
+    if len(text) <= MAX_DATA:
+        return text
+    cut = {_text(key): _text(data[key]) for key in list(data)[: MAX_DATA // _SHORT // 2]}
+    return json.dumps(cut)
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if depth < _MAX_DEPTH:
+        if isinstance(value, Mapping):
+            return {_text(key): _plain(item, depth + 1) for key, item in list(value.items())}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [_plain(item, depth + 1) for item in value]
+    try:
+        return django_default(value)
+    except TypeError:
+        return _text(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception as error:  # a repr of the application's own
+        text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."

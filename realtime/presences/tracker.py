@@ -1,0 +1,280 @@
+"""Who of this process's sockets is where, told to their clients, the other nodes and signals.
+
+Only sockets that joined a room with `presence=True` count there, and only rooms that have some cost
+anything. Of the rest it is kept who is online: a number for each user.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from django.dispatch import Signal
+
+from .. import emissions
+from ..cluster.cluster import Cluster
+from ..conf import settings
+from ..frames import Frames
+from ..metrics import counts
+from ..operations.reports import UserInfo
+from ..signals import presence_joined, presence_left
+from ..sockets import Socket, State
+from ..threads import lanes
+from ..timers import Handle, TimerWheel
+from .links import PresenceLinks
+from .room import HostedRoom, RoomKey
+from .table import Present, RoomTable, Transition, UserKey, key_of
+
+logger = logging.getLogger("realtime.presence")
+
+#: Seconds for which changes are gathered, before clients and nodes are told of them together.
+GATHER = 0.1
+#: Seconds that the other nodes have to tell their part of a change, before a signal is sent for it.
+CONFIRM = 0.5
+#: Seconds for which a room is followed that nobody needs: for those that come back, and to see
+#: changes of other nodes at the same time through.
+LINGER = 5.0
+
+
+class Presence:
+    """The presence of one server's sockets."""
+
+    def __init__(self, cluster: Cluster, wheel: TimerWheel) -> None:
+        self._cluster = cluster
+        self._wheel = wheel
+        self._links = PresenceLinks(cluster, wheel, self._changed)
+        #: The rooms that each socket wants to be present in, by its sid.
+        self._wanted: dict[str, set[str]] = {}
+        self._dirty: set[HostedRoom] = set()
+        self._flush: asyncio.TimerHandle | None = None
+        #: Sockets of each user here, and users that have none, in their grace.
+        self._online: Counter[UserKey] = Counter()
+        self._going: dict[UserKey, Handle] = {}
+        self._to_announce: asyncio.Queue[tuple[Signal, dict[str, Any]]] = asyncio.Queue()
+        self._announcer: asyncio.Task[None] | None = None
+        cluster.requests.answers["presence.room"] = self._answer_room
+        cluster.requests.answers["presence.online"] = self._answer_online
+
+    async def stop(self) -> None:
+        """Follow nothing more."""
+        if self._flush is not None:
+            self._flush.cancel()
+        await self._links.stop()
+        if self._announcer is not None:
+            self._announcer.cancel()
+            await asyncio.gather(self._announcer, return_exceptions=True)
+
+    # Sockets
+
+    def join(self, socket: Socket, room: str) -> None:
+        """A socket that is in a room, or will be with its acceptance, is to be present there."""
+        if socket.state is State.CLOSED:
+            return
+        self._wanted.setdefault(socket.sid, set()).add(room)
+        if socket.state is State.CONNECTED:
+            self._enter(socket, room)
+
+    def accepted(self, socket: Socket) -> None:
+        """A socket is connected."""
+        user = _user(socket)
+        if user is not None:
+            key = key_of(user)
+            self._online[key] += 1
+            _cancel(self._going.pop(key, None))
+        for room in self._wanted.get(socket.sid, ()):
+            self._enter(socket, room)
+
+    def leave(self, socket: Socket, room: str) -> None:
+        """A socket left a room."""
+        wanted = self._wanted.get(socket.sid, set())
+        if room in wanted:
+            wanted.discard(room)
+            self._exit(socket, room)
+
+    def removed(self, socket: Socket) -> None:
+        """A socket was connected, and is gone."""
+        user = _user(socket)
+        if user is not None:
+            self._offline(key_of(user))
+        for room in self._wanted.pop(socket.sid, ()):
+            self._exit(socket, room)
+
+    def refused(self, socket: Socket) -> None:
+        """A socket was not accepted."""
+        self._wanted.pop(socket.sid, None)
+
+    def _offline(self, key: UserKey) -> None:
+        self._online[key] -= 1
+        if self._online[key] <= 0:
+            del self._online[key]
+            self._going[key] = self._wheel.after(
+                settings.PRESENCE_GRACE, self._going.pop, key, None
+            )
+
+    def _enter(self, socket: Socket, name: str) -> None:
+        room = self._links.rooms.get((socket.namespace, name))
+        if room is None:
+            room = HostedRoom(
+                (socket.namespace, name), RoomTable(self._cluster.node_id, self._links.tick())
+            )
+            self._links.host(room)
+        if socket in room.watchers:
+            return
+        room.watchers.add(socket)
+        room.newcomers.add(socket)
+        _cancel(room.idle)
+        user = _user(socket)
+        if user is not None:
+            key = key_of(user)
+            _cancel(room.leaving.pop(key, None))
+            room.sockets[key] += 1
+            self._put(room, user)
+        self._changed(room)
+
+    def _exit(self, socket: Socket, name: str) -> None:
+        room = self._links.rooms.get((socket.namespace, name))
+        if room is None or socket not in room.watchers:
+            return
+        room.watchers.discard(socket)
+        room.newcomers.discard(socket)
+        user = _user(socket)
+        if user is not None:
+            key = key_of(user)
+            room.sockets[key] -= 1
+            self._put(room, user)
+            if not room.sockets[key]:
+                del room.sockets[key]
+                room.leaving[key] = self._wheel.after(
+                    settings.PRESENCE_GRACE, self._left, room, user
+                )
+        self._let_go(room)
+
+    def _put(self, room: HostedRoom, user: UserInfo) -> None:
+        sockets = room.sockets[key_of(user)]
+        room.table.put(user, sockets, now=time.time(), number=self._links.tick())
+        self._changed(room)
+
+    def _left(self, room: HostedRoom, user: UserInfo) -> None:
+        del room.leaving[key_of(user)]
+        room.table.remove(user, number=self._links.tick())
+        self._changed(room)
+        self._let_go(room)
+
+    def _let_go(self, room: HostedRoom) -> None:
+        if not room.is_needed:
+            _cancel(room.idle)
+            room.idle = self._wheel.after(LINGER, self._links.end, room)
+
+    # Changes
+
+    def _changed(self, room: HostedRoom) -> None:
+        self._dirty.add(room)
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(GATHER, self._flush_all)
+
+    def _flush_all(self) -> None:
+        self._flush = None
+        dirty, self._dirty = self._dirty, set()
+        for room in dirty:
+            try:
+                self._flush_one(room)
+            except Exception:
+                logger.exception("the presence in room %r could not be told", room.key)
+
+    def _flush_one(self, room: HostedRoom) -> None:
+        self._links.tell_changes(room)
+        if not room.settled:
+            return
+        touched = room.table.touched
+        joined, left = room.table.take()
+        if joined or left:
+            differences = {"joined": _listed(joined), "left": _listed(left)}
+            _send(room, room.watchers - room.newcomers, "presence:diff", differences)
+        if room.newcomers:
+            _send(room, room.newcomers, "presence:state", _listed(room.table.present()))
+            room.newcomers.clear()
+        if touched:
+            seconds = 0.0 if self._links.post.is_alone else CONFIRM
+            room.doubt(touched, [key_of(p.user) for p in (*joined, *left)], seconds)
+            asyncio.get_running_loop().call_later(seconds, self._confirm, room)
+
+    # Signals
+
+    def _confirm(self, room: HostedRoom) -> None:
+        for key in room.certain():
+            transition = room.table.confirm(key)
+            if transition is not None and transition.owner == self._cluster.node_id:
+                self._announce(room.key, transition)
+
+    def _announce(self, key: RoomKey, transition: Transition) -> None:
+        signal = presence_joined if transition.joined else presence_left
+        if not signal.receivers:
+            return
+        namespace, room = key
+        facts = {"namespace": namespace, "room": room, "user": transition.user}
+        self._to_announce.put_nowait((signal, facts))
+        if self._announcer is None:
+            self._announcer = asyncio.ensure_future(self._announce_all())
+
+    async def _announce_all(self) -> None:
+        """One after the other, so that receivers hear of a user's coming before their going."""
+        while True:
+            signal, facts = await self._to_announce.get()
+            lane = lanes().acquire()
+            try:
+                await signal.asend_robust(None, **facts)
+            finally:
+                lanes().release(lane)
+
+    # Questions
+
+    def present(self, key: RoomKey) -> tuple[Present, ...] | None:
+        """Who is in a room; None if this process does not know."""
+        room = self._links.rooms.get(key)
+        if room is None or not room.settled:
+            return None
+        return room.table.everyone()
+
+    def is_online(self, key: UserKey) -> bool:
+        """Whether a user has a socket in this process, or may come back in a moment."""
+        return key in self._online or key in self._going
+
+    def _answer_online(self, body: dict[str, Any]) -> bool:
+        model, pk = body["user"]
+        return self.is_online((model, pk))
+
+    def _answer_room(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """Our own users, those of nodes that can't answer, and who else hosts the room."""
+        room = self._links.rooms.get((body["namespace"], body["room"]))
+        if room is None:
+            return None
+        table, own = room.table, self._cluster.node_id
+        silent = {*body["silent"], *(table.numbers.keys() - self._cluster.nodes.live.keys())}
+        told = [node for node in table.numbers if node == own or node in silent]
+        users = {node: [entry.pack() for entry in table.of(node)] for node in told}
+        return {"hosts": list(table.numbers), "users": users}
+
+
+def _user(socket: Socket) -> UserInfo | None:
+    return None if socket.user is None else UserInfo(**socket.user)
+
+
+def _send(room: HostedRoom, sockets: Iterable[Socket], event: str, value: Any) -> None:
+    namespace, name = room.key
+    emission = emissions.encode(event, [name, value], namespace=namespace, to=(name,))
+    frames = Frames(emission.messages)
+    for socket in sockets:
+        socket.connection.send(frames)
+        counts["events.out"] += 1
+
+
+def _listed(present: Iterable[Present]) -> list[dict[str, Any]]:
+    """Users as clients get them."""
+    return [{"id": p.user.pk, "name": p.user.name, "since": p.since.isoformat()} for p in present]
+
+
+def _cancel(handle: Handle | None) -> None:
+    if handle is not None:
+        handle.cancel()

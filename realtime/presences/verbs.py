@@ -1,0 +1,98 @@
+"""Who is here: in a room, or online at all. From any code, in any process of the site.
+
+A user counts once, however many sockets they have on however many nodes, and for
+`REALTIME["PRESENCE_GRACE"]` seconds after the last one closed.
+"""
+
+import itertools
+from typing import Any
+
+from .. import bridge, rooms
+from ..bridge import Home
+from ..conf import settings
+from ..server import SocketIOServer
+from .room import RoomKey
+from .table import Entry, Present, UserKey, in_order, merge
+
+
+def presence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
+    """Who is in a room that sockets joined with `presence=True`; who came first stands first.
+
+    `room` is a name or a saved model instance. Raises RoomError for what is neither,
+    SyncEmitInAsyncCode in async code, and ChannelLayerError where no server can be asked.
+    """
+    key = _room(room, namespace)
+    return bridge.run(lambda home: _presence(home, key), "presence", 2 * settings.REQUEST_TIMEOUT)
+
+
+async def apresence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
+    """`presence` for async code."""
+    key = _room(room, namespace)
+    return await bridge.arun(lambda home: _presence(home, key))
+
+
+def is_online(user: Any) -> bool:
+    """Whether a user has a socket in any namespace, in any process. AnonymousUser never has.
+
+    Raises as `presence` does.
+    """
+    key = _user(user)
+    if key is None:
+        return False
+    return bridge.run(lambda home: _is_online(home, key), "is_online", settings.REQUEST_TIMEOUT)
+
+
+async def ais_online(user: Any) -> bool:
+    """`is_online` for async code."""
+    key = _user(user)
+    return key is not None and await bridge.arun(lambda home: _is_online(home, key))
+
+
+def _room(room: Any, namespace: str) -> RoomKey:
+    (name,) = rooms.targets([room]) or ()
+    return namespace, name
+
+
+def _user(user: Any) -> UserKey | None:
+    if getattr(user, "is_anonymous", False):
+        return None
+    model, _, pk = rooms.of_instance(user).removeprefix(rooms.RESERVED).partition(":")
+    return model, pk
+
+
+async def _presence(home: Home, key: RoomKey) -> tuple[Present, ...]:
+    if isinstance(home, SocketIOServer):
+        known = home.namespaces.presence.present(key)
+        if known is not None:
+            return known
+    namespace, name = key
+    question: dict[str, Any] = {"namespace": namespace, "room": name, "silent": []}
+    replies = await home.requests.ask("presence.room", question)
+    answers = {node: answer for node, answer in replies.answers.items() if answer is not None}
+    users: dict[str, list[Any]] = {}
+    for answer in answers.values():
+        users |= answer["users"]
+    hosts = {host for answer in answers.values() for host in answer["hosts"]}
+    silent = sorted(hosts - users.keys())
+    if silent:  # the others know whom they had
+        question["silent"] = silent
+        replies = await home.requests.ask("presence.room", question, nodes=[min(answers)])
+        for answer in filter(None, replies.answers.values()):
+            users = answer["users"] | users
+    return _merged(users)
+
+
+def _merged(users: dict[str, list[Any]]) -> tuple[Present, ...]:
+    entries = sorted(
+        (Entry.unpack(values) for packed in users.values() for values in packed),
+        key=lambda entry: entry.key,
+    )
+    merged = (merge(group) for _, group in itertools.groupby(entries, key=lambda e: e.key))
+    return in_order(present for present in merged if present is not None)
+
+
+async def _is_online(home: Home, key: UserKey) -> bool:
+    if isinstance(home, SocketIOServer) and home.namespaces.presence.is_online(key):
+        return True
+    replies = await home.requests.ask("presence.online", {"user": list(key)})
+    return any(replies.answers.values())

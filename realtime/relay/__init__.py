@@ -1,0 +1,1 @@
+"""Requests that reached another process than the one that holds their session."""

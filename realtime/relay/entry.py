@@ -1,0 +1,195 @@
+"""The entry of requests for sessions of other processes: what the client is answered there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from .. import metrics
+from ..cluster.bus import Message
+from ..conf import settings
+from ..engine import EngineServer
+from ..frames import fits
+from ..transports import http
+from ..transports.http import Receive, Refused, Send
+from ..transports.valve import Valve, valve_for
+from .conversations import Conversation, End, size_of
+from .links import Link
+
+logger = logging.getLogger("realtime.cluster")
+
+#: Seconds between two log lines that say the same.
+QUIET = 60.0
+#: What of an ASGI scope the home is told.
+_SCOPE = ("type", "method", "path", "scheme", "http_version")
+
+
+def too_large(sid: str) -> Message:
+    """For the home: a client sent more than MAX_PAYLOAD."""
+    return {"verb": "too_large", "sid": sid}
+
+
+class RelayEntry:
+    """Lets other processes answer what came to this one."""
+
+    def __init__(self, engine: EngineServer) -> None:
+        self._engine = engine
+        self._number = 0
+        self._said: dict[str, float] = {}
+        #: Conversations of open websockets.
+        self.tunnels: set[Conversation] = set()
+
+    def failure(self, end: End) -> Refused:
+        """What to answer when a request could not be relayed, or its answer did not come."""
+        metrics.count("relay.failed")
+        self.say(f"a request could not be relayed: {end.value}")
+        # Never 503: a proxy that tries another process then would take this one for draining.
+        status = 504 if end is End.SILENT else 502
+        return Refused(http.BAD_REQUEST, f"Not relayed: {end.value}", status=status)
+
+    def say(self, text: str) -> None:
+        """Log it, but not each time."""
+        now = self._engine.wheel.time()
+        if now - self._said.get(text, -QUIET) >= QUIET:
+            self._said[text] = now
+            logger.warning("%s", text)
+
+    # Requests
+
+    async def http(
+        self, link: Link, sid: str, scope: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
+        limits = self._engine.sessions.limits
+        body = b""
+        if scope["method"] == "POST":
+            try:
+                body = await http.read_body(scope, receive, limits.max_payload)
+            except http.TooLarge:
+                link.put(too_large(sid))
+                raise
+        # A poll is answered with the next ping at the latest.
+        patience = limits.ping_interval + limits.ping_timeout
+        first = {"type": "http.request", "body": body, "more_body": False}
+        conversation = self._open(link, sid, scope, first, patience)
+        watcher = asyncio.create_task(_watch(conversation, receive))
+        try:
+            answer = await self._answer(conversation)
+        finally:
+            watcher.cancel()
+            conversation.finish(End.LEFT)
+        try:
+            for message in answer:
+                await send(message)
+        except OSError:
+            metrics.count("responses.unsent")
+
+    async def _answer(self, conversation: Conversation) -> list[Message]:
+        """The whole answer: once its beginning is sent, no error could be answered instead."""
+        answer: list[Message] = []
+        while (message := await conversation.next()) is not None:
+            answer.append(message)
+            if answer[0]["type"] != "http.response.start":
+                raise self.failure(End.LOST)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                return answer
+        if conversation.end is End.LEFT:
+            raise http.Gone
+        if conversation.end is End.GONE:
+            raise Refused(http.SESSION_UNKNOWN)
+        raise self.failure(conversation.end or End.LOST)
+
+    async def websocket(
+        self, link: Link, sid: str, scope: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
+        if (await receive())["type"] != "websocket.connect":
+            return
+        conversation = self._open(link, sid, scope, {"type": "websocket.connect"}, None)
+        try:
+            answer = await conversation.next()
+            if answer is None or answer["type"] != "websocket.accept":
+                if answer is None and conversation.end not in (End.GONE, End.DONE):
+                    self.failure(conversation.end or End.LOST)
+                await send({"type": "websocket.close"})
+                return
+            await send(answer)
+            await self._tunnel(conversation, receive, send)
+        except OSError:
+            metrics.count("responses.unsent")
+        finally:
+            conversation.finish(End.LEFT)
+
+    async def _tunnel(self, conversation: Conversation, receive: Receive, send: Send) -> None:
+        """Both directions of an accepted websocket, until one side ends it."""
+        valve = valve_for(send)
+        self.tunnels.add(conversation)
+        pump = asyncio.create_task(self._pump(conversation, receive, valve))
+        try:
+            while (message := await conversation.next()) is not None:
+                if message["type"] == "websocket.close":
+                    break
+                await send(message)
+                await valve.writable()
+            if conversation.end is not End.LEFT:
+                await send({"type": "websocket.close"})
+        finally:
+            self.tunnels.discard(conversation)
+            valve.close()
+            pump.cancel()
+
+    async def _pump(self, conversation: Conversation, receive: Receive, valve: Valve) -> None:
+        limit = self._engine.sessions.limits.max_payload
+        while True:
+            message = await receive()
+            if conversation.end is not None:
+                return
+            if message["type"] != "websocket.receive":
+                conversation.finish(End.LEFT)
+                return
+            text = message.get("text")
+            if not fits(message["bytes"] if text is None else text, limit):
+                conversation.link.put(too_large(conversation.sid))
+                return
+            conversation.put(message)
+            if conversation.is_full:
+                valve.pause_reading()
+                await conversation.room()
+                valve.resume_reading()
+
+    def _open(
+        self, link: Link, sid: str, scope: Mapping[str, Any], first: Message, patience: float | None
+    ) -> Conversation:
+        metrics.count("relay.requests")
+        self._number += 1
+        conversation = Conversation(link, (True, self._number), sid)
+        wheel, silence = self._engine.wheel, settings.REQUEST_TIMEOUT
+        conversation.timer = wheel.after(silence, self._look, conversation, patience)
+        size = size_of(first) + sum(len(name) + len(value) for name, value in scope["headers"])
+        link.put(conversation.parcel("open", sid=sid, scope=_plain(scope), messages=[first]), size)
+        return conversation
+
+    def _look(self, conversation: Conversation, patience: float | None) -> None:
+        if not conversation.signed:
+            conversation.finish(End.SILENT)
+        elif patience is not None:
+            # The home gave a sign that it got the request, but an answer is overdue now.
+            conversation.timer = self._engine.wheel.after(patience, conversation.finish, End.SILENT)
+
+
+async def _watch(conversation: Conversation, receive: Receive) -> None:
+    await http.watch(receive)
+    conversation.finish(End.LEFT)
+
+
+def _plain(scope: Mapping[str, Any]) -> Message:
+    """What the home is told of a request, in values that any layer carries."""
+    return {
+        **{name: scope[name] for name in _SCOPE if name in scope},
+        "query_string": scope["query_string"],
+        "root_path": scope.get("root_path", ""),
+        "headers": [list(pair) for pair in scope["headers"]],
+        "client": list(scope["client"]) if scope.get("client") else None,
+        "server": list(scope["server"]) if scope.get("server") else None,
+        "subprotocols": list(scope.get("subprotocols", ())),
+    }
