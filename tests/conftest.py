@@ -2,6 +2,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The commands that tests start (daphne, uvicorn, celery, node) are found beside this Python first.
@@ -12,3 +13,8 @@ settings.register_profile(
     "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any-machine")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """No suffix for each worker: its folder is its own, and its processes look for NAME there."""

@@ -33,6 +33,12 @@ if FOLDER_VARIABLE not in os.environ:
     for name in SITE_VARIABLES:
         os.environ.pop(name, None)
 
+# Each of several workers of one run has a folder, and so a database and a site, to itself.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER and Path(os.environ[FOLDER_VARIABLE]).name != WORKER:
+    os.environ[FOLDER_VARIABLE] = str(Path(os.environ[FOLDER_VARIABLE]) / WORKER)
+    Path(os.environ[FOLDER_VARIABLE]).mkdir()
+
 FOLDER = Path(os.environ[FOLDER_VARIABLE])
 os.environ["CHAT_DATABASE"] = str(FOLDER / "db.sqlite3")
 os.environ["CHAT_MEDIA"] = str(FOLDER / "media")
