@@ -498,7 +498,8 @@ def test_without_a_server_and_a_layer_the_error_says_what_to_do() -> None:
 
 
 def test_each_verb_has_a_twin_that_takes_the_same() -> None:
-    names = [n for n in realtime.__all__ if realtime._HOMES[n] == "operations.verbs" and n[0] != "a"]
+    homes = realtime._HOMES
+    names = [n for n in realtime.__all__ if homes[n] == "operations.verbs" and n[0] != "a"]
     assert len(names) == 9
     for name in names:
         sync, twin = getattr(verbs, name), getattr(verbs, f"a{name}")
