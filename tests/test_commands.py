@@ -212,6 +212,7 @@ class OldSigner(signing.TimestampSigner):
 @pytest.mark.parametrize(
     "token",
     [None, "", "a", 7, {"a": 1}, ["a"], b"a", signing.dumps("room"), signing.dumps("x", salt="y")],
+    ids=["none", "empty", "text", "number", "dict", "list", "bytes", "no salt", "another salt"],
 )
 def test_token_that_was_not_signed_for_this_is_refused(token: Any) -> None:
     with pytest.raises(ConnectionRefused) as caught:

@@ -298,7 +298,7 @@ async def test_emit_is_one_message_for_each_process_with_members(
 @pytest.mark.parametrize(
     "argument",
     [object(), {1, 2}, {"deep": [lambda: None]}, float("nan"), [float("inf")], {b"key": 1}],
-    ids=str,
+    ids=["object", "set", "function", "nan", "infinity", "bytes key"],
 )
 async def test_what_cannot_be_sent_is_refused_at_once(
     listeners: list[Client], room: str, argument: Any
