@@ -3,7 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 WITHOUT ?=
-# Files of tests that run side by side: most of their time they wait for servers and browsers.
+# Files of tests that run side by side. Those of whole sites, in tests/live and tests/browser, have
+# the machine to themselves.
 WORKERS ?= 3
 
 # Another project's settings or packages must not leak in from the caller's shell.
@@ -40,7 +41,8 @@ demo: ## Serve the chat at 127.0.0.1:PORT, with logins, on SQLite and without Re
 
 .PHONY: test
 test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redis browser" omits some
-	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(MARKERS)
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(MARKERS) --ignore=tests/live --ignore=tests/browser
+	@$(RUN) -m pytest $(MARKERS) tests/live tests/browser
 	@test -z '$(LEFT_OUT)' || echo 'Left out because WITHOUT says so: $(LEFT_OUT)'
 
 # Not for people: redis-server, nginx, PostgreSQL, Chromium: installed where that can be done without asking.

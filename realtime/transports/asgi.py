@@ -145,6 +145,8 @@ class WebsocketWire(Wire):
         """Be busy until the work is done."""
         self.busy = True
         self._finisher = asyncio.get_running_loop().create_task(self._complete(work))
+        # A task that is cancelled before its first step would leave the work unawaited.
+        self._finisher.add_done_callback(lambda _: work.close())
 
     async def _complete(self, work: Coroutine[Any, Any, Any]) -> None:
         try:

@@ -18,11 +18,11 @@ from realtime import (
     event,
     is_online,
     namespace,
-    operations,
     presence,
     server_event,
 )
 from realtime.asgi import get_server
+from realtime.operations import verbs
 
 PATIENCE = 30
 #: Two sockets meet under a name: a handler that waits for the other holds nobody else up.
@@ -136,11 +136,11 @@ class TalkConsumer(SocketIOConsumer):
     @event
     async def operate(self, verb: str, args: list[Any], options: dict[str, Any]) -> Any:
         """Calls one of the operations; its result as a dict."""
-        return asdict(await getattr(operations, f"a{verb}")(*args, **options))
+        return asdict(await getattr(verbs, f"a{verb}")(*args, **options))
 
     @event("operate in a thread")
     def operate_in_a_thread(self, verb: str, args: list[Any], options: dict[str, Any]) -> Any:
-        return asdict(getattr(operations, verb)(*args, **options))
+        return asdict(getattr(verbs, verb)(*args, **options))
 
     # What goes wrong
 
