@@ -108,6 +108,7 @@ class Site:
             # Django must not find the settings of the tests.
             "REALTIME_TEST_FOLDER": str(folder),
         }
+        link_python(folder)
         self._run("-m", "django", "startproject", "mysite", ".")
         (folder / "hello").mkdir()
         (folder / "hello" / "__init__.py").touch()
@@ -141,10 +142,13 @@ def _variables(text: str) -> dict[str, str]:
 
 
 def unit_text(name: str, site: Path) -> str:
-    """A unit file of the docs, for a site in another folder with the Python of the tests."""
-    text = (FILES / f"{name}@.service").read_text()
-    text = text.replace("/srv/mysite/.venv/bin", str(Path(sys.executable).parent))
-    return text.replace("/srv/mysite", str(site))
+    """A unit file of the docs, for a site in another folder."""
+    return (FILES / f"{name}@.service").read_text().replace("/srv/mysite", str(site))
+
+
+def link_python(site: Path) -> None:
+    """Give a site the Python of the tests, by a path without the spaces that theirs may have."""
+    (site / ".venv").symlink_to(sys.prefix)
 
 
 def unit(name: str) -> configparser.ConfigParser:

@@ -105,6 +105,8 @@ class Process:
 
     def news(self) -> str:
         """What was logged since the last call."""
+        if not self.log.exists():  # it was never started
+            return ""
         with self.log.open("rb") as log:
             log.seek(self._checked)
             news = log.read()

@@ -13,7 +13,7 @@ import pytest
 
 from realtime.conf import DEFAULTS
 from tests.live.clients import Client
-from tests.live.deployment import FILES, Postgres, Site, Unit, unit, unit_text
+from tests.live.deployment import FILES, Postgres, Site, Unit, link_python, unit, unit_text
 from tests.live.farm import Farm
 from tests.live.nginx import Nginx
 from tests.live.servers import Redis, eventually
@@ -72,6 +72,7 @@ def test_units_give_a_process_the_time_that_its_drain_takes(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_units_are_valid(name: str, tmp_path: Path) -> None:
+    link_python(tmp_path)
     (tmp_path / f"{name}@.service").write_text(unit_text(name, tmp_path))
     assert {"Unit", "Service", "Install"} == set(unit(name).sections())
     if shutil.which("systemd-analyze"):  # it reads what it verifies, and needs no systemd to run
