@@ -82,7 +82,8 @@ async def _ack(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -
         socket.send(messages)
 
 
-async def _emit(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
+async def emit(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
+    """Emit what the application, or its connect handler before the acceptance, wants emitted."""
     if message.get("ack_id") is not None:
         _ask(namespaces, socket, message)
         return
@@ -136,7 +137,7 @@ async def _close(namespaces: "Namespaces", socket: Socket, message: ASGIMessage)
 
 
 _VERBS: dict[str, Callable[["Namespaces", Socket, ASGIMessage], Awaitable[None]]] = {
-    "socketio.emit": _emit,
+    "socketio.emit": emit,
     "socketio.ack": _ack,
     "socketio.join": _join,
     "socketio.leave": _leave,

@@ -186,7 +186,7 @@ class Namespaces:
         held, socket.held = socket.held, []
         self.presence.accepted(socket)
         for emit in held:
-            await applications.perform(self, socket, emit)
+            await applications.emit(self, socket, emit)
 
     def send_to_one(self, socket: Socket, emission: Emission) -> None:
         """Deliver an emission to one socket of this process, which it is for."""
