@@ -512,7 +512,7 @@ async def _is_over(session: Session) -> bool:
 async def test_process_that_ends_lets_its_polls_go_and_their_sessions_live(
     farm: Farm, trio: list[Server], own_redis: Redis, logs: Logs
 ) -> None:
-    (entry,) = farm.own("uvicorn", LIVE_REDIS=own_redis.url)
+    (entry,) = farm.own("uvicorn", LIVE_REDIS=own_redis.url, LIVE_PATIENCE="20")
     session = await Session.joined(trio[0], entry)
     link = await session.start_get()
     carried = await Session.joined(trio[0], entry)
