@@ -67,6 +67,7 @@ def disconnects(page: dict[str, float]) -> float:
 
 
 async def test_migrated_handlers_are_timed_too(server: Server, connect: Connect) -> None:
+    await asyncio.to_thread(read, server)  # who never asked is not timed
     client = await connect(server, "/functions")
     await client.call("users")
     assert "error" in await client.call("pair", 1)
