@@ -163,6 +163,28 @@ async def test_node_that_says_goodbye_is_waited_for_no_longer(start: Start) -> N
     assert (await asking).missing == (second.node_id,)
 
 
+async def test_node_that_greets_a_new_one_has_not_missed_a_beat_of_its_own(
+    start: Start, settings: Any
+) -> None:
+    settings.REALTIME = {"HEARTBEAT_INTERVAL": 0.1}
+    first = await start("a" * 10)
+    alarms: list[str] = []
+    first.nodes.recovered.append(lambda: alarms.append("recovered"))
+    heard: list[int] = []
+    handle = first.bus.on["beat"]
+
+    def hear(message: Message) -> None:
+        heard.append(message["beat"])
+        handle(message)
+
+    first.bus.on["beat"] = hear
+    await start("b" * 10)
+    heard.clear()
+    while len(heard) < 10:
+        await asyncio.sleep(0.01)
+    assert alarms == []
+
+
 async def test_more_questions_than_a_node_takes_are_refused(
     start: Start, impostor: Impostor
 ) -> None:

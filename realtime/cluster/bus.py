@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..metrics import count
 from .layers import cause, close, layer, layer_error, new_channel, persist, tidied
+from .remembered import Remembered
 
 logger = logging.getLogger("realtime.cluster")
 
@@ -33,8 +33,6 @@ MAX_WAITING = 10_000
 #: Calls of the layer at a time: channels_redis takes a connection for each, and redis-py's pool has
 #: a hundred.
 AT_A_TIME = 50
-#: Messages that are remembered, to tell one that comes again because it was tried again.
-REMEMBERED = 10_000
 #: Seconds between two tries to reach a layer that is down.
 RETRY = 1.0
 
@@ -71,7 +69,7 @@ class Bus:
         self._channel: str | None = None
         self._opening = asyncio.Lock()
         self._listener: asyncio.Task[None] | None = None
-        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._seen = Remembered()
         self._waiting = 0
         self._gate = asyncio.Semaphore(AT_A_TIME)
 
@@ -201,7 +199,7 @@ class Bus:
             kind, sender = message["kind"], message["node"]
             if sender == self.node_id and kind not in self.echoed:
                 return
-            if self._is_repeated(sender, message["number"]):
+            if self._seen.note((sender, message["number"])):  # it was tried again
                 return
             if message["version"] != PROTOCOL:
                 self.on_foreign(message)
@@ -212,15 +210,6 @@ class Bus:
             logger.warning("ignored a message on our channel that is not ours: %r", error)
         except Exception:
             logger.exception("a message of another process could not be handled")
-
-    def _is_repeated(self, sender: str, number: int) -> bool:
-        key = (sender, number)
-        if key in self._seen:
-            return True
-        self._seen[key] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return False
 
     # Trouble
 

@@ -9,19 +9,19 @@ import asyncio
 import logging
 import time
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 
 from .. import instruments, metrics, rooms
 from ..emissions import Emission
 from ..exceptions import ChannelLayerError
 from ..rooms import Group
-from .bus import REMEMBERED, Bus, Message, end
+from .bus import Bus, Message, end
 from .incoming import Incoming
 from .layers import reaches_processes
 from .memberships import UPKEEP_INTERVAL, Memberships
 from .nodes import LEASE, Nodes
 from .outgoing import Outgoing, from_body
+from .remembered import Remembered
 from .requests import Requests
 
 logger = logging.getLogger("realtime.cluster")
@@ -46,7 +46,7 @@ class Cluster:
         self._deliver = deliver
         self._outgoing = Outgoing(self.bus)
         self._incoming = Incoming()
-        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._seen = Remembered()
         #: When we last knew that we hear everything.
         self._sound_at = 0.0
         self._to_ask_after = False
@@ -95,7 +95,8 @@ class Cluster:
         series, number = message["series"]
         sender = message["node"]
         self._incoming.heard(sender, message["group"], series, number, time.monotonic())
-        if message["copies"] == 1 or not self._is_copy(sender, message["id"]):
+        # One to several rooms may have come already, by another of them.
+        if message["copies"] == 1 or not self._seen.note((sender, message["id"])):
             self._deliver_here(emission, message["at"])
 
     def _deliver_here(self, emission: Emission, sent_at: float) -> None:
@@ -106,16 +107,6 @@ class Cluster:
                 self._deliver(emission)
         if instruments.timings is not None:
             instruments.timings.arrived(time.time() - sent_at)
-
-    def _is_copy(self, sender: str, id: int) -> bool:
-        """Whether an emission to several rooms came already, by another of them."""
-        key = (sender, id)
-        if key in self._seen:
-            return True
-        self._seen[key] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return False
 
     # Upkeep
 

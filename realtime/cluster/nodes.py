@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import rooms
 from ..conf import settings
@@ -55,7 +55,6 @@ class Nodes:
         self._beats = 0
         self._heard = 0
         self._heard_at = -1.0
-        self._sent_at = 0.0
         #: Sent since we last heard ourselves, without an error.
         self._unheard = 0
         self._was_deaf = False
@@ -83,30 +82,31 @@ class Nodes:
 
     async def beat(self, *, bye: bool = False, to: str = rooms.NODES) -> None:
         """Tell the others that we live, or that we go. Raises ChannelLayerError."""
-        self._beats += 1
+        is_for_all = to == rooms.NODES
+        # Only what we hear ourselves is numbered: a gap is a beat that did not come back.
+        self._beats += is_for_all
         body = {
             "beat": self._beats,
             "interval": self.interval,
             "draining": self.draining,
             # Who hears us for the first time is to beat at once, for us to know it.
-            "hello": self._heard_at < 0 and to == rooms.NODES,
+            "hello": self._heard_at < 0 and is_for_all,
             "bye": bye,
         }
         await self._bus.tell(to, "beat", body)
-        if to == rooms.NODES:
-            self._unheard += 1
+        self._unheard += is_for_all
 
     async def keep_beating(self) -> None:
         """Beat, look for those who don't, and for ourselves; until cancelled."""
-        self._heard_at, self._sent_at = -1.0, time.monotonic()
+        self._heard_at = -1.0
         while True:
             try:
                 await self.beat()
             except ChannelLayerError as error:
                 self._bus.trouble(error)
-            self._sent_at = time.monotonic()
+            sent_at = time.monotonic()
             await asyncio.sleep(self.interval)
-            if time.monotonic() - self._sent_at > LEASE * self.interval:
+            if time.monotonic() - sent_at > LEASE * self.interval:
                 self._was_away()
             else:
                 self._look_for_the_gone(time.monotonic())
@@ -121,10 +121,7 @@ class Nodes:
 
     def _give_all_time(self) -> None:
         now = time.monotonic()
-        self.live = {
-            id: Peer(id=id, interval=peer.interval, draining=peer.draining, heard=now)
-            for id, peer in self.live.items()
-        }
+        self.live = {id: replace(peer, heard=now) for id, peer in self.live.items()}
 
     def _look_for_the_gone(self, now: float) -> None:
         # While we hear not even ourselves, the silence of others says nothing about them.
