@@ -6,7 +6,7 @@ The names are imported when they are first used: most of them need Django's sett
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .consumers import SocketIOConsumer
+    from .consumers.consumer import SocketIOConsumer
     from .emitters import aemit, emit
     from .events import event
     from .exceptions import ConnectionRefused, EventError, RealtimeError

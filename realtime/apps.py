@@ -19,6 +19,6 @@ class RealtimeConfig(AppConfig):
         checks.register(check_deployment, checks.Tags.security, deploy=True)
         autodiscover()
         if apps.is_installed("django.contrib.auth"):
-            from . import revocation
+            from .revocation import logins as revocation
 
             revocation.connect()

@@ -5,13 +5,14 @@ from typing import Any
 import django
 from django.core.asgi import get_asgi_application as get_django_application
 
-from . import client_script, health, routing
-from .applications import Application
+from . import health, routing
 from .auth import AuthStack
+from .compat.server import SocketIOServer
 from .conf import settings
-from .server import SocketIOServer
-from .stop_signals import StopSignals
-from .transports import daphne
+from .engine.transports import daphne
+from .server import client_script
+from .server.applications import Application
+from .server.stop_signals import StopSignals
 
 __all__ = ["RealtimeApplication", "get_asgi_application", "get_server"]
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db import transaction
 
-from . import bridge, emissions, rooms
-from .emissions import Emission
 from .exceptions import ChannelLayerError, EmitError, SyncEmitInAsyncCode
 from .logs import facts
-from .metrics import count
+from .metrics.counters import count
+from .node import current as bridge
+from .node import emissions, rooms
+from .node.emissions import Emission
 
 logger = logging.getLogger("realtime.emitters")
 

@@ -8,7 +8,7 @@ from typing import Any, overload
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
 from .exceptions import EventError
-from .packets import RESERVED_EVENTS
+from .protocol.packets import RESERVED_EVENTS
 
 Function = Callable[..., Any]
 

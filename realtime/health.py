@@ -12,7 +12,7 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
-from .server import SocketIOServer, serving
+from .compat.server import SocketIOServer, serving
 
 PREFIX = "health/"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
-    from .consumers import SocketIOConsumer
+    from .consumers.consumer import SocketIOConsumer
 
 
 class BasePermission:

@@ -24,11 +24,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from . import __version__, instruments, metrics, routing
+from . import __version__, routing
+from .compat.server import SocketIOServer, serving
 from .conf import settings
-from .metric_table import COUNTERS, GAUGES, KINDS, OTHERS
-from .server import SocketIOServer, serving
-from .timings import HandlerTimes, Histogram, Timings
+from .metrics import counters as metrics
+from .metrics import instruments
+from .metrics.table import COUNTERS, GAUGES, KINDS, OTHERS
+from .metrics.timings import HandlerTimes, Histogram, Timings
 
 #: Staff need it to read the page.
 PERMISSION = "realtime.view_node"

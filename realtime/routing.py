@@ -8,7 +8,7 @@ from channels.routing import URLRouter
 from django.urls import URLPattern, path
 from django.utils.module_loading import autodiscover_modules
 
-from .consumers import SocketIOConsumer
+from .consumers.consumer import SocketIOConsumer
 
 Consumer = TypeVar("Consumer", bound=type[SocketIOConsumer])
 

@@ -18,9 +18,10 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
 
-from . import __version__, instruments, routing
-from .emissions import Emission
+from . import __version__, routing
 from .exceptions import EventError
+from .metrics import instruments
+from .node.emissions import Emission
 
 #: Rooms of an emit that its span names.
 MAX_ROOMS = 10

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import path
 
-from realtime.admin_pages.rooms import RoomAdmin
+from realtime.admin.pages.rooms import RoomAdmin
 from realtime.models import Room
 from tests.web_thread import Crowd, crowd, web_thread
 

@@ -12,12 +12,12 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import Permission, User
 
 from realtime import ConnectionRefused, aemit
-from realtime.admin_live.consumer import BATCH, LiveAdminConsumer
-from realtime.admin_live.feeds import MAX_DECODED, MAX_TEXT, RATE
-from realtime.admin_live.pulse import CALM_BEATS, Pulse, pulse
-from realtime.admin_live.staff import NAMESPACE
-from realtime.emissions import encode
-from realtime.server import SocketIOServer, _servers
+from realtime.admin.live.consumer import BATCH, LiveAdminConsumer
+from realtime.admin.live.feeds import MAX_DECODED, MAX_TEXT, RATE
+from realtime.admin.live.pulse import CALM_BEATS, Pulse, pulse
+from realtime.admin.live.staff import NAMESPACE
+from realtime.compat.server import SocketIOServer, _servers
+from realtime.node.emissions import encode
 from realtime.testing import SocketIOCommunicator
 from tests.live.servers import manage
 
@@ -30,7 +30,7 @@ SOON = 0.05
 
 @pytest.fixture(autouse=True)
 def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.admin_live.pulse.INTERVAL", SOON)
+    monkeypatch.setattr("realtime.admin.live.pulse.INTERVAL", SOON)
 
 
 @sync_to_async

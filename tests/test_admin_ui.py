@@ -11,11 +11,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
 from realtime import ConnectionRefused
-from realtime.admin_live.ui import AdminUIConsumer
-from realtime.admin_live.ui_messages import Population, changes, serialized
+from realtime.admin.ui.consumer import AdminUIConsumer
+from realtime.admin.ui.messages import Population, changes, serialized
+from realtime.compat.server import SocketIOServer
+from realtime.node.rooms import new_sid
 from realtime.operations.reports import SocketInfo, UserInfo
-from realtime.rooms import new_sid
-from realtime.server import SocketIOServer
 from realtime.testing import SocketIOCommunicator
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,10 +9,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
 
-from realtime import client_script
 from realtime.checks.settings import RULES
 from realtime.checks.site import FLOORS, check_settings
 from realtime.conf import DEFAULTS
+from realtime.server import client_script
 from tests.documents import ROOT
 
 CORE = "channels_redis.core.RedisChannelLayer"

@@ -13,14 +13,14 @@ from django.core import signing
 from django.core.management import CommandError, CommandParser, call_command
 from django.core.management.color import no_style
 
-from realtime.commands import targets
-from realtime.commands.base import NO_LAYER, USAGE, Output, width
-from realtime.commands.values import a_duration, a_size
 from realtime.doctor import diagnoses, policy
 from realtime.doctor.namespace import MAX_AGE, SALT, new_token, room_of
 from realtime.doctor.site import Answer, Site, a_site
 from realtime.exceptions import ConnectionRefused
 from realtime.management.commands.realtime import SUBCOMMANDS
+from realtime.management.subcommands import targets
+from realtime.management.subcommands.base import NO_LAYER, USAGE, Output, width
+from realtime.management.subcommands.values import a_duration, a_size
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 SID = "~abcdefghij.abcdefghijklmnopqrst"

@@ -10,15 +10,11 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.test import TestCase
 
-from realtime import ConnectionRefused, EventError, SocketIOConsumer, event, rooms
+from realtime import ConnectionRefused, EventError, SocketIOConsumer, event
 from realtime.exceptions import CallError, CallTimeout
+from realtime.node import rooms
 from realtime.permissions import BasePermission, HasPermission, IsAuthenticated, IsStaff
-from realtime.signals import (
-    event_failed,
-    event_handled,
-    socket_connected,
-    socket_disconnected,
-)
+from realtime.signals import event_failed, event_handled, socket_connected, socket_disconnected
 from realtime.testing import SocketIOCommunicator
 
 

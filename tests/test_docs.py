@@ -20,7 +20,7 @@ from django.test import override_settings
 import realtime
 from realtime import asgi, conf, routing, signals
 from realtime.checks import deployment, layers, settings, site
-from realtime.server import SocketIOServer
+from realtime.compat.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
 from .live.servers import Process, free_port

@@ -8,10 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from realtime import aemit, emissions, emit
+from realtime import aemit, emit
+from realtime.compat.server import SocketIOServer, serving
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.metrics import counts
-from realtime.server import SocketIOServer, serving
+from realtime.node import emissions
 
 
 def test_in_memory_layer_without_a_server_is_refused_with_what_to_do() -> None:

@@ -17,8 +17,8 @@ from channels.routing import URLRouter
 from channels_redis.core import RedisChannelLayer
 
 from realtime.cluster.layers import CHANNEL_CAPACITY, layer
-from realtime.server import SocketIOServer
-from realtime.threads import Lanes
+from realtime.compat.server import SocketIOServer
+from realtime.node.threads import Lanes
 
 
 def test_socketio_builds_its_engine_through_the_hook() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.cluster.incoming import MAX_AWAITED, PATIENCE, Incoming
+from realtime.cluster.losses import MAX_AWAITED, PATIENCE, Incoming
 
 LATER = PATIENCE + 1.0
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils.translation import gettext_lazy
 
 from realtime import json, orjson
-from realtime.packets import JSONParser, Packet
+from realtime.protocol.packets import JSONParser, Packet
 
 both = pytest.mark.parametrize("module", [json, orjson])
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
 
-from realtime import limits
-from realtime.engine import EngineServer
-from realtime.limits import AddressLimit, TokenBucket
-from realtime.metrics import counts, report
+from realtime.engine import limits
+from realtime.engine.limits import AddressLimit, TokenBucket
+from realtime.engine.server import EngineServer
+from realtime.metrics.counters import counts, report
 from realtime.signals import limit_hit
 
 

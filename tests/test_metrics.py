@@ -22,21 +22,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import generate_latest
 
-from realtime import (
-    EventError,
-    SocketIOConsumer,
-    asgi,
-    emissions,
-    event,
-    instruments,
-    metrics,
-    routing,
-)
-from realtime.cluster.outgoing import from_body, to_body
+from realtime import EventError, SocketIOConsumer, asgi, event, routing
+from realtime.cluster.numbers import from_body, to_body
+from realtime.compat.server import SocketIOServer
+from realtime.metrics import counters as metrics
+from realtime.metrics import instruments
+from realtime.metrics.timings import Histogram, Timings
+from realtime.node import emissions
 from realtime.prometheus import PERMISSION, metrics_view, registry
-from realtime.server import SocketIOServer
 from realtime.testing import SocketIOCommunicator
-from realtime.timings import Histogram, Timings
 from realtime.tracing import instrument, uninstrument
 
 from .documents import ROOT, blocks
@@ -455,17 +449,17 @@ def json_lines() -> Iterator[io.StringIO]:
 
 #: Whose log records are all about a socket or a connection.
 WITH_FACTS = [
-    "callbacks.py",
-    "client_manager.py",
-    "connection.py",
-    "consumers.py",
+    "compat/client_manager.py",
+    "compat/handlers.py",
+    "compat/server.py",
+    "consumers/consumer.py",
     "emitters.py",
-    "namespaces.py",
-    "server.py",
-    "sessions.py",
-    "transports/asgi.py",
-    "transports/polling.py",
-    "transports/websocket.py",
+    "engine/connection.py",
+    "engine/sessions.py",
+    "engine/transports/asgi.py",
+    "engine/transports/polling.py",
+    "engine/transports/websocket.py",
+    "server/namespaces.py",
 ]
 
 

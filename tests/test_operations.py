@@ -30,13 +30,13 @@ from realtime import (
     server_event,
 )
 from realtime.asgi import RealtimeApplication
+from realtime.compat.server import SocketIOServer
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
+from realtime.metrics.rates import WINDOW, EventRates
 from realtime.operations import server_events, verbs
 from realtime.operations.paging import AT_ONCE, first_keys
 from realtime.operations.reports import RoomKind, SocketInfo, UserInfo
 from realtime.operations.values import MAX_DATA, readable
-from realtime.rates import WINDOW, EventRates
-from realtime.server import SocketIOServer
 from tests.live.clients import Client
 from tests.live.servers import free_port
 

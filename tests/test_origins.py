@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from realtime.origins import refusal
+from realtime.engine.origins import refusal
 
 SITE = {"ALLOWED_HOSTS": ["shop.example", ".wild.example"], "DEBUG": False}
 

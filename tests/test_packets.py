@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from realtime.exceptions import ProtocolError
 from realtime.json import django_default
-from realtime.msgpack_packets import MsgpackParser
-from realtime.packets import (
+from realtime.protocol.msgpack import MsgpackParser
+from realtime.protocol.packets import (
     MAX_ATTACHMENTS,
     MAX_DEPTH,
     RESERVED_EVENTS,

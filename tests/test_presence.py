@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from realtime import ais_online, apresence, is_online, presence
 from realtime.cluster.cluster import Cluster
+from realtime.engine.wheel import TimerWheel
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.operations.reports import UserInfo
 from realtime.presences import links
 from realtime.presences.links import PresenceLinks
 from realtime.presences.room import HostedRoom
 from realtime.presences.table import Entry, RoomTable, key_of
-from realtime.timers import TimerWheel
 
 ADA, GRACE, JOAN = (UserInfo(model="auth.user", pk=name, name=name) for name in ("ada", "gr", "jo"))
 PATIENCE = 30

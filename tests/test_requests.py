@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from realtime import rooms
 from realtime.cluster.bus import PROTOCOL, Bus, Message
 from realtime.cluster.cluster import Cluster
 from realtime.cluster.requests import AT_A_TIME
 from realtime.exceptions import RealtimeError
 from realtime.metrics import counts
+from realtime.node import rooms
 
 pytestmark = pytest.mark.asyncio
 

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group, User
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime import rooms
 from realtime.exceptions import RoomError
+from realtime.node import rooms
 
 anything = st.text(st.characters(exclude_categories=[]), max_size=rooms.MAX_LENGTH + 5)
 # Names that a careless mapping would take for each other.

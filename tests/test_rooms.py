@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.utils.functional import SimpleLazyObject
 
-from realtime import rooms
 from realtime.exceptions import RoomError
+from realtime.node import rooms
 
 
 def test_instance_room_names_model_and_key() -> None:

@@ -12,7 +12,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
 from ..conf import DEFAULTS
-from ..packets import RESERVED_EVENTS
+from ..protocol.packets import RESERVED_EVENTS
 
 TRANSPORTS = ("polling", "websocket")
 _path = re.compile(r"(/[^/?#\s]+)+/?")

@@ -10,8 +10,8 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
-from .. import client_script
 from ..asgi import RealtimeApplication
+from ..server import client_script
 from .layers import check_layer
 from .settings import check_values
 

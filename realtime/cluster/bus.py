@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .. import rooms
 from ..conf import settings
 from ..exceptions import ChannelLayerError
-from ..metrics import count
+from ..metrics.counters import count
+from ..node import rooms
 from .layers import cause, close, layer, layer_error, new_channel, persist, tidied
 from .remembered import Remembered
 

@@ -11,16 +11,18 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterable
 
-from .. import instruments, metrics, rooms
-from ..emissions import Emission
 from ..exceptions import ChannelLayerError
-from ..rooms import Group
+from ..metrics import counters as metrics
+from ..metrics import instruments
+from ..node import rooms
+from ..node.emissions import Emission
+from ..node.rooms import Group
+from .beats import LEASE, Nodes
 from .bus import Bus, Message, end
-from .incoming import Incoming
 from .layers import reaches_processes
+from .losses import Incoming
 from .memberships import UPKEEP_INTERVAL, Memberships
-from .nodes import LEASE, Nodes
-from .outgoing import Outgoing, from_body
+from .numbers import Outgoing, from_body
 from .remembered import Remembered
 from .requests import Requests
 

@@ -5,9 +5,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from .. import rooms
 from ..conf import settings
-from ..rooms import Group
+from ..node import rooms
+from ..node.rooms import Group
 from .bus import Bus
 
 #: How often memberships are looked after: lost ones joined again, unused ones left. Seconds.

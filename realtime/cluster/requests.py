@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import rooms
 from ..conf import settings
 from ..exceptions import ChannelLayerError, RealtimeError
-from ..metrics import count
+from ..metrics.counters import count
+from ..node import rooms
+from .beats import Nodes
 from .bus import PROTOCOL, Bus, Message
-from .nodes import Nodes
 
 logger = logging.getLogger("realtime.cluster")
 

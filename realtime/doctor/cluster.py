@@ -9,12 +9,13 @@ from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 from django.core import checks
 
-from .. import __version__, bridge
-from ..bridge import Home
+from .. import __version__
 from ..cluster.bus import PROTOCOL
 from ..cluster.layers import layer_error, reaches_processes
 from ..conf import settings
 from ..exceptions import ChannelLayerError
+from ..node import current as bridge
+from ..node.current import Home
 from ..operations.node_reports import NodeInfo, NodesReport, fetch_nodes
 from .findings import Ailment, Findings, Level
 

@@ -3,7 +3,7 @@
 from .findings import Ailment
 from .site import Answer, Site
 
-#: Codes of Engine.IO's refusals; see transports/http.py.
+#: Codes of Engine.IO's refusals; see engine/transports/http.py.
 TRANSPORT_UNKNOWN, SESSION_UNKNOWN, BAD_METHOD, BAD_REQUEST, FORBIDDEN = range(5)
 
 UPGRADE_HEADERS = (

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core import signing
 
-from .. import rooms
-from ..consumers import SocketIOConsumer
+from ..consumers.consumer import SocketIOConsumer
 from ..events import event
 from ..exceptions import ConnectionRefused, EventError
+from ..node import rooms
 from ..routing import namespace
 
 NAMESPACE = "/realtime/doctor"

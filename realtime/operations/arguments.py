@@ -4,8 +4,8 @@ import math
 from enum import Enum
 from typing import Any, Final
 
-from .. import rooms
 from ..conf import settings
+from ..node import rooms
 
 Body = dict[str, Any]
 

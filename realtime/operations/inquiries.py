@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from json import loads
 from typing import Any
 
-from .. import rooms
 from ..cluster.requests import Replies, Requests
+from ..node import rooms
 from .arguments import Body
 from .inspection import RoomKey, digest, kind_of, name_key, pack_digests, unpack_digests
 from .paging import Key, Slice, first_keys, in_turns

@@ -13,9 +13,9 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
-from .. import rooms
-from ..manager import Manager
-from ..sockets import Socket
+from ..node import rooms
+from ..node.members import Manager
+from ..node.sockets import Socket
 from .arguments import Body
 from .paging import AT_ONCE, Key, first_keys, in_turns
 from .reports import RoomKind

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .. import bridge
-from ..bridge import Home
 from ..cluster.requests import Replies
+from ..node import current as bridge
+from ..node.current import Home
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

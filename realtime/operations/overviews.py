@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from .. import bridge
+from ..node import current as bridge
 from .arguments import Body, seconds
 from .inquiries import Inquiry, find_room
 from .inspection import digest, pack_digests, unpack_digests

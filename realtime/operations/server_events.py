@@ -9,7 +9,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 
 from ..events import shortened
 from ..exceptions import RealtimeError
-from ..threads import lanes
+from ..node.threads import lanes
 from .values import pack, unpack
 
 logger = logging.getLogger("realtime.cluster")

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import RoomError
-from ..sockets import Socket, State
+from ..node.sockets import Socket, State
 from .arguments import Body
 from .inspection import matching
 from .paging import in_turns
 from .values import pack, unpack
 
 if TYPE_CHECKING:
-    from ..namespaces import Namespaces
+    from ..server.namespaces import Namespaces
 
 #: Sockets that are changed or asked between two turns of the event loop.
 AT_ONCE = 50

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from ..manager import Manager
-from ..sockets import Socket
+from ..node.members import Manager
+from ..node.sockets import Socket
 from .arguments import Body
 from .inspection import digest, pack_digests, unpack_digests
 from .paging import Key, first_keys, in_turns

@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .. import emissions
 from ..json import django_default
-from ..packets import Message, Packet, PacketType
+from ..node import emissions
+from ..protocol.packets import Message, Packet, PacketType
 
 #: Characters of the JSON text of a socket's data; more is cut, value by value.
 MAX_DATA = 10_000

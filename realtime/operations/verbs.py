@@ -15,9 +15,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar, get_args
 
-from .. import bridge, rooms
 from ..cluster.requests import Requests
-from ..packets import check_event_name
+from ..node import current as bridge
+from ..node import rooms
+from ..protocol.packets import check_event_name
 from .arguments import UNSAID, Body, Unsaid, a_namespace, a_text, seconds, seconds_of_clients, whom
 from .inquiries import Inquiry, find_rooms, find_sockets, nodes_of
 from .inspection import SOCKET_ORDERS

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from .. import rooms as names
 from ..cluster.bus import Message
 from ..cluster.cluster import Cluster
 from ..conf import settings
-from ..timers import TimerWheel
+from ..engine.wheel import TimerWheel
+from ..node import rooms as names
 from .post import PresencePost
 from .room import HostedRoom, RoomKey
 from .table import Entry

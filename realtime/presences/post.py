@@ -8,7 +8,7 @@ from ..cluster.bus import Message
 from ..cluster.cluster import Cluster
 from ..cluster.layers import reaches_processes
 from ..exceptions import ChannelLayerError
-from ..metrics import count
+from ..metrics.counters import count
 
 #: Messages that may wait for the layer. Beyond, all are dropped: nodes compare when it is well.
 MAX_WAITING = 10_000

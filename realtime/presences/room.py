@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
-from ..sockets import Socket
-from ..timers import CLOCK_RESOLUTION, Handle
+from ..engine.wheel import CLOCK_RESOLUTION, Handle
+from ..node.sockets import Socket
 from .table import RoomTable, UserKey
 
 #: Namespace and name.

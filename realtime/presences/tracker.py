@@ -13,16 +13,16 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from .. import emissions
 from ..cluster.cluster import Cluster
 from ..conf import settings
-from ..frames import Frames
-from ..metrics import counts
+from ..engine.wheel import Handle, TimerWheel
+from ..metrics.counters import counts
+from ..node import emissions
+from ..node.sockets import Socket, State
+from ..node.threads import lanes
 from ..operations.reports import UserInfo
+from ..protocol.frames import Frames
 from ..signals import presence_joined, presence_left
-from ..sockets import Socket, State
-from ..threads import lanes
-from ..timers import Handle, TimerWheel
 from .links import PresenceLinks
 from .room import HostedRoom, RoomKey
 from .table import Present, RoomTable, Transition, UserKey, key_of

@@ -7,10 +7,11 @@ A user counts once, however many sockets they have on however many nodes, and fo
 import itertools
 from typing import Any
 
-from .. import bridge, rooms
-from ..bridge import Home
+from ..compat.server import SocketIOServer
 from ..conf import settings
-from ..server import SocketIOServer
+from ..node import current as bridge
+from ..node import rooms
+from ..node.current import Home
 from .room import RoomKey
 from .table import Entry, Present, UserKey, in_order, merge
 

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..timers import Handle
+    from ..engine.wheel import Handle
     from .links import Link
 
 Message = dict[str, Any]

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from .. import metrics
 from ..cluster.bus import Message
 from ..conf import settings
-from ..engine import EngineServer
-from ..frames import fits
-from ..transports import http
-from ..transports.http import Receive, Refused, Send
-from ..transports.valve import Valve, valve_for
+from ..engine.server import EngineServer
+from ..engine.transports import http
+from ..engine.transports.http import Receive, Refused, Send
+from ..engine.transports.valve import Valve, valve_for
+from ..metrics import counters as metrics
+from ..protocol.frames import fits
 from .conversations import Conversation, End, size_of
 from .links import Link
 

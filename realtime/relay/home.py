@@ -6,11 +6,11 @@ import asyncio
 import logging
 from typing import Any
 
-from .. import metrics
 from ..cluster.bus import Message
 from ..conf import settings
-from ..engine import EngineServer
-from ..transports import polling
+from ..engine.server import EngineServer
+from ..engine.transports import polling
+from ..metrics import counters as metrics
 from .conversations import Conversation, End
 from .links import Link
 

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .. import rooms
 from ..cluster.bus import Bus
 from ..exceptions import ChannelLayerError
-from ..metrics import count
+from ..metrics.counters import count
+from ..node import rooms
 from .conversations import Conversation, End, Key, Message
 
 logger = logging.getLogger("realtime.cluster")

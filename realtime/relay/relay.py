@@ -12,14 +12,14 @@ import asyncio
 import re
 from typing import Any
 
-from .. import metrics
 from ..cluster.bus import Message
 from ..cluster.cluster import Cluster
 from ..cluster.layers import reaches_processes
 from ..conf import settings
-from ..engine import EngineServer
-from ..transports import http
-from ..transports.http import Receive, Refused, Send
+from ..engine.server import EngineServer
+from ..engine.transports import http
+from ..engine.transports.http import Receive, Refused, Send
+from ..metrics import counters as metrics
 from .conversations import Conversation, End
 from .entry import RelayEntry, too_large
 from .home import RelayHome

@@ -5,7 +5,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from realtime.conf import settings
+from ..conf import settings
 
 register = template.Library()
 

@@ -8,9 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from realtime.admin_live.staff import NAMESPACE
-from realtime.conf import settings
-
+from ..admin.live.staff import NAMESPACE
+from ..conf import settings
 from .realtime import realtime_script
 
 register = template.Library()

@@ -16,9 +16,9 @@ if not settings.configured:
         SECRET_KEY="conformance",
     )
 
-from realtime import metrics
-from realtime.engine import Connection, EngineServer, Frames
+from realtime.engine.server import Connection, EngineServer, Frames
 from realtime.exceptions import ProtocolError
+from realtime.metrics import counters as metrics
 
 
 class Echo:

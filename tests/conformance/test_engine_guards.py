@@ -17,8 +17,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
-from realtime.transports import daphne
-from realtime.transports import uvicorn as uvicorn_wire
+from realtime.engine.transports import daphne
+from realtime.engine.transports import uvicorn as uvicorn_wire
 from tests.conformance.raw import WebSocket
 from tests.conformance.servers import Server
 

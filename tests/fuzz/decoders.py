@@ -15,8 +15,8 @@ import atheris
 
 with atheris.instrument_imports(include=["realtime"]):
     from realtime.json import django_default
-    from realtime.msgpack_packets import MsgpackParser
-    from realtime.packets import JSONParser, Message
+    from realtime.protocol.msgpack import MsgpackParser
+    from realtime.protocol.packets import JSONParser, Message
     from tests.fuzz.rules import check_passed_on, feed, payload_messages
 
 PLAIN = JSONParser(importlib.import_module("realtime.json"))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from realtime.exceptions import ProtocolError
-from realtime.frames import decode_payload
-from realtime.packets import RESERVED_EVENTS, Message, Packet, PacketType, Parser
+from realtime.protocol.frames import decode_payload
+from realtime.protocol.packets import RESERVED_EVENTS, Message, Packet, PacketType, Parser
 
 
 def check_packet(packet: Packet) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from realtime import publisher
+from realtime.node import publisher
 from tests.live.clients import Client
 from tests.live.farm import Farm, mishaps
 from tests.live.servers import Redis, Server, eventually, manage

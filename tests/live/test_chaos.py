@@ -20,9 +20,9 @@ from realtime import (
     fetch_sockets,
     join_sockets,
     leave_sockets,
-    publisher,
     room_sizes,
 )
+from realtime.node import publisher
 from tests.live.conftest import Logs
 from tests.live.crowd import Crowd
 from tests.live.farm import Farm

@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 from socketio.exceptions import ConnectionError
 
-from realtime import rooms
 from realtime.doctor.namespace import NAMESPACE, new_token
+from realtime.node import rooms
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm

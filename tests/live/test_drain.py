@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from realtime import aemit, rooms
-from realtime.bridge import arun
+from realtime import aemit
+from realtime.node import rooms
+from realtime.node.current import arun
 from tests.live.balancer import Balancer
 from tests.live.clients import Client, probe
 from tests.live.conftest import Connect, Logs

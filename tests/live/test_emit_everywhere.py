@@ -7,7 +7,8 @@ import pytest
 import redis.asyncio
 from celery import Celery
 
-from realtime import emit, rooms
+from realtime import emit
+from realtime.node import rooms
 from tests.live.clients import Client, log_in, post
 from tests.live.conftest import Connect
 from tests.live.farm import Farm

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import redis as redis_py
 
-from realtime import emit, fetch_nodes, publisher, rooms
-from realtime.bridge import home
+from realtime import emit, fetch_nodes
+from realtime.node import publisher, rooms
+from realtime.node.current import home
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm

@@ -21,8 +21,8 @@ from realtime import (
     aroom_sizes,
     call_sockets,
     fetch_sockets,
-    rooms,
 )
+from realtime.node import rooms
 from realtime.operations.reports import UserInfo
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs

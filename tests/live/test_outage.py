@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from realtime import emit, publisher
+from realtime import emit
 from realtime.exceptions import ChannelLayerError
 from realtime.metrics import counts
+from realtime.node import publisher
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm

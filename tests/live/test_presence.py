@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from realtime import apresence, presence, publisher
+from realtime import apresence, presence
+from realtime.node import publisher
 from realtime.presences.tracker import CONFIRM
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs

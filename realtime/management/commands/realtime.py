@@ -4,13 +4,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from realtime.commands.base import Output, Subcommand
-from realtime.commands.doctor import doctor
-from realtime.commands.draining import drain
-from realtime.commands.emitting import emit
-from realtime.commands.listing import rooms, sockets
-from realtime.commands.status import status
-from realtime.commands.steering import disconnect, join, leave
+from ..subcommands.base import Output, Subcommand
+from ..subcommands.doctor import doctor
+from ..subcommands.draining import drain
+from ..subcommands.emitting import emit
+from ..subcommands.listing import rooms, sockets
+from ..subcommands.status import status
+from ..subcommands.steering import disconnect, join, leave
 
 SUBCOMMANDS: dict[str, Subcommand] = {
     subcommand.name: subcommand

@@ -1,13 +1,13 @@
 """What a cluster of some size needs by the model: processor time, messages, memory. Pure.
 
-The rhythms are the code's own: heartbeats of nodes.py, renewals of memberships.py.
+The rhythms are the code's own: heartbeats of cluster/beats.py, renewals of cluster/memberships.py.
 """
 
 import math
 from dataclasses import dataclass
 
+from realtime.cluster.beats import UNHURRIED
 from realtime.cluster.layers import GROUP_EXPIRY
-from realtime.cluster.nodes import UNHURRIED
 from realtime.conf import DEFAULTS
 from tests.bench.cluster.catalogue import CORE, STOCK
 from tests.bench.cluster.costs import Costs
@@ -15,7 +15,7 @@ from tests.bench.cluster.results import MICROSECONDS, Footprint
 
 #: So busy may a Redis host or a node's core be, for waiting times to stay short.
 BUSY = 0.6
-#: memberships.py renews when so much of the expiry is over. The pubsub layer has none.
+#: cluster/memberships.py renews when so much of the expiry is over. The pubsub layer has none.
 RENEWAL = GROUP_EXPIRY / 3
 
 

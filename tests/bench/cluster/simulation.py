@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from channels_redis.utils import _consistent_hash
 
-from realtime import rooms
-from realtime.cluster.nodes import LEASE
+from realtime.cluster.beats import LEASE
+from realtime.node import rooms
 from tests.bench.cluster.placement import SEED, hosted, place
 
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from realtime.cluster.nodes import LEASE
+from realtime.cluster.beats import LEASE
 from tests.bench.cluster import simulation
 from tests.bench.cluster.catalogue import CORE, PEERS, PUBSUB, STOCK
 from tests.bench.cluster.costs import Costs, Line, Point

@@ -1,5 +1,5 @@
 from realtime import namespace
-from realtime.admin_live.ui import AdminUIConsumer
+from realtime.admin.ui.consumer import AdminUIConsumer
 
 
 @namespace("/admin")

@@ -1,0 +1,51 @@
+"""What the user of a socket may do in the admin at this moment, asked anew each time."""
+
+from collections.abc import Collection
+from importlib import import_module
+from typing import Any
+
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.db.models import Model
+
+#: The namespace of the live pages; consumer.py serves it.
+NAMESPACE = "/realtime/admin"
+
+
+async def granted(scope: dict[str, Any], permissions: Collection[str]) -> frozenset[str]:
+    """Those of the permissions ("app.codename") that the scope's user has, if active staff.
+
+    The user and the session are read again: who logged out, was deactivated, changed the password
+    or lost a permission since the socket was opened has none.
+    """
+    user = await _user_now(scope)
+    if user is None or not (user.is_active and user.is_staff):
+        return frozenset()
+    found: frozenset[str] = await database_sync_to_async(_of_user)(user, tuple(permissions))
+    return found
+
+
+def _of_user(user: Any, permissions: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(permission for permission in permissions if user.has_perm(permission))
+
+
+async def _user_now(scope: dict[str, Any]) -> Any:
+    user = scope.get("user")
+    if not (isinstance(user, Model) and user.pk is not None):
+        return None
+    key = await database_sync_to_async(_session_of_login)(scope)
+    if key is None:  # known by something else than a session, a token say
+        return await user.__class__._default_manager.filter(pk=user.pk).afirst()
+    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    again = await get_user({"session": session})
+    return again if again == user else None
+
+
+def _session_of_login(scope: dict[str, Any]) -> str | None:
+    session = scope.get("session")
+    if session is None or SESSION_KEY not in session:
+        return None
+    key: str = session.session_key
+    return key

@@ -1,0 +1,69 @@
+"""Questions to the servers whose failure is a note on the page, and never an error page."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...conf import settings
+from ...exceptions import RealtimeError
+from ...operations.node_reports import NodesReport, fetch_nodes
+
+T = TypeVar("T")
+
+NO_SERVER = (
+    "No server answered, so nobody is connected as far as this page can tell. Start the site under"
+    " an ASGI server, such as Daphne, with the same CHANNEL_LAYERS as the process that shows this"
+    " page."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something that the reader of a page has to know. The levels are those of messages."""
+
+    level: str
+    text: str
+
+
+class Notes(list[Note]):
+    """What went wrong while a page was put together."""
+
+    #: Nobody answers at all: a further question would only take time.
+    hopeless = False
+
+    def ask(self, question: Callable[[], T]) -> T | None:
+        """The answer, or None with a note that says what to do."""
+        try:
+            return question()
+        except (RealtimeError, TimeoutError) as error:
+            self.hopeless = True
+            self.append(Note(level="error", text=f"The servers could not be asked: {error}"))
+            return None
+
+    def missing(self, nodes: Collection[str]) -> None:
+        """Say which nodes did not answer, if any."""
+        if nodes:
+            self.append(Note(level="warning", text=silent(nodes)))
+
+    def nobody(self) -> None:
+        """Nothing was found anywhere: say so if that is for want of a server."""
+        report = self.ask(fetch_nodes)
+        if report is not None:
+            self.need_servers(report)
+
+    def need_servers(self, report: NodesReport) -> None:
+        """Say so if there are no servers."""
+        if not (report.nodes or report.failures or report.missing):
+            self.hopeless = True
+            self.append(Note(level="warning", text=NO_SERVER))
+
+
+def silent(nodes: Collection[str]) -> str:
+    """What it means that these nodes did not answer."""
+    names = ", ".join(sorted(nodes))
+    count = "A server" if len(nodes) == 1 else f"{len(nodes)} servers"
+    return (
+        f"{count} did not answer within {settings.REQUEST_TIMEOUT:g} s: {names}. What it holds is"
+        " not shown. It may be busy, stopped or of another version; the page of nodes and its log"
+        " say more."
+    )

@@ -1,0 +1,180 @@
+"""The form that emits an event to a room, a socket or a user."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from ...emitters import emit
+from ...exceptions import RealtimeError
+from ...json import loads
+from ...node.emissions import encode
+from ...operations.verbs import count_sockets
+from .actions import confirmation, write_log
+from .asking import Notes
+from .base import LiveAdmin
+
+MAX_EVENT = 200
+#: Arguments are shown again on the page that asks, and in the admin's log up to here.
+LOGGED = 1_000
+EXAMPLE = '["hello", {"id": 7}]'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Whom an event is for, and where the reader came from."""
+
+    key: str
+    label: str
+    to: str
+    namespaces: Sequence[str]
+    back: str
+
+
+class ArgumentsField(forms.CharField):
+    """A JSON list with one item for each argument; empty for none."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            arguments = loads(text) if text else []
+        except json.JSONDecodeError as error:
+            raise ValidationError(
+                f"This is not JSON: {error.msg.lower()}, in line {error.lineno}, column"
+                f" {error.colno}."
+            ) from None
+        except ValueError as error:
+            raise ValidationError(f"This is not JSON: {error}.") from None
+        except RecursionError:
+            raise ValidationError("This is nested too deep.") from None
+        if not isinstance(arguments, list):
+            raise ValidationError(
+                f"The arguments are a list, in brackets, with one item for each: {EXAMPLE}"
+            )
+        return arguments
+
+
+class EmitForm(forms.Form):
+    """What to emit, and in which of the namespaces."""
+
+    event = forms.CharField(max_length=MAX_EVENT, strip=False)
+    arguments = ArgumentsField(
+        required=False,
+        help_text=f"JSON: a list with one item for each argument, such as {EXAMPLE}. Empty for no"
+        " arguments.",
+    )
+    namespace = forms.ChoiceField()
+
+    def __init__(self, namespaces: Sequence[str], data: Any = None) -> None:
+        super().__init__(data)
+        # Written out, because a script checks what is typed by these.
+        self.fields["event"].widget.attrs |= {"class": "vTextField", "autocomplete": "off"}
+        self.fields["arguments"].widget.attrs |= {
+            "class": "vLargeTextField realtime-json",
+            "rows": 4,
+            "spellcheck": "false",
+            "autocomplete": "off",
+        }
+        self.fields["namespace"] = forms.ChoiceField(
+            choices=[(namespace, namespace) for namespace in namespaces]
+        )
+        if len(namespaces) == 1:
+            self.fields["namespace"].widget = forms.HiddenInput()
+            self.fields["namespace"].initial = namespaces[0]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                encode(cleaned["event"], cleaned["arguments"], namespace="/", to=None)
+            except (TypeError, ValueError) as error:
+                self.add_error("event", f"This can't be sent: {error}.")
+            except RecursionError:
+                self.add_error("arguments", "This is nested too deep.")
+        return cleaned
+
+
+def emit_view(model_admin: LiveAdmin, request: HttpRequest, target: Target) -> HttpResponse:
+    """The form by itself, the question whether to emit, and the emit."""
+    if not model_admin.has_emit_permission(request):
+        raise PermissionDenied
+    if not target.namespaces:
+        messages.warning(request, f"{target.label} is not connected: there is nobody to emit to.")
+        return HttpResponseRedirect(target.back)
+    if request.method != "POST":
+        return _page(model_admin, request, target, EmitForm(target.namespaces))
+    form = EmitForm(target.namespaces, request.POST)
+    if not form.is_valid():
+        return _page(model_admin, request, target, form)
+    if request.POST.get("post") == "yes":
+        _emit(request, model_admin, target, form.cleaned_data)
+        return HttpResponseRedirect(target.back)
+    return confirmation(
+        model_admin,
+        request,
+        f"Emit to {target.label}",
+        [(name, request.POST.get(name, "")) for name in form.fields],
+        target.back,
+        question=f"Emit this event to {target.label}?",
+        entries=[],
+        facts=_facts(target, form.cleaned_data),
+        trail=[(target.label, target.back)],
+    )
+
+
+def _facts(target: Target, what: dict[str, Any]) -> dict[str, str]:
+    """What the reader is asked to confirm."""
+    facts = {
+        "Event": what["event"],
+        "Arguments": json.dumps(what["arguments"], ensure_ascii=False, indent=2),
+        "Namespace": what["namespace"],
+    }
+    notes = Notes()
+    count = notes.ask(lambda: count_sockets(target.to, namespace=what["namespace"]))
+    if count is not None:
+        facts["Sockets"] = f"{'at least ' if count.missing else ''}{count}"
+    if notes:
+        facts["Problem"] = notes[0].text
+    return facts
+
+
+def _page(
+    model_admin: LiveAdmin, request: HttpRequest, target: Target, form: EmitForm
+) -> HttpResponse:
+    request.current_app = model_admin.admin_site.name
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"Emit to {target.label}",
+        "subtitle": None,
+        "opts": model_admin.opts,
+        "form": form,
+        "emit_url": request.get_full_path(),
+        "back": target.back,
+        "trail": [(target.label, target.back)],
+    }
+    return TemplateResponse(request, "admin/realtime/emit.html", context)
+
+
+def _emit(
+    request: HttpRequest, model_admin: LiveAdmin, target: Target, what: dict[str, Any]
+) -> None:
+    event, arguments, namespace = what["event"], what["arguments"], what["namespace"]
+    shown = json.dumps(arguments, ensure_ascii=False)[:LOGGED]
+    try:
+        emit(event, *arguments, to=target.to, namespace=namespace)
+    except (RealtimeError, TimeoutError) as error:
+        messages.error(request, f"The event may not have reached everyone: {error}")
+        said = f"Emit of “{event}” failed: {error}"
+    else:
+        messages.success(request, f"The event “{event}” was emitted to {target.label}.")
+        said = f"Emitted “{event}” in {namespace} with {shown}"
+    write_log(request, model_admin.model, {target.key: target.label}, CHANGE, said)

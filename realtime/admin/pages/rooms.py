@@ -1,0 +1,186 @@
+"""The pages of rooms: all of them, and each with its members."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern
+
+from ...exceptions import RoomError
+from ...node import rooms
+from ...operations.arguments import a_namespace
+from ...operations.overviews import fetch_room
+from ...operations.reports import RoomInfo
+from ...operations.verbs import ROOM_KINDS, fetch_rooms
+from .actions import act_on_selected, carry_out, offered
+from .asking import Notes
+from .base import LiveAdmin, is_fragment, namespace_of
+from .emitting import EmitForm, Target, emit_view
+from .instances import titles
+from .links import Links
+from .listing import Column
+from .room_actions import CLOSE, Address, remove_from
+from .socket_table import COLUMNS, DISCONNECT, fetch_page, fetch_within, filter_by_namespace, rows
+
+KINDS = {"": "All", "room": "Named", "user": "Of users", "instance": "Of other model instances"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomRow:
+    info: RoomInfo
+    key: str
+    url: str
+    title: str
+
+
+class RoomAdmin(LiveAdmin):
+    """All rooms of all processes, and a page for each."""
+
+    page_name = "rooms"
+    columns = (
+        Column(title="room", order="name"),
+        Column(title="namespace"),
+        Column(title="kind"),
+        Column(title="members", order="sockets"),
+        Column(title="users"),
+        Column(title="events a minute", order="events"),
+    )
+    order = "-sockets"
+
+    def more_urls(self) -> list[URLPattern]:
+        return [
+            self._path("view/", self.detail_view, "detail"),
+            self._path("emit/", self.emit_view, "emit"),
+            self._path("close/", self.close_view, "close"),
+        ]
+
+    def address_of(self, key: str) -> str:
+        namespace, _, name = key.partition(",")
+        return self.address("detail", namespace=namespace, room=name)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
+        self.check_view_permission(request)
+        if request.method == "POST":
+            return act_on_selected(self, request, [CLOSE])
+        notes = Notes()
+        listing = self.listing(request, "namespace", "kind")
+        kind: Any = request.GET.get("kind")
+        page = fetch_within(
+            listing,
+            notes,
+            lambda: fetch_rooms(
+                namespace=namespace_of(request),
+                search=listing.search,
+                kind=kind if kind in ROOM_KINDS else None,
+                order_by=listing.order,
+                offset=listing.offset,
+                limit=listing.per_page,
+            ),
+        )
+        if not is_fragment(request):
+            filter_by_namespace(listing, notes)
+            listing.filter("kind", "kind", KINDS)
+        return self.show(
+            request,
+            "rooms",
+            notes,
+            listing=listing,
+            rows=self._rows(request, page.rooms if page else ()),
+            actions=offered(request, [CLOSE]),
+            nobody="No rooms.",
+        )
+
+    def _rows(self, request: HttpRequest, found: Sequence[RoomInfo]) -> list[RoomRow]:
+        to = Links(self.admin_site, request)
+        known = titles((info.name for info in found), to)
+        return [
+            RoomRow(
+                info=info,
+                key=Address(namespace=info.namespace, name=info.name).key,
+                url=to.room(info.namespace, info.name),
+                title=known.get(info.name, ""),
+            )
+            for info in found
+        ]
+
+    def detail_view(self, request: HttpRequest) -> HttpResponse:
+        self.check_view_permission(request)
+        room = _address(request)
+        actions = [] if room.is_of_a_user else [remove_from(room)]
+        actions.append(DISCONNECT)
+        trail = [(room.label, self.address_of(room.key))]
+        if request.method == "POST":
+            return act_on_selected(self, request, actions, trail=trail)
+        notes = Notes()
+        listing = self.listing(request, "namespace", "room", columns=COLUMNS, order="user")
+        to = Links(self.admin_site, request)
+        found = fetch_page(listing, notes, room.name, room.namespace)
+        report = notes.ask(lambda: fetch_room(room.namespace, room.name)) if found else None
+        may_emit = self.has_emit_permission(request)
+        return self.show(
+            request,
+            "room",
+            notes,
+            listing=listing,
+            rows=rows(found, to),
+            actions=offered(request, actions),
+            room=room,
+            info=report.room if report else None,
+            nobody="Nobody is in this room.",
+            title=titles([room.name], to).get(room.name, room.name),
+            subtitle=_subtitle(room),
+            page_name="room",
+            region={
+                "namespace": room.namespace,
+                "room": room.name,
+                # Whether live.js offers the feed of events.
+                "watch": "1" if request.user.has_perm("realtime.watch_room") else "",
+            },
+            tools=self._tools(request, room),
+            form=EmitForm([room.namespace]) if may_emit else None,
+            emit_url=self.address("emit", namespace=room.namespace, room=room.name),
+        )
+
+    def emit_view(self, request: HttpRequest) -> HttpResponse:
+        self.check_view_permission(request)
+        room = _address(request)
+        target = Target(
+            key=room.key,
+            label=room.label,
+            to=room.name,
+            namespaces=[room.namespace],
+            back=self.address_of(room.key),
+        )
+        return emit_view(self, request, target)
+
+    def close_view(self, request: HttpRequest) -> HttpResponse:
+        self.check_view_permission(request)
+        room = _address(request)
+        back = self.address_of(room.key)
+        return carry_out(self, request, CLOSE, [room.key], back, trail=[(room.label, back)])
+
+    def _tools(self, request: HttpRequest, room: Address) -> list[tuple[str, str]]:
+        tools = [("History", self.address("history", quote(room.key)))]
+        if CLOSE.is_allowed(request) and not room.is_of_a_user:
+            address = self.address("close", namespace=room.namespace, room=room.name)
+            tools.append(("Close the room", address))
+        return tools
+
+
+def _subtitle(room: Address) -> str:
+    reserved = f"{room.name} " if room.name.startswith(rooms.RESERVED) else ""
+    return f"Room {reserved}in {room.namespace}"
+
+
+def _address(request: HttpRequest) -> Address:
+    room = Address(namespace=request.GET.get("namespace", ""), name=request.GET.get("room", ""))
+    try:
+        a_namespace(room.namespace)
+        rooms.targets(room.name)
+    except (RoomError, ValueError) as error:
+        raise Http404(f"the address names no room, ?namespace=/&room=...: {error}") from None
+    return room

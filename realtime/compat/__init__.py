@@ -1,0 +1,1 @@
+"""python-socketio's API: server methods, handlers, client manager, environ."""

@@ -1,0 +1,195 @@
+"""What python-socketio calls a client manager: its public methods on our rooms and cluster.
+
+Room names are taken as they are here: python-socketio's users name their rooms in code of their
+own.
+"""
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from ..cluster.requests import Replies
+from ..conf import settings
+from ..events import check_arguments, shortened
+from ..exceptions import ChannelLayerError, EventError, RoomError
+from ..logs import facts
+from ..node import emissions, rooms
+from ..node.sockets import Socket, State
+from ..operations.inquiries import nodes_of
+from ..operations.values import pack, unpack
+
+if TYPE_CHECKING:
+    from ..server.namespaces import Namespaces
+    from .server import SocketIOServer
+
+logger = logging.getLogger("realtime.server")
+
+_connecting: ContextVar[Socket | None] = ContextVar("_connecting", default=None)
+
+
+@contextlib.contextmanager
+def connecting(socket: Socket) -> Iterator[None]:
+    """While a connect handler runs: what it emits in its namespace follows the acceptance."""
+    token = _connecting.set(socket)
+    try:
+        yield
+    finally:
+        _connecting.reset(token)
+
+
+class ClientManager:
+    """The manager's methods that python-socketio's AsyncServer calls; arguments are as there."""
+
+    server: "SocketIOServer"
+
+    def set_server(self, server: "SocketIOServer") -> None:
+        self.server = server
+
+    @property
+    def _namespaces(self) -> "Namespaces":
+        return self.server.namespaces
+
+    def initialize(self) -> None:
+        """Nothing to prepare: the cluster starts with the server."""
+
+    async def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: str | list[str] | None = None,
+        callback: Callable[..., Any] | None = None,
+        to: Any = None,
+        ignore_queue: bool = False,
+    ) -> None:
+        target = rooms.targets(to or room)
+        args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        if callback is not None:
+            self._ask(event, args, namespace, target, callback)
+            return
+        emission = emissions.encode(
+            event, args, namespace=namespace, to=target, skip=skip_sid or ()
+        )
+        socket = _connecting.get()
+        if socket is not None and (socket.state, socket.namespace) == (State.CONNECTING, namespace):
+            skip = emission.skip
+            socket.held.append({"event": event, "args": args, "to": target, "skip": skip})
+        elif ignore_queue:
+            self._namespaces.local.deliver(emission)
+        else:
+            await self._namespaces.broadcast(emission)
+
+    def _ask(
+        self,
+        event: str,
+        args: Iterable[Any],
+        namespace: str,
+        target: tuple[str, ...] | None,
+        callback: Callable[..., Any],
+    ) -> None:
+        signature = inspect.signature(callback)
+
+        def answered(sid: str, *values: Any) -> None:
+            about = facts(sid=sid, namespace=namespace, event=event)
+            try:
+                check_arguments(event, signature, values)
+                result = callback(*values)
+            except EventError as error:
+                logger.warning("an answer to event %s", error, extra=about)
+            except Exception:  # a callback's bug is no reason to close the client's connection
+                logger.exception("the callback of event %s raised", shortened(event), extra=about)
+            else:
+                if inspect.iscoroutine(result):
+                    self._namespaces.keep(asyncio.ensure_future(result))
+
+        for socket in tuple(self._namespaces.local.members(namespace, target)):
+            self._namespaces.ask(socket, event, args, functools.partial(answered, socket.sid))
+        elsewhere = [sid for sid in target or () if self._is_elsewhere(sid)]
+        if elsewhere:
+            body = {"packed": pack([event, *args]), "timeout": settings.CALL_TIMEOUT}
+            asking = self._ask_elsewhere(elsewhere, namespace, body, answered)
+            self._namespaces.keep(asyncio.ensure_future(asking))
+
+    async def _ask_elsewhere(
+        self, sids: list[str], namespace: str, body: dict[str, Any], answered: Callable[..., None]
+    ) -> None:
+        timeout = body["timeout"] + settings.REQUEST_TIMEOUT
+        try:
+            replies = await self._request("sockets.call", sids, namespace, body, timeout)
+        except ChannelLayerError as error:
+            about = facts(namespace=namespace)
+            logger.error("no client of another process could be asked: %s", error, extra=about)
+            return
+        for answer in replies.answers.values():
+            for sid, packed in answer["answers"].items():
+                answered(sid, *unpack(packed))
+
+    async def enter_room(
+        self, sid: str, namespace: str, room: str, eio_sid: str | None = None
+    ) -> None:
+        if self._is_elsewhere(sid):
+            replies = await self._request("sockets.join", [sid], namespace, {"room": room})
+            if any(answer["refused"] for answer in replies.answers.values()):
+                raise RoomError(f"{sid!r} is in as many rooms as it may be (REALTIME MAX_ROOMS)")
+        else:
+            await self._namespaces.enter_room(self._socket(sid, namespace), room)
+
+    async def leave_room(self, sid: str, namespace: str, room: str) -> None:
+        if self._is_elsewhere(sid):
+            await self._request("sockets.leave", [sid], namespace, {"room": room})
+        else:
+            self._namespaces.leave_room(self._socket(sid, namespace), room)
+
+    async def close_room(self, room: str, namespace: str) -> None:
+        await self._request("sockets.leave", [room], namespace, {"room": room})
+
+    async def disconnect_elsewhere(self, sid: str, namespace: str) -> None:
+        """Disconnect a client if it is another process's."""
+        if self._is_elsewhere(sid):
+            await self._request("sockets.disconnect", [sid], namespace, {})
+
+    def _is_elsewhere(self, sid: str) -> bool:
+        return rooms.node_of(sid) not in (None, self._namespaces.node_id)
+
+    async def _request(
+        self,
+        verb: str,
+        to: list[str],
+        namespace: str,
+        body: dict[str, Any],
+        timeout: float | None = None,
+    ) -> Replies:
+        """Ask the processes that `to` may be in. Raises ChannelLayerError."""
+        question = {"to": to, "namespace": namespace, **body}
+        ask = self._namespaces.cluster.requests.ask
+        return await ask(verb, question, nodes=nodes_of(tuple(to)), timeout=timeout)
+
+    def get_rooms(self, sid: str, namespace: str) -> list[str]:
+        return [sid, *self._socket(sid, namespace).rooms]
+
+    def get_namespaces(self) -> Iterable[str]:
+        return self._namespaces.local.namespaces()
+
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        for socket in tuple(self._namespaces.local.members(namespace, rooms.targets(room))):
+            yield socket.sid, socket.connection.id
+
+    def is_connected(self, sid: str, namespace: str) -> bool:
+        socket = self._namespaces.local.sockets.get(sid)
+        return socket is not None and socket.namespace == namespace
+
+    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
+        socket = self._namespaces.sockets.get(sid)
+        return None if socket is None else socket.connection.id
+
+    def _socket(self, sid: str, namespace: str) -> Socket:
+        socket = self._namespaces.sockets.get(sid)
+        if socket is None or socket.namespace != namespace:
+            raise ValueError(f"no client {sid!r} is connected to {namespace!r} in this process")
+        return socket

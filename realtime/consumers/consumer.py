@@ -1,0 +1,281 @@
+"""SocketIOConsumer: one instance for each client in a namespace."""
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
+from channels.layers import get_channel_layer
+from django.db.models import Model
+from django.dispatch import Signal
+
+from .. import signals
+from ..events import CATCH_ALL, Handler, handlers_of, shortened
+from ..exceptions import CallError, ConnectionRefused, EventError, PermissionRefused
+from ..logs import facts
+from ..metrics import instruments
+from ..metrics.counters import counts
+from ..metrics.timings import FAILED, OK, REFUSED
+from ..node import rooms
+from ..node.threads import is_being_cancelled, lanes
+from ..permissions import BasePermission
+from ..revocation.marks import marks
+from .mailbox import ASGIMessage, Mailbox, Receive
+from .verbs import Ack, Send, SocketVerbs
+
+logger = logging.getLogger("realtime.consumers")
+
+#: Concurrent handlers of one socket that may run at once; further events wait for one to end.
+MAX_CONCURRENT = 100
+#: Codes of errors that no handler had a part in.
+CLIENT_MISTAKES = ("unknown_event", "bad_arguments")
+
+
+class SocketIOConsumer(SocketVerbs):
+    """Handles one client in one namespace.
+
+    Override `connect` and `disconnect`, and declare handlers with `@event`. Methods may be `async
+    def`, or plain `def` to use the ORM: those run in a worker thread. Events of one socket are
+    handled one at a time and in order.
+    """
+
+    #: Permission classes, or instances of them that are callable; all must agree.
+    permission_classes: ClassVar[Sequence[Callable[[], BasePermission]]] = ()
+    #: Name a channel layer to have `self.channel_name` and groups of Channels in this consumer.
+    channel_layer_alias: ClassVar[str | None] = None
+
+    handlers: ClassVar[dict[str, Handler]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.handlers = handlers_of(cls, _OWN_ATTRIBUTES)
+
+    async def connect(self, auth: dict[str, Any] | None) -> None:
+        """A client asks to join. Return to accept it; raise ConnectionRefused to refuse it.
+
+        `auth` is the object that the client passed as its `auth` option. Emits and joins made here
+        take effect with the acceptance.
+        """
+
+    async def disconnect(self, reason: str) -> None:
+        """The client is gone, or was sent away; `reason` is Socket.IO's, as "transport close"."""
+
+    # ASGI
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.base_send = send
+        self._mailbox = Mailbox(receive)
+        self._tasks: set[asyncio.Task[None]] = set()
+        busy = self._busy = scope.get("busy", set())
+        self._permissions = [make() for make in self.permission_classes]
+        self._event_permissions = [
+            permission
+            for permission in self._permissions
+            if type(permission).may_handle is not BasePermission.may_handle
+        ]
+        await self._use_channel_layer()
+        try:
+            while True:
+                message = await self._mailbox.next()
+                # While a handler waits for an answer its mailbox reads on, so this has to be said.
+                busy.add(self)
+                await self.dispatch(message)
+                busy.discard(self)
+        except StopConsumer:
+            pass
+        finally:
+            self._mailbox.close()
+            for task in self._tasks:
+                task.cancel()
+
+    async def dispatch(self, message: ASGIMessage) -> None:
+        """Hand a message to the method of its type, as Channels does: "chat.note" to chat_note."""
+        method = getattr(self, get_handler_name(message), None)
+        if method is None:
+            raise ValueError(f"{type(self).__name__} has no method for {message['type']!r}")
+        await method(message)
+
+    async def socketio_connect(self, message: ASGIMessage) -> None:
+        lane = lanes().acquire()
+        try:
+            for permission in self._permissions:
+                if not await permission.may_connect(self):
+                    raise ConnectionRefused(permission.message)
+            if _is_known(self.user):
+                await self._join(rooms.of_instance(self.user))
+            await _run(self.connect, self.scope.get("auth"))
+            await self._accept()
+            await self._announce(signals.socket_connected, scope=self.scope)
+        except ConnectionRefused as refused:
+            await self.send(
+                {"type": "socketio.refuse", "message": refused.message, "data": refused.data}
+            )
+            raise StopConsumer from refused
+        finally:
+            lanes().release(lane)
+
+    async def socketio_event(self, message: ASGIMessage) -> None:
+        name: Any = message["event"]
+        handler = self.handlers.get(name)
+        args: list[Any] = message["args"]
+        if handler is None or name == CATCH_ALL:
+            # A client that calls its event "*" is no exception: the name is not its to choose.
+            handler = self.handlers.get(CATCH_ALL)
+            args = args if handler is None else [name, *args]
+        ack = Ack(self.send, message["ack_id"])
+        if handler is None or not handler.concurrent:
+            await self._handle(name, handler, args, ack)
+            return
+        if len(self._tasks) >= MAX_CONCURRENT:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.ensure_future(self._handle(name, handler, args, ack))
+        for tasks in (self._tasks, self._busy):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    async def socketio_disconnect(self, message: ASGIMessage) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        reason: str = message["reason"]
+        lane = lanes().acquire()
+        try:
+            await _run(self.disconnect, reason)
+        finally:
+            await self._announce(signals.socket_disconnected, scope=self.scope, reason=reason)
+            lanes().release(lane)
+        raise StopConsumer
+
+    # Private
+
+    async def _accept(self) -> None:
+        await self.send(
+            {
+                "type": "socketio.accept",
+                "user": _described(self.user),
+                "marks": marks(self.scope.get("session")),
+            }
+        )
+
+    async def _use_channel_layer(self) -> None:
+        self.channel_layer = None
+        if self.channel_layer_alias is not None:
+            self.channel_layer = get_channel_layer(self.channel_layer_alias)
+            self.channel_name = await self.channel_layer.new_channel()
+            self._mailbox.read_too(functools.partial(self.channel_layer.receive, self.channel_name))
+
+    async def _handle(self, name: str, handler: Handler | None, args: list[Any], ack: Ack) -> None:
+        started = time.perf_counter()
+        outcome = OK
+        lane = lanes().acquire()
+        try:
+            call = self._call_handler(name, handler, args, ack)
+            if instruments.tracing is not None and handler is not None:
+                call = instruments.tracing.handle(self, handler.event, call)
+            result = await call
+            if handler is None or not handler.takes_ack:
+                await ack.answer(*(result if isinstance(result, tuple) else (result,)))
+        except (EventError, CallError) as error:
+            # What no handler saw is the client's mistake; the rest the application said on purpose.
+            outcome = REFUSED
+            level = logging.INFO if error.code not in CLIENT_MISTAKES else logging.WARNING
+            logger.log(
+                level,
+                "event %s of %s failed: %s",
+                shortened(name),
+                self.sid,
+                error,
+                extra=self._facts(name),
+            )
+            await self._fail(name, args, ack, error)
+        except (Exception, asyncio.CancelledError) as error:
+            outcome = FAILED
+            if is_being_cancelled():
+                raise
+            logger.exception(
+                "the handler of event %s raised, for %s",
+                shortened(name),
+                self.sid,
+                extra=self._facts(name),
+            )
+            await self._fail(name, args, ack, error)
+        else:
+            if signals.event_handled.receivers:
+                seconds = time.perf_counter() - started
+                await self._announce(
+                    signals.event_handled, event=name, args=args, result=result, seconds=seconds
+                )
+        finally:
+            lanes().release(lane)
+            if instruments.timings is not None and handler is not None:
+                seconds = time.perf_counter() - started
+                instruments.timings.handled(type(self), handler.event, seconds, outcome)
+
+    def _facts(self, name: str) -> dict[str, Any]:
+        return facts(sid=self.sid, namespace=self.namespace, user=self.user, event=name)
+
+    async def _fail(self, name: str, args: list[Any], ack: Ack, failure: BaseException) -> None:
+        error = _INTERNAL
+        if isinstance(failure, EventError):
+            error = failure
+        elif isinstance(failure, CallError):
+            error = EventError(str(failure), code=failure.code)
+        try:
+            await ack.answer(error.as_dict())
+        except (TypeError, ValueError):
+            logger.exception(
+                "the error of event %s can't be sent, to %s",
+                shortened(name),
+                self.sid,
+                extra=self._facts(name),
+            )
+            await ack.answer(_INTERNAL.as_dict())
+        await self._announce(signals.event_failed, event=name, args=args, exception=failure)
+
+    async def _call_handler(
+        self, name: str, handler: Handler | None, args: list[Any], ack: Ack
+    ) -> Any:
+        if handler is None:
+            counts["events.unknown"] += 1
+            raise EventError(f"unknown event {shortened(name)}", code="unknown_event")
+        handler.check(args)
+        for permission in self._event_permissions:
+            if not await permission.may_handle(self, name, args):
+                raise PermissionRefused(permission.message)
+        if handler.takes_ack:
+            return await handler.call(self, *args, ack=ack)
+        return await handler.call(self, *args)
+
+    async def _announce(self, signal: Signal, **facts: Any) -> None:
+        if signal.receivers:
+            await signal.asend_robust(
+                type(self), sid=self.sid, namespace=self.namespace, user=self.user, **facts
+            )
+
+
+_OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))
+_INTERNAL = EventError("Internal error", code="internal")
+
+
+def _is_known(user: Any) -> bool:
+    return isinstance(user, Model) and bool(user.is_authenticated)  # type: ignore[attr-defined]
+
+
+def _described(user: Any) -> dict[str, str] | None:
+    """Who the client is, for lists of sockets."""
+    if not _is_known(user):
+        return None
+    room = rooms.of_instance(user)
+    model, _, pk = room.removeprefix(rooms.RESERVED).partition(":")
+    return {"model": model, "pk": pk, "name": str(user.get_username())}
+
+
+async def _run(method: Callable[..., Any], *args: Any) -> Any:
+    if iscoroutinefunction(method):
+        return await method(*args)
+    return await sync_to_async(method)(*args)

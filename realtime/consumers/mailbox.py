@@ -1,0 +1,139 @@
+"""What a consumer receives, in order; only the client's answers to our calls overtake."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..conf import settings
+from ..exceptions import CallError, CallTimeout
+
+ASGIMessage = dict[str, Any]
+Receive = Callable[[], Awaitable[ASGIMessage]]
+
+
+class Mailbox:
+    """Reads an ASGI `receive` for one consumer.
+
+    Usually the consumer's own loop reads, with no task between. While a handler waits for an answer
+    nobody would: then a pump, a task, reads on, hands out the answers, and keeps the rest in order.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._backlog: list[ASGIMessage] = []
+        self._calls: dict[int, asyncio.Future[list[Any]]] = {}
+        self._last_call = 0
+        self._reading = False
+        self._pump: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._gone = False
+        self._always_pump = False
+        self._second: asyncio.Task[None] | None = None
+
+    def read_too(self, receive: Receive) -> None:
+        """Mix in the messages of a second source: the consumer's own channel, if it has one."""
+        self._always_pump = True
+        self._second = asyncio.ensure_future(self._read_second(receive))
+
+    async def next(self) -> ASGIMessage:
+        """The next message that is not an answer."""
+        while True:
+            if self._backlog:
+                message = self._backlog.pop(0)
+                break
+            if self._always_pump:
+                self._start_pump()
+            if self._pump is not None:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+                continue
+            self._reading = True
+            try:
+                message = await self._receive()
+            finally:
+                self._reading = False
+            if not self._overtakes(message):
+                break
+        if self._calls:
+            self._start_pump()
+        return message
+
+    def expect(self) -> tuple[int, asyncio.Future[list[Any]]]:
+        """A new id for a call, and the future of its answer."""
+        if self._gone:
+            raise CallError("the client is gone")
+        self._last_call += 1
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._calls[self._last_call] = answer
+        if not self._reading:
+            self._start_pump()
+        return self._last_call, answer
+
+    async def answer(
+        self,
+        ack_id: int,
+        answer: asyncio.Future[list[Any]],
+        timeout: float | None,
+        ask: Awaitable[None],
+    ) -> list[Any]:
+        """Ask, and wait for the answer. Raises CallTimeout, or CallError when the client leaves."""
+        try:
+            await ask
+            async with asyncio.timeout(timeout):
+                return await answer
+        except TimeoutError:
+            raise CallTimeout(f"no answer from the client within {timeout} s") from None
+        finally:
+            self._calls.pop(ack_id, None)
+
+    def close(self) -> None:
+        """The consumer ends: nobody reads on, and nobody waits on."""
+        self._fail_calls()
+        for task in (self._pump, self._second):
+            if task is not None:
+                task.cancel()
+
+    def _overtakes(self, message: ASGIMessage) -> bool:
+        if message["type"] == "socketio.ack":
+            answer = self._calls.pop(message["ack_id"], None)
+            if answer is not None and not answer.done():
+                answer.set_result(message["args"])
+            return True
+        if message["type"] == "socketio.disconnect":
+            self._fail_calls()
+        return False
+
+    def _fail_calls(self) -> None:
+        self._gone = True
+        for answer in self._calls.values():
+            if not answer.done():
+                answer.set_exception(CallError("the client left before it answered"))
+
+    def _start_pump(self) -> None:
+        if self._pump is None and not self._gone:
+            self._pump = asyncio.ensure_future(self._read_on())
+
+    async def _read_on(self) -> None:
+        try:
+            while (self._calls or self._always_pump) and not self._gone:
+                if len(self._backlog) >= settings.INBOX_EVENTS:
+                    # What a client sends instead of its answer stays where the server bounds it.
+                    break
+                message = await self._receive()
+                if not self._overtakes(message):
+                    self._put(message)
+        finally:
+            self._pump = None
+            self._wake()
+
+    async def _read_second(self, receive: Receive) -> None:
+        while True:
+            self._put(await receive())
+
+    def _put(self, message: ASGIMessage) -> None:
+        self._backlog.append(message)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

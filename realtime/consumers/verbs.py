@@ -1,0 +1,224 @@
+"""What a consumer can say and ask, and what it knows of its client."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, TypeVar
+
+from asgiref.sync import async_to_sync
+from channels.consumer import AsyncConsumer
+from django.db.models import Model
+
+from ..conf import settings
+from ..node import rooms
+from .mailbox import ASGIMessage, Mailbox
+
+T = TypeVar("T")
+Send = Callable[[ASGIMessage], Coroutine[Any, Any, None]]
+
+
+def in_threads_too(
+    verb: Callable[..., Coroutine[Any, Any, T]],
+) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Let a plain `def` handler call an async verb: in a worker thread it waits for the result.
+
+    Without this, `self.emit(...)` in a `def` handler would make a coroutine that nobody awaits, and
+    the event would be lost in silence.
+    """
+
+    @functools.wraps(verb)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        coroutine = verb(*args, **kwargs)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return async_to_sync(_await)(coroutine)
+        return coroutine
+
+    return either
+
+
+async def _await(coroutine: Coroutine[Any, Any, T]) -> T:
+    return await coroutine
+
+
+class Ack:
+    """The answer to one event, for a handler that takes a keyword-only `ack`: `await ack(...)`."""
+
+    def __init__(self, send: Send, ack_id: int | None) -> None:
+        self._send = send
+        self._ack_id = ack_id
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the client waits for an answer that it has not had."""
+        return self._ack_id is not None
+
+    @in_threads_too
+    async def __call__(self, *args: Any) -> None:
+        """Answer, once. Does nothing when the client wants no answer, or has it."""
+        await self.answer(*args)
+
+    async def answer(self, *args: Any) -> None:
+        """The same, for async code only."""
+        if self._ack_id is not None:
+            ack_id, self._ack_id = self._ack_id, None
+            try:
+                await self._send({"type": "socketio.ack", "ack_id": ack_id, "args": list(args)})
+            except (TypeError, ValueError):  # can't be encoded: the client still waits
+                self._ack_id = ack_id
+                raise
+
+
+class SocketVerbs(AsyncConsumer):
+    """One socket, seen from its consumer. Each verb is a message of the `socketio` protocol."""
+
+    _mailbox: Mailbox
+
+    @property
+    def sid(self) -> str:
+        """The public id of this socket, which its client knows as `socket.id`."""
+        sid: str = self.scope["sid"]
+        return sid
+
+    @property
+    def namespace(self) -> str:
+        """The namespace as the client named it, for instance "/chat/42"."""
+        namespace: str = self.scope["path"]
+        return namespace
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """What the path converters of `@namespace` found."""
+        kwargs: dict[str, Any] = self.scope.get("url_route", {}).get("kwargs", {})
+        return kwargs
+
+    @property
+    def user(self) -> Any:
+        """The user of the client's Django session, or AnonymousUser."""
+        if "user" in self.scope:
+            return self.scope["user"]
+        # Models can be imported only after Django's set-up, which asgi.py begins after this module.
+        from django.contrib.auth.models import AnonymousUser
+
+        return AnonymousUser()
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """A dict of yours that is kept with the socket."""
+        data: dict[str, Any] = self.scope.setdefault("data", {})
+        return data
+
+    @property
+    def rooms(self) -> set[str]:
+        """The rooms that this socket is in; join and leave change it."""
+        joined: set[str] = self.scope.setdefault("rooms", set())
+        return joined
+
+    @in_threads_too
+    async def join(self, room: str | Model, *, presence: bool = False) -> None:
+        """Join a room: any text that does not begin with "~", or a saved model instance.
+
+        With `presence` the user counts as present in it, and the client gets the event
+        `presence:state`, then `presence:diff` as users come and go; see docs/presence.md.
+        """
+        await self._join(rooms.to_join(room), presence)
+
+    @in_threads_too
+    async def leave(self, room: str | Model) -> None:
+        """Leave a room; nothing happens if the socket is not in it."""
+        name = rooms.to_join(room)
+        await self.send({"type": "socketio.leave", "room": name})
+        self.rooms.discard(name)
+
+    @in_threads_too
+    async def emit(
+        self,
+        event: str,
+        *args: Any,
+        to: Any = None,
+        skip: Collection[str] = (),
+        skip_self: bool = False,
+        volatile: bool = False,
+    ) -> None:
+        """Emit an event to this client, or to the rooms, sids, users or instances in `to`.
+
+        `skip` takes sids. A volatile event is dropped where a client is not ready to take it.
+        Raises TypeError or ValueError for arguments that can't be sent, and EmitError where the
+        other processes can't be reached.
+        """
+        targets = (self.sid,) if to is None else rooms.targets(to)
+        await self._emit(event, args, targets, skip, skip_self, volatile)
+
+    @in_threads_too
+    async def broadcast(
+        self,
+        event: str,
+        *args: Any,
+        skip: Collection[str] = (),
+        skip_self: bool = False,
+        volatile: bool = False,
+    ) -> None:
+        """Emit an event to every client in this namespace, in all processes."""
+        await self._emit(event, args, None, skip, skip_self, volatile)
+
+    @in_threads_too
+    async def call(self, event: str, *args: Any, timeout: float | None = None) -> Any:
+        """Emit an event to this client and return its answer; a tuple if it has several values.
+
+        `timeout` is in seconds, by default `REALTIME["CALL_TIMEOUT"]`. Raises CallTimeout, and
+        CallError when the client leaves first.
+        """
+        ack_id, answer = self._mailbox.expect()
+        message = _emit_message(event, args, (self.sid,), ack_id=ack_id)
+        wait = settings.CALL_TIMEOUT if timeout is None else timeout
+        values = await self._mailbox.answer(ack_id, answer, wait, self.send(message))
+        if len(values) > 1:
+            return tuple(values)
+        return values[0] if values else None
+
+    @in_threads_too
+    async def close(self, *, connection: bool = False) -> None:
+        """Disconnect this client from the namespace; with `connection` from all, for good.
+
+        The stock client does not come back by itself after either.
+        """
+        await self.send({"type": "socketio.close", "connection": connection})
+
+    # Private
+
+    async def _join(self, name: str, presence: bool = False) -> None:
+        await self.send({"type": "socketio.join", "room": name, "presence": presence})
+        self.rooms.add(name)
+
+    async def _emit(
+        self,
+        event: str,
+        args: tuple[Any, ...],
+        to: Collection[str] | None,
+        skip: Collection[str],
+        skip_self: bool,
+        volatile: bool,
+    ) -> None:
+        skipped = (*skip, self.sid) if skip_self else tuple(skip)
+        await self.send(_emit_message(event, args, to, skip=skipped, volatile=volatile))
+
+
+def _emit_message(
+    event: str,
+    args: tuple[Any, ...],
+    to: Collection[str] | None,
+    *,
+    skip: Collection[str] = (),
+    volatile: bool = False,
+    ack_id: int | None = None,
+) -> ASGIMessage:
+    return {
+        "type": "socketio.emit",
+        "event": event,
+        "args": args,
+        "to": to,
+        "skip": skip,
+        "volatile": volatile,
+        "ack_id": ack_id,
+    }

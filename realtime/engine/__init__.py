@@ -1,0 +1,1 @@
+"""Engine.IO: connections, the wires that carry them, and the limits of both."""

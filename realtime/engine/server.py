@@ -1,0 +1,331 @@
+"""The Engine.IO 4 server: engineio's public API on connections and wires of our own.
+
+python-engineio's socket class is replaced: it spends a queue, three tasks and a timer on each
+client, passes 10 of the 25 tests of the official suite under Daphne, and bounds no outbox.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, Protocol
+
+import engineio
+from engineio.packet import MESSAGE, Packet
+
+from ..metrics import counters as metrics
+from ..protocol.frames import OPEN, Frames
+from . import origins
+from .connection import Connection, address_of
+from .handlers import HandlerSink
+from .limits import AddressLimit
+from .sessions import Limits, Sessions, Sink
+from .transports import http, polling, websocket
+from .transports.bodies import limit_bodies
+from .transports.http import Receive, Refused, Send
+from .wheel import TimerWheel
+
+__all__ = ["Connection", "EngineServer", "Frames", "Limits", "Sink"]
+
+logger = logging.getLogger("realtime.engine")
+
+#: Options of ours; engineio ignores what it does not know.
+_OWN_OPTIONS = ("upgrade_timeout", "close_timeout", "outbox_messages", "outbox_bytes")
+
+
+class Carrier(Protocol):
+    """What reaches sessions of other processes; see relay/."""
+
+    async def carry(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
+        """Answer a request for another process's session; False if it is for none."""
+
+    async def announced(self) -> None:
+        """Wait until the other processes have heard of this one, but not for long."""
+
+    def retire(self) -> None:
+        """This process is about to end: let what is carried end soon."""
+
+    def refuse_body(self, sid: str) -> None:
+        """The body of a request for this session was over the limit."""
+
+
+class EngineServer(engineio.AsyncServer):
+    """An ASGI application for the requests of the Engine.IO path.
+
+    Takes the options of `engineio.AsyncServer` and the fields of `Limits`. The `sink` is told of
+    connections and messages; without one, handlers registered with `on()` are called as engineio
+    calls them. Who may connect is decided by `allow`, not by `cors_allowed_origins`.
+    """
+
+    def __init__(self, *, sink: Sink | None = None, **options: Any) -> None:
+        own = {name: options.pop(name) for name in _OWN_OPTIONS if name in options}
+        connection_rate = options.pop("connection_rate", None)
+        # Given a bool, engineio sets levels and handlers of its logger; that is the project's part.
+        options.update(async_mode="asgi", monitor_clients=False, logger=logger)
+        super().__init__(**options)
+        limits = Limits(
+            ping_interval=self.ping_interval + self.ping_interval_grace_period,
+            ping_timeout=self.ping_timeout,
+            max_payload=self.max_http_buffer_size,
+            **own,
+        )
+        self.wheel = TimerWheel(_tick(limits))
+        self._handlers = HandlerSink(self._trigger_event)
+        self.sessions = Sessions(limits, self.wheel, self.generate_id, sink or self._handlers)
+        #: Connections by session id.
+        self.sockets: dict[str, Connection] = self.sessions.open
+        #: New sessions a second that one address may open, None for any number.
+        self.connection_rate: float | None = connection_rate
+        self._addresses = AddressLimit()
+        #: Whether new sessions are taken; `shutdown` ends it.
+        self.accepting = True
+        #: The process that holds the sessions, as it stands in their ids; None where it is alone.
+        self.node_id: str | None = None
+        self.relay: Carrier | None = None
+        #: Requests that are being answered, websockets included.
+        self.requests = 0
+
+    @property
+    def sink(self) -> Sink:
+        return self.sessions.sink
+
+    @sink.setter
+    def sink(self, sink: Sink) -> None:
+        self.sessions.sink = sink
+
+    def generate_id(self) -> str:
+        """An id for a session: a secret, behind the name of the process that holds the session."""
+        secret = super().generate_id()
+        return secret if self.node_id is None else f"{self.node_id}.{secret}"
+
+    def allow(self, scope: dict[str, Any]) -> str | None:
+        """Why a request is refused, or None. Asked for every request of a session."""
+        return origins.refusal(scope)
+
+    # Requests
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        self.requests += 1
+        try:
+            if scope["type"] == "websocket":
+                await self._websocket(scope, receive, send)
+            else:
+                await self._http(scope, receive, send)
+        finally:
+            self.requests -= 1
+
+    async def handle_request(self, *args: Any, **kwargs: Any) -> None:
+        """engineio's name for an ASGI call."""
+        await self(*args, **kwargs)
+
+    async def _http(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        self.limit_bodies(scope["path"])
+        headers: list[tuple[bytes, bytes]] = []
+        try:
+            self._check_origin(scope)
+            headers = http.cors(scope)
+            if self.relay is not None and await self.relay.carry(scope, receive, send):
+                return
+            status, body, more = await self._answer(scope, receive)
+        except Refused as refused:
+            status, body, more = refused.status, refused.body, [http.JSON]
+        except http.TooLarge:
+            status, body, more = 413, b"", []
+        except http.Gone:
+            return
+        await http.respond(send, status, body, [*more, *headers])
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> http.Answer:
+        method, query = scope["method"], http.query(scope)
+        if method == "OPTIONS":
+            return 204, b"", http.preflight(scope)
+        self._check_query(query, "polling")
+        sid = query.get("sid")
+        if method not in ("GET", "POST") or (method == "POST" and sid is None):
+            raise Refused(http.BAD_METHOD)
+        if method == "POST" and sid is not None:
+            await polling.post(self.sessions, sid, scope, receive)
+            return 200, b"ok", [http.TEXT]
+        body, headers = await self._poll(scope, sid, receive)
+        accepted = http.header(scope, b"accept-encoding") or ""
+        compression = http.Compression(self.http_compression, self.compression_threshold)
+        body, encoding = compression.apply(body, accepted)
+        return 200, body, [http.TEXT, http.NO_STORE, *encoding, *headers]
+
+    async def _poll(
+        self, scope: dict[str, Any], sid: str | None, receive: Receive
+    ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        if sid is not None:
+            return await polling.get(self.sessions, sid, receive), []
+        self._check_accepting(scope)
+        if self.relay is not None:
+            await self.relay.announced()
+        connection = self.sessions.admit(scope, polling.PollingWire, self._greeting)
+        wire = connection.wire
+        if self.sink is self._handlers:
+            refusal = await self._handlers.refusal(connection)
+            if refusal is not None:
+                raise Refused(http.FORBIDDEN, str(refusal), status=401)
+        assert isinstance(wire, polling.PollingWire)
+        return wire.take(), self._cookie_headers(connection)
+
+    async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        query = http.query(scope)
+        try:
+            self._check_origin(scope)
+            self._check_query(query, "websocket")
+            if self.relay is not None and await self.relay.carry(scope, receive, send):
+                return
+            sid = query.get("sid")
+            if sid is None:
+                self._check_accepting(scope)
+                await websocket.run(self.sessions, scope, receive, send, self._greeting)
+                return
+            connection = self.sessions.find(sid)
+            if connection is None:
+                raise Refused(http.SESSION_UNKNOWN)
+        except Refused:
+            await websocket.refuse(receive, send)
+            return
+        await websocket.upgrade(connection, receive, send, allowed=self.allow_upgrades)
+
+    def _check_origin(self, scope: dict[str, Any]) -> None:
+        refusal = self.allow(scope)
+        if refusal is not None:
+            metrics.report("refused.origin", address=address_of(scope))
+            about = {"address": address_of(scope), "transport": _transport_of(scope)}
+            logger.warning("refused: %s", refusal, extra=about)
+            raise Refused(http.FORBIDDEN, refusal)
+
+    def _check_query(self, query: dict[str, str], transport: str) -> None:
+        if query.get("transport") not in self.transports:
+            raise Refused(http.TRANSPORT_UNKNOWN)
+        if query.get("EIO") != "4":
+            raise Refused(http.BAD_VERSION)
+        if query["transport"] != transport or "j" in query:
+            # "j" asks for JSONP, a script for browsers older than CORS.
+            raise Refused(http.BAD_REQUEST)
+
+    def _check_accepting(self, scope: dict[str, Any]) -> None:
+        if not self.accepting:
+            raise Refused(http.BAD_REQUEST, "Server shutting down", status=503)
+        address, rate = address_of(scope), self.connection_rate
+        if address is None or rate is None:
+            return
+        bucket = self._addresses.bucket(address, rate, self.wheel.time())
+        if not bucket.take(self.wheel.time()):
+            metrics.report("refused.connection_rate", address=address)
+            if not bucket.overrun:
+                bucket.overrun = True
+                logger.warning(
+                    "refused: more than %s connections a second from %s",
+                    rate,
+                    address,
+                    extra={"address": address, "transport": _transport_of(scope)},
+                )
+            raise Refused(http.BAD_REQUEST, "Too many connections", status=429)
+
+    def limit_bodies(self, path: str) -> None:
+        """Count the bodies of a path as they arrive, where the web server would take them whole."""
+        limit_bodies(path, self.sessions.limits.max_payload, self._body_refused)
+
+    def _body_refused(self, uri: bytes) -> None:
+        """Daphne was told to refuse a body before the application saw the request."""
+        sid = http.query({"query_string": uri.partition(b"?")[2]}).get("sid", "")
+        connection = self.sockets.get(sid)
+        if connection is not None:
+            polling.refuse_body(connection)
+        elif self.relay is not None:
+            self.relay.refuse_body(sid)
+
+    # The handshake
+
+    def _greeting(self, connection: Connection) -> str:
+        limits = self.sessions.limits
+        upgradable = connection.transport == "polling" and self.allow_upgrades
+        upgrades = ["websocket"] if upgradable and "websocket" in self.transports else []
+        return OPEN + json.dumps(
+            {
+                "sid": connection.id,
+                "upgrades": upgrades,
+                "pingInterval": round(limits.ping_interval * 1000),
+                "pingTimeout": round(limits.ping_timeout * 1000),
+                "maxPayload": limits.max_payload,
+            },
+            separators=(",", ":"),
+        )
+
+    def _cookie_headers(self, connection: Connection) -> list[tuple[bytes, bytes]]:
+        if not self.cookie:
+            return []
+        attributes = self.cookie
+        if not isinstance(attributes, dict):
+            attributes = {"name": attributes, "path": "/", "SameSite": "Lax"}
+        # Private to engineio; tests/conformance/test_engine_guards.py watches it.
+        cookie = self._generate_sid_cookie(connection.id, attributes)
+        return [(b"set-cookie", cookie.encode("latin-1"))]
+
+    # The public API of engineio
+
+    async def send(self, sid: str, data: Any) -> None:
+        """Send str, bytes, or what engineio encodes as JSON."""
+        await self.send_packet(sid, Packet(MESSAGE, data=data))
+
+    async def send_packet(self, sid: str, pkt: Packet) -> None:
+        connection = self.sockets.get(sid)
+        if connection is None:
+            logger.warning("nothing sent: there is no such session")
+            return
+        encoded = pkt.encode()
+        if pkt.packet_type != MESSAGE:
+            connection.send(Frames.control(encoded))
+        else:
+            connection.send(Frames((encoded[1:] if isinstance(encoded, str) else encoded,)))
+
+    async def get_session(self, sid: str) -> dict[str, Any]:
+        return self._connection(sid).user_session
+
+    async def save_session(self, sid: str, session: dict[str, Any]) -> None:
+        self._connection(sid).user_session = session
+
+    def transport(self, sid: str) -> str:
+        return self._connection(sid).transport
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Close one session, or all."""
+        if sid is None:
+            self.close_all("server disconnect")
+        elif sid in self.sockets:
+            self.sockets[sid].close("server disconnect")
+
+    @property
+    def owes(self) -> bool:
+        """Whether a closed session still has something for a client's next poll."""
+        return any(wire.queued_messages for wire in self.sessions.lingering.values())
+
+    def close_all(self, reason: str) -> None:
+        for connection in list(self.sockets.values()):
+            connection.close(reason)
+
+    async def shutdown(self) -> None:
+        """Take no new sessions and close those that are open."""
+        self.accepting = False
+        self.close_all("server shutting down")
+
+    def _connection(self, sid: str) -> Connection:
+        try:
+            return self.sockets[sid]
+        except KeyError:
+            raise KeyError("Session not found") from None
+
+
+def _transport_of(scope: dict[str, Any]) -> str:
+    return "websocket" if scope["type"] == "websocket" else "polling"
+
+
+def _tick(limits: Limits) -> float:
+    """A quarter of a second, or finer where the shortest timeout is short."""
+    shortest = min(
+        limits.ping_interval, limits.ping_timeout, limits.upgrade_timeout, limits.close_timeout
+    )
+    return min(0.25, max(0.002, shortest / 20))

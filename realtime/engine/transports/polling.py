@@ -1,0 +1,241 @@
+"""HTTP long polling: GET fetches what is queued, POST brings what the client sends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from ...exceptions import ProtocolError
+from ...logs import connection_facts
+from ...metrics import counters as metrics
+from ...protocol.frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
+from ..connection import Connection, Wire
+from ..sessions import Sessions
+from .http import BAD_REQUEST, SESSION_UNKNOWN, Receive, Refused, TooLarge, read_body, watch
+
+logger = logging.getLogger("realtime.engine")
+
+#: Seconds that a poll waits for its noop while a websocket probes. The reference server answers in
+#: the next tick of such an interval, and the JavaScript client's own tests count on the delay.
+NOOP_DELAY = 0.1
+
+
+class PollingWire(Wire):
+    """Queues frames until a poll fetches them.
+
+    While a websocket probes, the wire is held: polls are answered with a noop, and frames wait to
+    go over the websocket if the upgrade succeeds, or over the next poll if it does not.
+    """
+
+    __slots__ = ("_abandoned", "_final", "_hastened", "_held", "_noop", "_poll", "_queue")
+    name = "polling"
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._queue: list[Frames] = []
+        # The poll that waits, if one does.
+        self._poll: asyncio.Future[None] | None = None
+        self._held = False
+        # Whether the client broke off its last poll, while the wire was held.
+        self._abandoned = False
+        # Whether a poll was answered at once since the wire is held.
+        self._hastened = False
+        self._noop: asyncio.TimerHandle | None = None
+        # The last packet once the wire is over: polls get it instead of waiting.
+        self._final = ""
+
+    # Out
+
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        if not self.admits(frames, volatile):
+            return False
+        self._queue.append(frames)
+        self.queued_messages += len(frames.packets)
+        self.queued_bytes += frames.size
+        # While held, the poll that waits gets its noop now instead of after NOOP_DELAY: the client
+        # completes the upgrade once it has it, and these frames wait for that.
+        self.wake()
+        return True
+
+    def wake(self) -> None:
+        """Answer the poll that waits."""
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+
+    def drain(self) -> list[Frames]:
+        """Take all that is queued."""
+        queue, self._queue = self._queue, []
+        self.queued_bytes = self.queued_messages = 0
+        return queue
+
+    def take(self) -> bytes:
+        """The body of a poll's answer."""
+        if self._held and not self._final:
+            return NOOP.encode()
+        queue = self.drain()
+        if PING_FRAMES in queue:
+            self.connection.ping_delivered = True
+        pieces = [frames.piece for frames in queue]
+        if self._final or not pieces:
+            pieces.append((self._final or NOOP).encode())
+        return SEPARATOR.join(pieces)
+
+    async def poll(self, receive: Receive) -> bytes:
+        """Wait until there is something to answer."""
+        if self._poll is not None:
+            about = connection_facts(self.connection)
+            logger.warning("%r is closed: two polls at once", self.connection, extra=about)
+            self.connection.close("transport error", discard=True)
+            raise Refused(BAD_REQUEST)
+        self._abandoned = False
+        upgrading = self.connection.upgrade is not None
+        if self._held and self._queue and not self._hastened:
+            self._hastened = True  # only once: a probe that never ends is no reason to spin
+        elif not self._final and (self._held or not self._queue):
+            await self._wait(receive)
+        if upgrading and self.connection.wire is not self:
+            # It crossed the packet that completed the upgrade: polling is over. A poll from
+            # before the websocket opened gets its noop.
+            raise Refused(BAD_REQUEST)
+        return self.take()
+
+    async def _wait(self, receive: Receive) -> None:
+        self._poll = asyncio.get_running_loop().create_future()
+        watcher = asyncio.create_task(self._watch(receive))
+        if self._held:
+            self._answer_soon()
+        try:
+            await self._poll
+        finally:
+            self._poll = None
+            watcher.cancel()
+
+    async def _watch(self, receive: Receive) -> None:
+        await watch(receive)
+        # Nothing that was queued is lost: it was not taken yet. The reference server closes the
+        # session too, and the official suite demands it.
+        if self._held:
+            self._abandoned = True  # see release()
+        elif not self._final:
+            self.connection.leave("transport error")
+        self.wake()
+
+    # Upgrade
+
+    def hold(self) -> None:
+        self._held = True
+        self._hastened = False
+        if self._poll is not None:
+            self._answer_soon()
+
+    def _answer_soon(self) -> None:
+        if self._noop is not None:
+            self._noop.cancel()
+        self._noop = asyncio.get_running_loop().call_later(NOOP_DELAY, self.wake)
+
+    def release(self) -> None:
+        """The upgrade was given up: go on polling."""
+        self._held = False
+        if self._noop is not None:
+            self._noop.cancel()
+        if self._abandoned:
+            # First the poll, now the websocket: a page that was closed in mid-upgrade.
+            self.connection.leave("transport error")
+        elif self._queue:
+            self.wake()
+
+    # The end
+
+    def close(self, discard: bool) -> None:
+        if self._final:
+            return
+        if discard:
+            self.drain()
+        self._finish(CLOSE)
+        if self._poll is None and not discard:
+            self.connection.sessions.linger(self.connection, self)
+
+    def retire(self) -> None:
+        # Not with a close packet: python-engineio's client takes that as its dismissal and stays
+        # away. To a noop it polls again, and what it is told then, "Session ID unknown", is a
+        # broken transport to every client.
+        if self._final:
+            return
+        self._finish(NOOP)
+        if self._poll is None and self._queue:
+            self.connection.sessions.linger(self.connection, self)
+
+    def left(self) -> None:
+        self.gone()
+
+    def gone(self) -> None:
+        self.drain()
+        self._finish(NOOP)
+
+    def _finish(self, packet: str) -> None:
+        self._held = False
+        self._final = packet
+        if self._noop is not None:
+            self._noop.cancel()
+        self.wake()
+
+
+async def get(sessions: Sessions, sid: str, receive: Receive) -> bytes:
+    """Answer a poll. Raises `Refused`."""
+    lingering = sessions.lingering.pop(sid, None)
+    if isinstance(lingering, PollingWire):
+        return lingering.take()
+    return await _wire(sessions, sid).poll(receive)
+
+
+async def post(sessions: Sessions, sid: str, scope: dict[str, Any], receive: Receive) -> None:
+    """Take a body of packets. Raises `Refused`, `TooLarge` or `Gone`."""
+    wire = _wire(sessions, sid)
+    connection = wire.connection
+    try:
+        body = await read_body(scope, receive, sessions.limits.max_payload)
+    except TooLarge:
+        refuse_body(connection)
+        raise
+    if connection.wire is not wire or connection.closed:
+        raise Refused(BAD_REQUEST)
+    try:
+        packets = decode_payload(body)
+    except ProtocolError as error:
+        connection.reject(str(error))
+        raise Refused(BAD_REQUEST) from None
+    await _feed(connection, packets)
+
+
+async def _feed(connection: Connection, packets: list[tuple[str, str | bytes]]) -> None:
+    for kind, data in packets:
+        await connection.readable()
+        if connection.closed:
+            break
+        connection.receive(kind, data)
+    if connection.rejected:
+        raise Refused(BAD_REQUEST)
+
+
+def hurry(connection: Connection) -> None:
+    """Answer the poll that waits, if one does, with what there is."""
+    if isinstance(connection.wire, PollingWire):
+        connection.wire.wake()
+
+
+def refuse_body(connection: Connection) -> None:
+    """Close because a body was over the limit."""
+    metrics.report("refused.payload", address=connection.address)
+    about = connection_facts(connection)
+    logger.warning("%r is closed: its payload is over the limit", connection, extra=about)
+    connection.close("transport error", discard=True)
+
+
+def _wire(sessions: Sessions, sid: str) -> PollingWire:
+    connection = sessions.find(sid)
+    if connection is None:
+        raise Refused(SESSION_UNKNOWN)
+    if not isinstance(connection.wire, PollingWire):
+        raise Refused(BAD_REQUEST)
+    return connection.wire

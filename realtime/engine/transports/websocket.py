@@ -1,0 +1,180 @@
+"""Websockets: a session of its own, or the upgrade of one that polls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ...exceptions import ProtocolError
+from ...logs import connection_facts
+from ...metrics import counters as metrics
+from ...protocol.frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
+from ..connection import Connection
+from ..sessions import Sessions
+from .asgi import Send, WebsocketWire
+from .daphne import DaphneWire
+from .http import Gone, Receive
+from .polling import PollingWire
+from .uvicorn import UvicornWire
+
+logger = logging.getLogger("realtime.engine")
+
+_PROBE = PING + "probe"
+
+
+async def refuse(receive: Receive, send: Send) -> None:
+    """Close before the handshake: the client sees HTTP 403."""
+    # ASGI's extension for a status of one's own is no way out: Daphne has none, and uvicorn on
+    # websockets' sans-I/O core logs an error for each such answer (0.54).
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+async def run(
+    sessions: Sessions,
+    scope: dict[str, Any],
+    receive: Receive,
+    send: Send,
+    greeting: Callable[[Connection], str],
+) -> None:
+    """A session that starts on a websocket, until its end."""
+    if (await receive())["type"] != "websocket.connect":
+        return
+    await send({"type": "websocket.accept"})
+    connection = sessions.admit(scope, lambda owner: _wire_for(owner, send), greeting)
+    assert isinstance(connection.wire, WebsocketWire)
+    await _read(connection, connection.wire, receive)
+
+
+async def upgrade(connection: Connection, receive: Receive, send: Send, *, allowed: bool) -> None:
+    """A websocket for a session that polls. If it does not finish, the session goes on polling."""
+    if (await receive())["type"] != "websocket.connect":
+        return
+    await send({"type": "websocket.accept"})
+    polling = connection.wire
+    taken = connection.closed or connection.upgrade is not None
+    if taken or not allowed or not isinstance(polling, PollingWire):
+        # A second websocket for a session that has one, or is about to: the first goes on.
+        await send({"type": "websocket.close"})
+        return
+    wire = connection.upgrade = _wire_for(connection, send)
+    limits = connection.sessions.limits
+    timer = connection.sessions.wheel.after(
+        limits.upgrade_timeout, _give_up, connection, polling, wire
+    )
+    upgraded = False
+    try:
+        upgraded = await _probe(connection, polling, wire, receive)
+    except Gone:
+        wire.gone()
+        return
+    finally:
+        timer.cancel()
+        if not upgraded:
+            _give_up(connection, polling, wire)
+    if upgraded:
+        _switch(connection, polling, wire)
+        await _read(connection, wire, receive)
+    else:
+        await _drain(wire, receive)
+
+
+def _give_up(connection: Connection, polling: PollingWire, wire: WebsocketWire) -> None:
+    if connection.upgrade is wire:
+        connection.upgrade = None
+        polling.release()
+    wire.close(discard=True)
+
+
+def _switch(connection: Connection, polling: PollingWire, wire: WebsocketWire) -> None:
+    connection.upgrade = None
+    connection.wire = wire
+    # In this order: what was queued while polling goes first, then whatever is sent from now on.
+    for frames in polling.drain():
+        wire.send(frames)
+    connection.ping_delivered = True
+    polling.gone()
+
+
+async def _probe(
+    connection: Connection, polling: PollingWire, wire: WebsocketWire, receive: Receive
+) -> bool:
+    """Whether the client asked for the upgrade and then completed it, while the session lived.
+
+    Raises `Gone` if its websocket ends before it has done either.
+    """
+    if await _next_frame(receive) != _PROBE or connection.upgrade is not wire:
+        return False
+    wire.send(PROBE_ANSWER)
+    polling.hold()
+    return await _next_frame(receive) == UPGRADE and connection.upgrade is wire
+
+
+async def _next_frame(receive: Receive) -> str | bytes:
+    frame = _frame(await receive())
+    if frame is None:
+        raise Gone
+    return frame
+
+
+def _frame(event: dict[str, Any]) -> str | bytes | None:
+    if event["type"] != "websocket.receive":
+        return None
+    text: str | None = event.get("text")
+    data: bytes | None = event.get("bytes")
+    return text if text is not None else data
+
+
+async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -> None:
+    """Pass on what the client sends until its websocket is over."""
+    reason = "transport close"
+    try:
+        wire.listen(_take)
+        while (frame := _frame(await receive())) is not None:
+            await connection.readable()
+            _take(connection, frame)
+            wire.listen(_take)
+    except asyncio.CancelledError:
+        # Daphne cancels its applications when it stops.
+        reason = "server shutting down"
+        raise
+    finally:
+        connection.leave(reason)
+        wire.gone()
+
+
+def _take(connection: Connection, frame: str | bytes) -> None:
+    if connection.closed:
+        return
+    if not fits(frame, connection.sessions.limits.max_payload):
+        metrics.report("refused.payload", address=connection.address)
+        about = connection_facts(connection)
+        logger.warning("%r is closed: its message is over the limit", connection, extra=about)
+        connection.close("transport error", discard=True)
+        return
+    try:
+        kind, data = decode_packet(frame)
+    except ProtocolError as error:
+        connection.reject(str(error))
+        return
+    connection.receive(kind, data)
+
+
+async def _drain(wire: WebsocketWire, receive: Receive) -> None:
+    """Wait for the end of a websocket that is being closed."""
+    try:
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+    finally:
+        wire.gone()
+
+
+def _wire_for(connection: Connection, send: Send) -> WebsocketWire:
+    """The best wire for the server that `send` belongs to."""
+    return (
+        DaphneWire.find(connection, send)
+        or UvicornWire.find(connection, send)
+        or WebsocketWire(connection, send)
+    )

@@ -1,0 +1,160 @@
+"""`drain`: nodes let their clients go, in a stagger, and take no new ones."""
+
+import time
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from ...cluster.requests import Replies
+from ...conf import settings
+from ...node import current as bridge
+from ...operations.node_reports import NodeInfo, fetch_nodes
+from . import targets
+from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
+
+#: Seconds between two looks at how far the nodes are.
+LOOK = 0.5
+#: Seconds beyond DRAIN_TIMEOUT, after which a node that still has connections is stuck.
+GRACE = 5.0
+#: Looks in a row at which a node was silent, after which nobody waits for it any more.
+SILENT = 3
+
+
+@dataclass(kw_only=True, slots=True)
+class Progress:
+    """How far each node is: its open connections, and why it is of no help."""
+
+    connections: dict[str, int]
+    failures: dict[str, str]
+    #: How many times in a row a node was silent.
+    silent: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def left(self) -> list[str]:
+        """The nodes that have connections, as far as they say."""
+        open_at = [node for node, number in self.connections.items() if number]
+        return [node for node in open_at if node not in self.failures]
+
+    def learn(self, replies: Replies) -> None:
+        for node, answer in replies.answers.items():
+            self.connections[node] = int(answer["connections"])
+            del self.silent[node]
+        self.failures |= replies.failures
+        self.silent.update(replies.missing)
+        for node in replies.missing:
+            if self.silent[node] == SILENT:
+                self.failures[node] = "it answers no more: it has ended, or hangs"
+
+
+def _add_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "nodes",
+        nargs="*",
+        metavar="node",
+        help="an id, the beginning of one, or host:pid. After -- if it begins with a hyphen",
+    )
+    parser.add_argument("--all", action="store_true", help="every node, after a question")
+    parser.add_argument(
+        "--wait",
+        nargs="?",
+        type=float,
+        const=0.0,
+        metavar="SECONDS",
+        help="until all connections are closed; DRAIN_TIMEOUT and a little by default",
+    )
+    parser.add_argument("--resume", action="store_true", help="take connections again")
+    targets.add_no_input(parser)
+
+
+def _run(options: Options, output: Output) -> None:
+    if bool(options["nodes"]) == options["all"]:
+        raise usage("drain which? Name nodes as `manage.py realtime status` lists them, or --all")
+    if options["resume"] and options["wait"] is not None:
+        raise usage("there is nothing to --wait for with --resume")
+    nodes = _find(options)
+    ids = [node.id for node in nodes]
+    if options["all"] and not options["resume"]:
+        sockets = sum(int(node.stats["connections"]) for node in nodes)
+        asked = f"{targets.count(len(ids), 'node')} with {targets.count(sockets, 'connection')}"
+        targets.confirm(f"Drain all {asked}? Nobody can connect then.", options, output)
+    replies = _ask({"resume": True} if options["resume"] else {}, ids)
+    progress = Progress(
+        connections={}, failures=dict.fromkeys(replies.missing, "it did not answer in time")
+    )
+    progress.learn(replies)
+    for id, number in progress.connections.items():
+        word = "takes connections again" if options["resume"] else "is draining"
+        output.line(f"{id} {word}: {targets.count(number, 'connection')}")
+    if options["wait"] is not None:
+        _wait(progress, options["wait"] or settings.DRAIN_TIMEOUT + GRACE, output)
+    _finish(progress, options, output)
+
+
+def _find(options: Options) -> list[NodeInfo]:
+    with verbs():
+        report = fetch_nodes()
+    if options["all"]:
+        if report.missing or report.failures:
+            away = ", ".join([*report.missing, *report.failures])
+            raise CommandError(
+                f"these nodes do not answer: {away}. Try again, or name the others.",
+                returncode=INCOMPLETE,
+            )
+        if not report.nodes:
+            raise CommandError("no node answered", returncode=INCOMPLETE)
+        return list(report.nodes)
+    found = [_one(name, report.nodes) for name in options["nodes"]]
+    return list({node.id: node for node in found}.values())
+
+
+def _one(name: str, nodes: Collection[NodeInfo]) -> NodeInfo:
+    exact = [node for node in nodes if name in (node.id, f"{node.host}:{node.pid}")]
+    found = exact or [node for node in nodes if node.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    what = f"{name!r} are several nodes" if found else f"no node {name!r} answered"
+    there = ", ".join(f"{node.id} ({node.host}:{node.pid})" for node in nodes) or "none"
+    raise CommandError(f"{what}. There are: {there}.", returncode=INCOMPLETE)
+
+
+def _ask(body: dict[str, Any], nodes: Collection[str]) -> Replies:
+    with verbs():
+        return bridge.run(
+            lambda home: home.requests.ask("drain", body, nodes=nodes),
+            "drain",
+            settings.REQUEST_TIMEOUT,
+        )
+
+
+def _wait(progress: Progress, seconds: float, output: Output) -> None:
+    deadline = time.monotonic() + seconds
+    while progress.left and time.monotonic() < deadline:
+        time.sleep(LOOK)
+        before = dict(progress.connections)
+        progress.learn(_ask({"ask": True}, progress.left))
+        for id, number in progress.connections.items():
+            if number != before[id]:
+                output.line(f"{id} has {targets.count(number, 'connection')} left")
+
+
+def _finish(progress: Progress, options: Options, output: Output) -> None:
+    counts = progress.connections
+    output.json({"connections": counts, "failures": progress.failures})
+    wrong = [f"{id}: {failure}" for id, failure in progress.failures.items()]
+    if options["wait"] is not None:
+        wrong += [f"{id}: {targets.count(counts[id], 'connection')} left" for id in progress.left]
+        if not wrong:
+            output.line("Drained.")
+    if wrong:
+        raise CommandError("; ".join(wrong), returncode=INCOMPLETE)
+
+
+drain = Subcommand(
+    name="drain",
+    help="Let nodes take no new connections and close theirs in a stagger; they go on running.",
+    add_arguments=_add_arguments,
+    run=_run,
+)

@@ -1,0 +1,84 @@
+"""`emit`: an event from the command line."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from ... import json
+from ...emitters import emit as emit_event
+from ...operations.verbs import fetch_sockets
+from . import targets
+from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
+
+
+def _add_arguments(parser: CommandParser) -> None:
+    parser.add_argument("event")
+    parser.add_argument(
+        "values",
+        nargs="*",
+        metavar="arg",
+        help="each is JSON; quote it for your shell: '{\"a\": 1}'",
+    )
+    parser.add_argument("--text", action="store_true", help="the arguments are texts, not JSON")
+    parser.add_argument("--volatile", action="store_true", help="drop it where a client is slow")
+    targets.add_arguments(parser, everyone="With none of them, everyone in the namespace.")
+
+
+def _run(options: Options, output: Output) -> None:
+    args = options["values"] if options["text"] else _values(options["values"])
+    whom = targets.targets(options)
+    event: str = options["event"]
+    with verbs():
+        namespaces = [whom.namespace] if whom.namespace else _namespaces(whom.to)
+        for namespace in namespaces:
+            emit_event(event, *args, to=whom.to, namespace=namespace, volatile=options["volatile"])
+    output.json({"event": event, "args": args, "namespaces": namespaces, "whom": whom.text})
+    output.line(f"{event!r} is on its way to {whom.text}.")
+
+
+def _namespaces(sids: list[str] | None) -> list[str]:
+    """Those that the sockets are in; a sid alone does not say. Raises CommandError."""
+    page = fetch_sockets(sids, namespace=None)
+    absent = set(sids or ()) - {socket.sid for socket in page.sockets}
+    if absent:
+        raise CommandError(
+            f"there is no socket {' nor '.join(sorted(absent))}: nothing was emitted",
+            returncode=INCOMPLETE,
+        )
+    return sorted({socket.namespace for socket in page.sockets})
+
+
+def _values(texts: list[str]) -> list[Any]:
+    return [_value(number, text) for number, text in enumerate(texts, 1)]
+
+
+def _value(number: int, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise usage(f"argument {number} is nested too deeply") from None
+    except ValueError as error:
+        raise usage(_mistake(number, text, error)) from error
+
+
+def _mistake(number: int, text: str, error: ValueError) -> str:
+    """What is wrong, and where: the line with a mark under the place."""
+    lines = [f"argument {number} is not JSON: {getattr(error, 'msg', error)}"]
+    at = getattr(error, "pos", None)
+    if at is not None:
+        begin = text.rfind("\n", 0, at) + 1
+        line = text[begin:].partition("\n")[0]
+        # Long lines are cut around the place.
+        skipped = max(0, at - begin - 60)
+        lines += [f"  {line[skipped : skipped + 100]}", f"  {' ' * (at - begin - skipped)}^"]
+    if text.replace("_", "").replace("-", "").isalnum():
+        lines.append(f"A text is written '\"{text}\"', or with --text as it is.")
+    return "\n".join(lines)
+
+
+emit = Subcommand(
+    name="emit",
+    help="Emit an event to a room, a user, a socket or a namespace.",
+    add_arguments=_add_arguments,
+    run=_run,
+)

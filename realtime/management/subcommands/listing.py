@@ -1,0 +1,130 @@
+"""`rooms` and `sockets`: pages of what all nodes hold."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ...operations.inspection import SOCKET_ORDERS
+from ...operations.reports import RoomPage, SocketInfo, SocketPage
+from ...operations.verbs import ROOM_KINDS, ROOM_ORDERS, fetch_rooms, fetch_sockets
+from . import targets
+from .base import Options, Output, Subcommand, check_complete, verbs
+from .values import a_size, an_age
+
+#: Orders in which people want the largest first.
+LARGEST_FIRST = ("sockets", "events", "outbox")
+
+
+def _add_page(parser: CommandParser, orders: Sequence[str]) -> None:
+    group = parser.add_argument_group("page")
+    group.add_argument("--search", default="", metavar="TEXT", help="whatever the case")
+    group.add_argument("--sort", choices=orders, default=orders[0])
+    group.add_argument("--reverse", action="store_true", help="the other way round")
+    group.add_argument("--limit", type=int, default=50, metavar="ROWS")
+    group.add_argument("--offset", type=int, default=0, metavar="ROWS")
+    parser.add_argument("--timeout", type=float, help="seconds that the nodes have to answer")
+
+
+def _order(options: Options) -> str:
+    descending = (options["sort"] in LARGEST_FIRST) != options["reverse"]
+    return f"-{options['sort']}" if descending else str(options["sort"])
+
+
+def _page(options: Options) -> dict[str, Any]:
+    return {name: options[name] for name in ("search", "limit", "offset", "timeout")}
+
+
+def _finish(page: RoomPage | SocketPage, shown: int, noun: str, output: Output) -> None:
+    output.json(asdict(page))
+    if not page.total:
+        output.line(f"No {noun}s.")
+    elif shown:
+        first, last = page.offset + 1, page.offset + shown
+        output.line(f"{first:,} to {last:,} of {targets.count(page.total, noun)}")
+    else:
+        output.line(f"Nothing here: there are {targets.count(page.total, noun)}")
+    check_complete(page.missing)
+
+
+# Rooms
+
+
+def _add_room_arguments(parser: CommandParser) -> None:
+    parser.add_argument("--namespace", metavar="NAME", help="only this one")
+    parser.add_argument("--kind", choices=ROOM_KINDS, help="named, of users, of other instances")
+    _add_page(parser, ROOM_ORDERS)
+
+
+def _run_rooms(options: Options, output: Output) -> None:
+    with verbs():
+        page = fetch_rooms(
+            namespace=options["namespace"],
+            kind=options["kind"],
+            order_by=_order(options),
+            **_page(options),
+        )
+    if page.rooms:
+        output.table(
+            ("NAMESPACE", "ROOM", "KIND", "SOCKETS", "USERS", "EVENTS/MIN"),
+            [
+                (r.namespace, r.name, r.kind, f"{r.sockets:,}", f"{r.users:,}", f"{r.events:,}")
+                for r in page.rooms
+            ],
+            right=("SOCKETS", "USERS", "EVENTS/MIN"),
+        )
+    _finish(page, len(page.rooms), "room", output)
+
+
+rooms = Subcommand(
+    name="rooms",
+    help="The rooms that have sockets, over all nodes.",
+    add_arguments=_add_room_arguments,
+    run=_run_rooms,
+)
+
+# Sockets
+
+
+def _add_socket_arguments(parser: CommandParser) -> None:
+    targets.add_arguments(parser, everyone="With none of them, all sockets.")
+    _add_page(parser, tuple(SOCKET_ORDERS))
+
+
+def _run_sockets(options: Options, output: Output) -> None:
+    whom = targets.targets(options, default=None)
+    with verbs():
+        page = fetch_sockets(
+            whom.to, namespace=whom.namespace, order_by=_order(options), **_page(options)
+        )
+    if page.sockets:
+        output.table(
+            ("SID", "NAMESPACE", "USER", "TRANSPORT", "ADDRESS", "SINCE", "OUTBOX", "ROOMS"),
+            [_socket_row(socket) for socket in page.sockets],
+            right=("SINCE", "OUTBOX"),
+        )
+    _finish(page, len(page.sockets), "socket", output)
+
+
+def _socket_row(socket: SocketInfo) -> tuple[str, ...]:
+    named = [room for room in socket.rooms if not room.startswith("~")]
+    shown = ", ".join(named[:3]) + (f", {len(named) - 3} more" if len(named) > 3 else "")
+    return (
+        socket.sid,
+        socket.namespace,
+        "-" if socket.user is None else socket.user.name,
+        socket.transport,
+        socket.address or "-",
+        an_age(socket.since),
+        f"{socket.outbox_messages:,} / {a_size(socket.outbox_bytes)}",
+        shown or "-",
+    )
+
+
+sockets = Subcommand(
+    name="sockets",
+    help="The clients in namespaces, over all nodes.",
+    add_arguments=_add_socket_arguments,
+    run=_run_sockets,
+)

@@ -1,0 +1,116 @@
+"""`join`, `leave` and `disconnect`: sockets of all nodes, changed from the command line."""
+
+from dataclasses import asdict
+
+from django.core.management.base import CommandError, CommandParser
+
+from ...operations.reports import Outcome
+from ...operations.verbs import count_sockets, disconnect_sockets, join_sockets, leave_sockets
+from . import targets
+from .base import INCOMPLETE, Options, Output, Subcommand, check_complete, usage, verbs
+from .targets import Targets
+
+
+def _add_whom(parser: CommandParser, everyone: str) -> None:
+    targets.add_arguments(parser, everyone=everyone)
+    targets.add_all_namespaces(parser)
+    parser.add_argument("--timeout", type=float, help="seconds that the nodes have to answer")
+
+
+def _ask_about_everyone(what: str, whom: Targets, options: Options, output: Output) -> None:
+    if whom.to is None and not options["no_input"]:
+        targets.check_may_ask(options, output)
+        with verbs():
+            number = count_sockets(namespace=whom.namespace, timeout=options["timeout"])
+        counted = targets.count(number, "socket")
+        targets.confirm(f"{what} {counted}, {whom.text}?", options, output)
+
+
+def _finish(what: str, outcome: Outcome, output: Output) -> None:
+    output.json(asdict(outcome))
+    output.line(f"{targets.count(outcome.sockets, 'socket')} {what}.")
+    check_complete(outcome.missing)
+    if outcome.refused:
+        raise CommandError(
+            f"{targets.count(outcome.refused, 'socket')} could not: they are in as many rooms as"
+            ' REALTIME["MAX_ROOMS"] allows.',
+            returncode=INCOMPLETE,
+        )
+
+
+def _add_join_arguments(parser: CommandParser) -> None:
+    parser.add_argument("room")
+    _add_whom(parser, "With none of them, everyone in the namespace, after a question.")
+    targets.add_no_input(parser)
+
+
+def _run_join(options: Options, output: Output) -> None:
+    whom = targets.targets(options)
+    _ask_about_everyone(f"Let join {options['room']!r}:", whom, options, output)
+    with verbs():
+        outcome = join_sockets(
+            options["room"], whom.to, namespace=whom.namespace, timeout=options["timeout"]
+        )
+    _finish("joined", outcome, output)
+
+
+def _add_leave_arguments(parser: CommandParser) -> None:
+    parser.add_argument("room")
+    _add_whom(parser, "With none of them, all that are in the room.")
+
+
+def _run_leave(options: Options, output: Output) -> None:
+    whom = targets.targets(options)
+    with verbs():
+        outcome = leave_sockets(
+            options["room"], whom.to, namespace=whom.namespace, timeout=options["timeout"]
+        )
+    _finish("left", outcome, output)
+
+
+def _add_disconnect_arguments(parser: CommandParser) -> None:
+    _add_whom(parser, "To mean everyone, name the namespace, or all; then it asks first.")
+    targets.add_no_input(parser)
+    parser.add_argument(
+        "--connection",
+        action="store_true",
+        help="close their connections, and with them the clients' other namespaces",
+    )
+
+
+def _run_disconnect(options: Options, output: Output) -> None:
+    whom = targets.targets(options)
+    if whom.to is None and options["namespace"] is None and not options["all_namespaces"]:
+        raise usage(
+            "disconnect whom? --to a room, --user, --sid, or everyone with --namespace / or"
+            " --all-namespaces"
+        )
+    _ask_about_everyone("Disconnect", whom, options, output)
+    with verbs():
+        outcome = disconnect_sockets(
+            whom.to,
+            namespace=whom.namespace,
+            connection=options["connection"],
+            timeout=options["timeout"],
+        )
+    _finish("disconnected", outcome, output)
+
+
+join = Subcommand(
+    name="join",
+    help="Let sockets join a room.",
+    add_arguments=_add_join_arguments,
+    run=_run_join,
+)
+leave = Subcommand(
+    name="leave",
+    help="Take sockets out of a room.",
+    add_arguments=_add_leave_arguments,
+    run=_run_leave,
+)
+disconnect = Subcommand(
+    name="disconnect",
+    help="Disconnect sockets from a namespace, or close their connections.",
+    add_arguments=_add_disconnect_arguments,
+    run=_run_disconnect,
+)

@@ -1,0 +1,77 @@
+"""An event on its way to sockets: encoded once, then carried as it is, to every process."""
+
+import functools
+import importlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from ..conf import settings
+from ..json import django_default
+from ..protocol.packets import JSONParser, Message, Packet, PacketType, Parser
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Emission:
+    """An encoded event and whom it is for.
+
+    `to` are rooms and sids, None for the whole namespace; a socket in several of them gets one
+    copy.
+    """
+
+    namespace: str
+    to: tuple[str, ...] | None
+    messages: tuple[Message, ...]
+    skip: frozenset[str] = frozenset()
+    volatile: bool = False
+    #: Its name, for traces; the messages have it encoded.
+    event: str = ""
+    #: The context of the span in which it was emitted, as OpenTelemetry's propagators write it.
+    trace: Mapping[str, str] | None = None
+
+
+@functools.cache
+def _parser(name: str, json: str) -> Parser:
+    if name == "json":
+        return JSONParser(importlib.import_module(json))
+    try:
+        from ..protocol.msgpack import MsgpackParser  # its library is an extra
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            'REALTIME["PARSER"] = "msgpack" needs the library: pip install msgpack'
+        ) from error
+    return MsgpackParser(django_default)
+
+
+def parser() -> Parser:
+    """The parser that the settings name; the same in every process of a site."""
+    return _parser(settings.PARSER, settings.JSON)
+
+
+def encode(
+    event: str,
+    args: Collection[Any],
+    *,
+    namespace: str,
+    to: tuple[str, ...] | None,
+    skip: Collection[str] = (),
+    volatile: bool = False,
+) -> Emission:
+    """An emission of an event. Raises TypeError or ValueError for what can't be sent."""
+    if not isinstance(event, str):
+        raise TypeError(f"an event's name is a text, not {type(event).__name__}: {event!r}")
+    if not namespace.startswith("/"):
+        raise ValueError(f"a namespace begins with '/': {namespace!r}")
+    if isinstance(skip, str):
+        skip = (skip,)
+    messages = parser().encode(Packet(PacketType.EVENT, namespace, [event, *args]))
+    return Emission(
+        namespace=namespace,
+        to=to,
+        messages=messages,
+        skip=frozenset(skip),
+        volatile=volatile,
+        event=event,
+    )

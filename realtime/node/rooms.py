@@ -1,0 +1,127 @@
+"""Names: of rooms, of sockets, and of the channel layer's groups that stand for them. Pure.
+
+A room name is any Unicode text of the application's choice. Names that begin with "~" are ours: a
+socket's id, and the room of a model instance. `join` takes only the former kind from a caller's
+text, so that no client can talk an application into joining it to somebody else's private room.
+"""
+
+import functools
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+
+from ..exceptions import RoomError
+
+RESERVED = "~"
+MAX_LENGTH = 200
+#: The group that every serving process is in.
+NODES = "realtime.cluster.nodes"
+#: What a process is in a group of the layer for: a room (namespace, name), a namespace
+#: (namespace, None), or a group of our own by its name.
+Group = tuple[str, str | None] | str
+
+_NODE_LENGTH = 10
+_sid = re.compile(rf"~[A-Za-z0-9_-]{{{_NODE_LENGTH}}}\.[A-Za-z0-9_-]{{20}}")
+
+
+def new_node_id() -> str:
+    """An id for a process, as it stands in the ids of its sockets."""
+    return secrets.token_urlsafe(_NODE_LENGTH)[:_NODE_LENGTH]
+
+
+def new_sid(node_id: str) -> str:
+    """A public id for a socket of the node; it can't be guessed."""
+    return f"{RESERVED}{node_id}.{secrets.token_urlsafe(15)}"
+
+
+def node_of(room: str) -> str | None:
+    """The node whose socket has this sid, or None for a name that is no sid."""
+    return room[1 : 1 + _NODE_LENGTH] if _sid.fullmatch(room) else None
+
+
+def of_instance(instance: Model) -> str:
+    """The room of a saved model instance, for instance "~auth.user:7"."""
+    # A user in a scope is a lazy object; __class__ looks through it, type() doesn't.
+    model = instance.__class__
+    if instance.pk is None:
+        raise RoomError(
+            f"this {model.__name__} has no primary key yet: save it before its room is used"
+        )
+    # A proxy or a deferred model shares the table, and so the room, of its concrete model.
+    concrete = model._meta.concrete_model or model
+    return f"{RESERVED}{concrete._meta.label_lower}:{instance.pk}"
+
+
+def to_join(room: Any) -> str:
+    """The name of a room that a socket may join: free text, or a model instance."""
+    if isinstance(room, Model):
+        return of_instance(room)
+    name = _checked(room)
+    if name.startswith(RESERVED):
+        raise RoomError(
+            f"room names that begin with {RESERVED!r} are reserved: pass the model instance itself"
+        )
+    return name
+
+
+def targets(to: Any) -> tuple[str, ...] | None:
+    """The rooms in `to`: text, a sid, a model instance, a list of them; None for everyone."""
+    if to is None:
+        return None
+    if isinstance(to, str | Model):
+        return (_target(to),)
+    if isinstance(to, Iterable) and not isinstance(to, bytes | bytearray | dict):
+        return tuple(dict.fromkeys(_target(item) for item in to))
+    return (_target(to),)
+
+
+def _target(item: Any) -> str:
+    return of_instance(item) if isinstance(item, Model) else _checked(item)
+
+
+def _checked(name: Any) -> str:
+    if not isinstance(name, str):
+        raise RoomError(
+            f"a room is a text or a saved model instance, not {type(name).__name__}: {name!r}"
+        )
+    if not 0 < len(name) <= MAX_LENGTH:
+        raise RoomError(f"a room name has 1 to {MAX_LENGTH} characters, not {len(name)}")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise RoomError(f"a room name must be valid Unicode: {name!r}") from None
+    return name
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a client may ask for a namespace of this name; nothing longer or odder is served."""
+    return len(name) <= MAX_LENGTH and name.isprintable()
+
+
+@functools.lru_cache(maxsize=10_000)
+def group_name(namespace: str, room: str | None = None) -> str:
+    """The channel layer's group of a room, or of a whole namespace.
+
+    Group names are short and ASCII, room names are not: the name is a digest of both, of 160 bits,
+    so that two rooms never share a group. The true names travel in each message all the same.
+    """
+    if room is None:
+        kind, text = "namespace", namespace
+    else:
+        kind, text = "room", f"{len(namespace)}:{namespace}{room}"
+    digest = hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+    return f"realtime.{kind}.{digest}"
+
+
+def node_group(node_id: str) -> str:
+    """The group in which one process is alone; for what is meant for one of its sockets."""
+    return f"realtime.node.{node_id}"
+
+
+def layer_group(group: Group) -> str:
+    """The channel layer's name of a group."""
+    return group if isinstance(group, str) else group_name(*group)

@@ -1,0 +1,42 @@
+"""What a node says of itself when it is asked; `fetch_nodes` collects it."""
+
+import os
+import platform
+import socket
+import sys
+import time
+from importlib import metadata
+from typing import Any
+
+from .. import __version__
+from ..cluster.beats import Nodes
+from ..cluster.bus import PROTOCOL
+from ..metrics import counters as metrics
+
+_PACKAGES = ("django", "channels", "channels_redis", "python-socketio", "daphne", "uvicorn")
+
+
+def describe(nodes: Nodes, started: float) -> dict[str, Any]:
+    """A node's own answer, in plain values. `started` is its Unix time."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": started,
+        # For whoever asks whether our clocks agree.
+        "now": time.time(),
+        "versions": _versions(),
+        "protocol": PROTOCOL,
+        "healthy": nodes.healthy,
+        "draining": nodes.draining,
+        "peers": sorted(nodes.live),
+        "stats": metrics.snapshot(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"realtime": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        # Only what this process uses: a server that is installed and not running is no fact of it.
+        if name.replace("python-", "").replace("-", "_") in sys.modules:
+            versions[name] = metadata.version(name)
+    return versions

@@ -1,0 +1,1 @@
+"""Socket.IO: applications behind namespaces, from a client's connect to the last goodbye."""

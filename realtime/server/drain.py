@@ -1,0 +1,153 @@
+"""The quiet end of a server: handlers finish, and connections are closed in a stagger."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ..conf import settings
+from ..engine.server import Connection, EngineServer
+from .namespaces import Namespaces
+
+logger = logging.getLogger("realtime.server")
+
+#: What the applications are told; a client sees "transport close" or "transport error" and returns.
+REASON = "server shutting down"
+#: Seconds that the goodbye to the other processes gets where the drain took all the time.
+LEAST = 1.0
+#: How often it is looked whether a handler has ended. Seconds.
+TICK = 0.02
+#: The part of DRAIN_TIMEOUT over which the batches may be spread; the rest is for handlers.
+SPREAD = 0.5
+
+
+class Drain:
+    """Empties one server. From its beginning on the server takes no new sessions."""
+
+    def __init__(self, engine: EngineServer, namespaces: Namespaces) -> None:
+        self._engine = engine
+        self._namespaces = namespaces
+        self._task: asyncio.Task[None] | None = None
+        self._closings: set[asyncio.Task[None]] = set()
+        self._deadline = 0.0
+        # Ends every wait.
+        self._at_once = asyncio.Event()
+
+    @property
+    def began(self) -> bool:
+        """Whether new sessions are refused."""
+        return not self._engine.accepting
+
+    def begin(self) -> asyncio.Task[None]:
+        """Refuse new sessions and close those that are open; the task ends when none is left.
+
+        Bounded by `REALTIME["DRAIN_TIMEOUT"]`. Begun already, it is the same task.
+        """
+        if self._task is None:
+            self._engine.accepting = False
+            self._namespaces.cluster.nodes.draining = True
+            self._deadline = self._engine.wheel.time() + settings.DRAIN_TIMEOUT
+            self._task = asyncio.get_running_loop().create_task(self._empty())
+        return self._task
+
+    def hurry(self) -> None:
+        """Wait for nothing any more: handlers in progress are ended, connections closed."""
+        self._at_once.set()
+
+    def resume(self) -> None:
+        """Take sessions again."""
+        for task in (self._task, *self._closings):
+            if task is not None:
+                task.cancel()
+        self._task = None
+        self._engine.accepting = True
+        self._namespaces.cluster.nodes.draining = False
+
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """What a node does and says when it is asked to "drain": it goes on without sessions.
+
+        With `{"resume": True}` it takes sessions again, and with `{"ask": True}` only says how far
+        it is. The answer is `{"draining": bool, "connections": how many are open}`.
+        """
+        if question.get("resume"):
+            self.resume()
+        elif not question.get("ask"):
+            self.begin()
+        return {"draining": self.began, "connections": len(self._engine.sockets)}
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the drain has to be over."""
+        if self._at_once.is_set():
+            return 0.0
+        return max(0.0, self._deadline - self._engine.wheel.time())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds, or there is no time left."""
+        # Handlers that end and buffers that run empty send no event, and are to cost nothing more.
+        while not condition() and self.time_left:  # noqa: ASYNC110
+            await asyncio.sleep(TICK)
+
+    async def bounded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Give what remains to be done the time that is left, but a little at least."""
+        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self._at_once.wait())]
+        seconds = min(settings.EMIT_TIMEOUT, max(LEAST, self.time_left))
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    # Private
+
+    async def _empty(self) -> None:
+        if self._engine.relay is not None:
+            self._engine.relay.retire()
+        connections = list(self._engine.sockets.values())
+        size = _batch_size(len(connections))
+        logger.info("draining: %d connections, %d at a time", len(connections), size)
+        for first in range(0, len(connections), size):
+            if first:
+                await self._pause()
+            batch = connections[first : first + size]
+            logger.info("draining: closing %d connections", len(batch))
+            closing = asyncio.get_running_loop().create_task(self._close(batch))
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
+        await self.until(lambda: not self._closings)
+        self._close_late()
+        await self._namespaces.finished(self.time_left)
+        await self.until(lambda: not self._engine.requests and not self._engine.owes)
+        logger.info("draining: done")
+
+    async def _pause(self) -> None:
+        try:
+            # On a machine too slow for the batches' pace the rest follows without pauses.
+            async with asyncio.timeout(min(settings.DRAIN_PAUSE, self.time_left)):
+                await self._at_once.wait()
+        except TimeoutError:
+            pass
+
+    async def _close(self, connections: list[Connection]) -> None:
+        """Close each as soon as none of its handlers is in progress, or CLOSE_TIMEOUT is over."""
+        end = self._engine.wheel.time() + min(settings.CLOSE_TIMEOUT, self.time_left)
+        while connections:
+            is_late = not self.time_left or self._engine.wheel.time() >= end
+            for connection in connections:
+                if is_late or not self._namespaces.is_busy(connection):
+                    connection.retire(REASON)
+            connections = [connection for connection in connections if not connection.closed]
+            if connections:
+                await asyncio.sleep(TICK)
+
+    def _close_late(self) -> None:
+        """No time is left, or a handshake had begun before the drain."""
+        for connection in list(self._engine.sockets.values()):
+            connection.retire(REASON)
+
+
+def _batch_size(connections: int) -> int:
+    """DRAIN_BATCH, or more where so many connections would take too long."""
+    batches = max(1.0, SPREAD * settings.DRAIN_TIMEOUT / max(settings.DRAIN_PAUSE, 0.001))
+    size: int = max(1, settings.DRAIN_BATCH, math.ceil(connections / batches))
+    return size

@@ -1,0 +1,133 @@
+"""For tests of consumers: a client that speaks the `socketio` protocol type with one, in process.
+
+communicator = SocketIOCommunicator(ChatConsumer, "/chat/ada", user=ada)
+await communicator.connect()
+assert await communicator.call("message", "lobby", "hello") == {"id": 1}
+assert await communicator.receive_event() == ("message", "hello")
+await communicator.disconnect()
+"""
+
+import itertools
+from collections import deque
+from typing import Any
+
+from asgiref.testing import ApplicationCommunicator
+from channels.routing import URLRouter
+from django.urls import path
+
+from ..consumers.consumer import SocketIOConsumer
+from ..exceptions import ConnectionRefused
+from ..node import rooms
+
+
+class SocketIOCommunicator(ApplicationCommunicator):
+    """One client of one consumer, without a server: rooms and emits are recorded, not carried out.
+
+    `namespace` is the path that the client connects to, `route` the consumer's `@namespace` route
+    if it has converters. What the consumer emits is received as an event if it is for this client,
+    and is in `emitted` in any case.
+    """
+
+    def __init__(
+        self,
+        consumer: type[SocketIOConsumer],
+        namespace: str = "/",
+        *,
+        route: str | None = None,
+        auth: dict[str, Any] | None = None,
+        user: Any = None,
+        headers: list[tuple[bytes, bytes]] | None = None,
+    ) -> None:
+        #: Every `socketio.emit` message so far, in order.
+        self.emitted: list[dict[str, Any]] = []
+        self._events: deque[dict[str, Any]] = deque()
+        self._acks: dict[int, list[Any]] = {}
+        self._ack_ids = itertools.count(1)
+        self.sid = rooms.new_sid(rooms.new_node_id())
+        scope: dict[str, Any] = {
+            "type": "socketio",
+            "path": namespace,
+            "sid": self.sid,
+            "auth": auth,
+            "headers": headers or [],
+            "query_string": b"",
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", 8000),
+            "scheme": "http",
+            "transport": "websocket",
+            "rooms": set(),
+            "data": {},
+        }
+        if user is not None:
+            scope["user"] = user
+        router = URLRouter([path((route or namespace).lstrip("/"), consumer.as_asgi())])
+        super().__init__(router, scope)
+
+    @property
+    def rooms(self) -> set[str]:
+        """The rooms that the consumer joined."""
+        joined: set[str] = self.scope["rooms"]
+        return joined
+
+    async def connect(self, timeout: float = 5) -> None:
+        """Join the namespace. Raises ConnectionRefused if the consumer refuses."""
+        await self.send_input({"type": "socketio.connect"})
+        while True:
+            message = await self.receive_output(timeout)
+            if message["type"] == "socketio.accept":
+                return
+            if message["type"] == "socketio.refuse":
+                await self.wait(timeout)
+                raise ConnectionRefused(message["message"], message["data"])
+            self._keep(message)
+
+    async def emit(self, event: str, *args: Any) -> None:
+        """Send an event that wants no answer."""
+        await self._send(event, args, None)
+
+    async def call(self, event: str, *args: Any, timeout: float = 5) -> Any:
+        """Send an event and return its answer; a tuple if it has several values."""
+        ack_id = next(self._ack_ids)
+        await self._send(event, args, ack_id)
+        while ack_id not in self._acks:
+            self._keep(await self.receive_output(timeout))
+        values = self._acks.pop(ack_id)
+        return values[0] if len(values) == 1 else tuple(values)
+
+    async def receive_event(self, timeout: float = 5) -> tuple[Any, ...]:
+        """The next event for this client: its name and its arguments."""
+        message = await self._next_event(timeout)
+        return (message["event"], *message["args"])
+
+    async def answer(self, *args: Any, timeout: float = 5) -> tuple[Any, ...]:
+        """Receive the next event as `receive_event` does, and answer it with `args`."""
+        message = await self._next_event(timeout)
+        await self.send_input(
+            {"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)}
+        )
+        return (message["event"], *message["args"])
+
+    async def disconnect(self, reason: str = "transport close", timeout: float = 5) -> None:
+        """Leave, and wait until the consumer is done."""
+        await self.send_input({"type": "socketio.disconnect", "reason": reason})
+        await self.wait(timeout)
+
+    async def _send(self, event: str, args: tuple[Any, ...], ack_id: int | None) -> None:
+        await self.send_input(
+            {"type": "socketio.event", "event": event, "args": list(args), "ack_id": ack_id}
+        )
+
+    async def _next_event(self, timeout: float) -> dict[str, Any]:
+        while not self._events:
+            self._keep(await self.receive_output(timeout))
+        return self._events.popleft()
+
+    def _keep(self, message: dict[str, Any]) -> None:
+        if message["type"] == "socketio.emit":
+            self.emitted.append(message)
+            to = message["to"]
+            mine = {self.sid, *self.rooms}
+            if (to is None or mine.intersection(to)) and self.sid not in message["skip"]:
+                self._events.append(message)
+        elif message["type"] == "socketio.ack":
+            self._acks[message["ack_id"]] = message["args"]
