@@ -5,6 +5,8 @@ The names are imported when they are first used: most of them need Django's sett
 
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .consumers.consumer import SocketIOConsumer
     from .emitters import aemit, emit
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     )
     from .presences.verbs import ais_online, apresence, is_online, presence
     from .routing import namespace
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ConnectionRefused",

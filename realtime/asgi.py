@@ -1,11 +1,12 @@
 """The ASGI application of a whole site: Socket.IO at its path, Django everywhere else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import django
 from django.core.asgi import get_asgi_application as get_django_application
 
-from . import health, routing
+from . import health, operations, presences, revocation, routing
 from .auth import AuthStack
 from .compat.server import SocketIOServer
 from .conf import settings
@@ -29,7 +30,7 @@ class RealtimeApplication:
         self._path: str = settings.PATH.rstrip("/")
         # Requests that Django, or your own application, is about to answer.
         self._unanswered = 0
-        self._signals = StopSignals(self._stop, server.drain.hurry)
+        self._signals = StopSignals(self._stop, server.core.drain.hurry)
         server.eio.limit_bodies(self._path)
         server.eio.limit_bodies(f"{self._path}/")
 
@@ -51,7 +52,7 @@ class RealtimeApplication:
 
     async def _own_page(self, name: str, scope: dict[str, Any], send: Any) -> None:
         if name.startswith(health.PREFIX):
-            await health.serve(name.removeprefix(health.PREFIX), self.server, scope, send)
+            await health.serve(name.removeprefix(health.PREFIX), self.server.node, scope, send)
         else:
             await client_script.serve(name, scope, send)
 
@@ -70,7 +71,7 @@ class RealtimeApplication:
         await send({"type": "websocket.close"})
 
     def _start(self) -> None:
-        if self.server.loop is None:
+        if self.server.node.loop is None:
             self.server.start()
             self._signals.install()
 
@@ -79,7 +80,7 @@ class RealtimeApplication:
         await self.server.shutdown()
         if daphne.stop_listening():
             # Daphne cancels what it is about to answer; others wait for that themselves.
-            await self.server.drain.until(lambda: not self._unanswered)
+            await self.server.core.drain.until(lambda: not self._unanswered)
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         # Daphne has no lifespan; there the first request starts the server.
@@ -109,12 +110,22 @@ def get_asgi_application(
     """
     django.setup(set_prefix=False)
     if socketio is None:
-        router = AuthStack(routing.NamespaceRouter())
-        server = SocketIOServer(router, routing.serves)
+        server = make_server(AuthStack(routing.NamespaceRouter()), routing.serves)
     else:
-        server = SocketIOServer(socketio)
+        server = make_server(socketio)
     _created.append(server)
     return RealtimeApplication(server, http=http or get_django_application(), websocket=websocket)
+
+
+def make_server(
+    application: Application | None = None, serves: Callable[[str], bool] | None = None
+) -> SocketIOServer:
+    """A server with all that realtime is capable of; its arguments are SocketIOServer's."""
+    server = SocketIOServer(application, serves)
+    operations.install(server.core.namespaces)
+    presences.install(server.node)
+    revocation.install(server.node)
+    return server
 
 
 _created: list[SocketIOServer] = []

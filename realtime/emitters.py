@@ -10,8 +10,7 @@ from django.db import transaction
 from .exceptions import ChannelLayerError, EmitError, SyncEmitInAsyncCode
 from .logs import facts
 from .metrics.counters import count
-from .node import current as bridge
-from .node import emissions, rooms
+from .node import current, emissions, rooms
 from .node.emissions import Emission
 
 logger = logging.getLogger("realtime.emitters")
@@ -41,7 +40,7 @@ def emit(
     can't be reached; with `fail_silently` the last is logged and counted instead.
     """
     emission = _encode(event, args, to, namespace, skip, volatile)
-    bridge.refuse_in_async_code("emit")
+    current.refuse_in_async_code("emit")
     if on_commit:
         send = functools.partial(_send, emission, fail_silently)
         transaction.on_commit(send, using=using)
@@ -61,7 +60,7 @@ async def aemit(
     """`emit` for async code. Transactions are sync in Django, so there is no `on_commit` here."""
     emission = _encode(event, args, to, namespace, skip, volatile)
     try:
-        await bridge.arun(lambda home: home.broadcast(emission))
+        await current.arun(lambda node: node.broadcast(emission))
     except ChannelLayerError as error:
         _failed(emission, error, fail_silently)
 
@@ -81,7 +80,7 @@ def _encode(
 
 def _send(emission: Emission, fail_silently: bool) -> None:
     try:
-        bridge.run(lambda home: home.broadcast(emission), "emit")
+        current.run(lambda node: node.broadcast(emission), "emit")
     except SyncEmitInAsyncCode:  # a transaction may commit elsewhere than it emitted
         raise
     except EmitError as error:

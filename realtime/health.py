@@ -12,31 +12,32 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
-from .compat.server import SocketIOServer, serving
+from .node.current import serving
+from .node.node import ServingNode
 
 PREFIX = "health/"
 
 Answer = tuple[int, dict[str, Any]]
 
 
-def reasons_not_ready(server: SocketIOServer | None) -> list[str]:
-    """Why no clients should be sent to this process; to be called in the server's event loop."""
-    if server is None or not server.running:
+def reasons_not_ready(node: ServingNode | None) -> list[str]:
+    """Why no clients should be sent to this process; to be called in the node's event loop."""
+    if node is None or not node.is_running:
         return ["no Socket.IO server has been started in this process"]
     reasons = []
-    if server.drain.began:
+    if node.cluster.nodes.draining:
         reasons.append("draining: no new connections are taken")
-    if not server.namespaces.cluster.nodes.healthy:
+    if not node.cluster.nodes.healthy:
         reasons.append("this process does not hear itself through the channel layer")
     return reasons
 
 
-def _live(server: SocketIOServer | None) -> Answer:
+def _live(node: ServingNode | None) -> Answer:
     return 200, {"live": True}
 
 
-def _ready(server: SocketIOServer | None) -> Answer:
-    reasons = reasons_not_ready(server)
+def _ready(node: ServingNode | None) -> Answer:
+    reasons = reasons_not_ready(node)
     return (503 if reasons else 200), {"ready": not reasons, "reasons": reasons}
 
 
@@ -58,7 +59,7 @@ def _response(answer: Answer) -> JsonResponse:
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
 
 
-async def serve(name: str, server: SocketIOServer, scope: dict[str, Any], send: Any) -> None:
+async def serve(name: str, node: ServingNode, scope: dict[str, Any], send: Any) -> None:
     """Answer an HTTP request for `<PATH>health/<name>`."""
     answer = _ANSWERS.get(name.rstrip("/"))
     if answer is None:
@@ -66,7 +67,7 @@ async def serve(name: str, server: SocketIOServer, scope: dict[str, Any], send: 
     elif scope["method"] not in ("GET", "HEAD"):
         status, body = 405, {"error": "use GET"}
     else:
-        status, body = answer(server)
+        status, body = answer(node)
     content = json.dumps(body).encode()
     headers = [
         (b"content-type", b"application/json"),

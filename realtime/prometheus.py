@@ -24,13 +24,15 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from . import __version__, routing
-from .compat.server import SocketIOServer, serving
+from . import routing
 from .conf import settings
 from .metrics import counters as metrics
 from .metrics import instruments
 from .metrics.table import COUNTERS, GAUGES, KINDS, OTHERS
 from .metrics.timings import HandlerTimes, Histogram, Timings
+from .node.current import serving
+from .node.node import ServingNode
+from .version import __version__
 
 #: Staff need it to read the page.
 PERMISSION = "realtime.view_node"
@@ -51,25 +53,24 @@ class RealtimeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         numbers = metrics.snapshot()
-        server = serving()
-        yield _node(server)
-        yield from _clients(numbers, server)
+        node = serving()
+        yield _about(node)
+        yield from _clients(numbers, node)
         for name, (key, text) in GAUGES.items():
             yield GaugeMetricFamily(name, text, value=numbers[key])
         yield from _counters(dict(metrics.counts))
         yield from _times(instruments.timings or Timings())
 
 
-def _node(server: SocketIOServer | None) -> Metric:
-    node = "" if server is None else server.namespaces.node_id
+def _about(node: ServingNode | None) -> Metric:
     return InfoMetricFamily(
         "realtime_node",
         "The process that answered: its id among the nodes, and the version of realtime",
-        value={"node": node, "version": __version__},
+        value={"node": "" if node is None else node.id, "version": __version__},
     )
 
 
-def _clients(numbers: Mapping[str, float], server: SocketIOServer | None) -> Iterator[Metric]:
+def _clients(numbers: Mapping[str, float], node: ServingNode | None) -> Iterator[Metric]:
     connections = GaugeMetricFamily(
         "realtime_connections", "Open Engine.IO connections", labels=["transport"]
     )
@@ -81,23 +82,23 @@ def _clients(numbers: Mapping[str, float], server: SocketIOServer | None) -> Ite
         "Clients in namespaces, by the namespace's route",
         labels=["namespace"],
     )
-    for route, number in _sockets_by_route(server).items():
+    for route, number in _sockets_by_route(node).items():
         sockets.add_metric([route], number)
     yield sockets
 
 
-def _sockets_by_route(server: SocketIOServer | None) -> dict[str, int]:
+def _sockets_by_route(node: ServingNode | None) -> dict[str, int]:
     found = {route: 0 for route, _ in routing.registered()}
-    if server is not None:
-        for namespace, number in server.namespaces.local.population().items():
-            route = _route(server, namespace)
+    if node is not None:
+        for namespace, number in node.members.population().items():
+            route = _route(node, namespace)
             found[route] = found.get(route, 0) + number
     return found
 
 
-def _route(server: SocketIOServer, namespace: str) -> str:
+def _route(node: ServingNode, namespace: str) -> str:
     # The name itself only where the code chose it: clients could make up any number of labels.
-    if namespace in server.handlers or namespace in server.namespace_handlers:
+    if node.is_named(namespace):
         return namespace
     return routing.route_of(namespace) or "*"
 

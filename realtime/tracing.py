@@ -18,10 +18,11 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
 
-from . import __version__, routing
+from . import routing
 from .exceptions import EventError
 from .metrics import instruments
 from .node.emissions import Emission
+from .version import __version__
 
 #: Rooms of an emit that its span names.
 MAX_ROOMS = 10

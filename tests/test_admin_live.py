@@ -16,7 +16,9 @@ from realtime.admin.live.consumer import BATCH, LiveAdminConsumer
 from realtime.admin.live.feeds import MAX_DECODED, MAX_TEXT, RATE
 from realtime.admin.live.pulse import CALM_BEATS, Pulse, pulse
 from realtime.admin.live.staff import NAMESPACE
-from realtime.compat.server import SocketIOServer, _servers
+from realtime.asgi import make_server
+from realtime.compat.server import SocketIOServer
+from realtime.node.current import withdraw
 from realtime.node.emissions import encode
 from realtime.testing import SocketIOCommunicator
 from tests.live.servers import manage
@@ -63,7 +65,7 @@ async def watch() -> AsyncIterator[Watch]:
 
 @pytest.fixture
 async def server() -> AsyncIterator[SocketIOServer]:
-    server = SocketIOServer()
+    server = make_server()
     server.start()
     yield server
     await server.shutdown()
@@ -77,10 +79,10 @@ async def until_closed(page: Watcher) -> None:
 @pytest.fixture
 async def far_server(server: SocketIOServer) -> AsyncIterator[SocketIOServer]:
     """Another node of the site; `server` is the one that pages are connected to."""
-    far = SocketIOServer()
+    far = make_server()
     far.start()
     # The one that started last is where this process's own emits and pages go.
-    _servers.remove(far)
+    withdraw(far.node)
     yield far
     await far.shutdown()
 
@@ -182,7 +184,7 @@ async def test_feed_ends_with_its_permission(watch: Watch, server: SocketIOServe
     assert await page.call("feed", "/chat", "lobby", True) == {"on": True}
     await ann.user_permissions.aremove(await Permission.objects.aget(codename="watch_room"))
     await until_closed(page)
-    assert not server.namespaces.local._taps
+    assert not server.node.members._taps
 
 
 # The pulse
@@ -234,7 +236,7 @@ async def test_calm_servers_tick_seldom(server: SocketIOServer) -> None:
     beat.add(beats)
     while beats.looked <= 2 * CALM_BEATS + 1:
         await asyncio.sleep(SOON)
-    server.namespaces.local.changes += 1
+    server.node.members.changes += 1
     at = beats.looked + 1
     while beats.looked <= at:
         await asyncio.sleep(SOON)
@@ -250,7 +252,7 @@ async def test_page_of_nodes_gets_readings_and_those_before(
     await first.call("watch", "nodes")
     _, [reading] = await next_of(first, "nodes")
     [node] = reading["nodes"]
-    assert node["id"] == server.namespaces.node_id
+    assert node["id"] == server.node.id
     assert node["stats"]["sockets"] == 0
     assert node["stats"]["memory"] > 1_000_000
     await second.call("watch", "nodes")
@@ -282,7 +284,7 @@ async def test_feed_is_silent_until_switched_on(watch: Watch, server: SocketIOSe
     ]
     assert [line["rooms"] for line in batch["lines"]] == [["lobby"], None]
     assert await page.call("feed", "/chat", "lobby", False) == {"on": False}
-    assert not server.namespaces.local._taps
+    assert not server.node.members._taps
     await aemit("said", "unheard", to="lobby", namespace="/chat")
     assert await page.receive_nothing(2 * BATCH)
 
@@ -292,7 +294,7 @@ async def test_feed_needs_a_permission_of_its_own(watch: Watch, server: SocketIO
     refused = await page.call("feed", "/chat", "lobby", True)
     assert refused["error"]["code"] == "forbidden"
     assert "realtime.watch_room" in refused["error"]["message"]
-    assert not server.namespaces.local._taps
+    assert not server.node.members._taps
 
 
 async def test_feed_of_a_socket_or_of_no_room_is_refused(
@@ -306,10 +308,10 @@ async def test_feed_of_a_socket_or_of_no_room_is_refused(
 async def test_feed_hears_other_processes(watch: Watch, far_server: SocketIOServer) -> None:
     page = await feeding(watch)
     for room in ("lobby", "kitchen"):
-        await far_server.broadcast(
+        await far_server.node.broadcast(
             encode("said", ["over there", room], namespace="/chat", to=(room,))
         )
-    await far_server.broadcast(encode("shouted", [], namespace="/chat", to=None))
+    await far_server.node.broadcast(encode("shouted", [], namespace="/chat", to=None))
     heard: list[Any] = []
     while len(heard) < 2:
         heard += (await lines(page))["lines"]
@@ -374,10 +376,10 @@ async def test_feed_reads_msgpack(watch: Watch, settings: Any, server: SocketIOS
 
 async def test_page_that_goes_takes_its_feed_along(watch: Watch, server: SocketIOServer) -> None:
     page = await feeding(watch)
-    memberships = server.namespaces.cluster.memberships
+    memberships = server.node.cluster.memberships
     assert ("/chat", "lobby") in memberships.needed
     await page.disconnect()
-    assert not server.namespaces.local._taps
+    assert not server.node.members._taps
     assert ("/chat", "lobby") not in memberships.needed
 
 

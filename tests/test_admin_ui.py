@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission, User
 from realtime import ConnectionRefused
 from realtime.admin.ui.consumer import AdminUIConsumer
 from realtime.admin.ui.messages import Population, changes, serialized
+from realtime.asgi import make_server
 from realtime.compat.server import SocketIOServer
 from realtime.node.rooms import new_sid
 from realtime.operations.reports import SocketInfo, UserInfo
@@ -38,7 +39,7 @@ def staff(*codenames: str, **fields: Any) -> User:
 
 @pytest.fixture
 async def server() -> AsyncIterator[SocketIOServer]:
-    server = SocketIOServer()
+    server = make_server()
     server.start()
     yield server
     await server.shutdown()
@@ -130,7 +131,7 @@ async def test_page_gets_its_features_the_sockets_and_the_servers(server: Socket
     assert await page.receive_event() == ("all_sockets", [])
     name, stats = await page.receive_event()
     assert name == "server_stats"
-    assert stats["serverId"] == server.namespaces.node_id
+    assert stats["serverId"] == server.node.id
     assert stats["clientsCount"] == 0
     assert stats["uptime"] >= 0
     await page.disconnect()
@@ -194,7 +195,7 @@ async def test_command_is_done_and_logged(command: tuple[Any, ...]) -> None:
 
 async def test_emitted_event_reaches_its_room(server: SocketIOServer) -> None:
     heard: list[Any] = []
-    server.namespaces.local.tap("/chat", "lobby", heard.append)
+    server.node.members.tap("/chat", "lobby", heard.append)
     page = await opened(SteeringConsumer, await staff(*VIEW, *STEER))
     await page.call("emit", "/chat", "lobby", "said", "hello", 7)
     assert heard[0].messages == ('2/chat,["said","hello",7]',)

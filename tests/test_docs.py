@@ -19,6 +19,7 @@ from django.test import override_settings
 
 import realtime
 from realtime import asgi, conf, routing, signals
+from realtime.asgi import make_server
 from realtime.checks import deployment, layers, settings, site
 from realtime.compat.server import SocketIOServer
 
@@ -53,7 +54,7 @@ def serving() -> Iterator[SocketIOServer]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = SocketIOServer()
+    server = make_server()
 
     async def start() -> None:
         server.start()

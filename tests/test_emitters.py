@@ -9,10 +9,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from realtime import aemit, emit
-from realtime.compat.server import SocketIOServer, serving
+from realtime.asgi import make_server
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.metrics import counts
 from realtime.node import emissions
+from realtime.node.current import serving
 
 
 def test_in_memory_layer_without_a_server_is_refused_with_what_to_do() -> None:
@@ -101,9 +102,9 @@ def test_djangos_types_are_encoded() -> None:
 
 
 async def test_forked_child_of_a_serving_process_has_no_server() -> None:
-    server = SocketIOServer()
+    server = make_server()
     server.start()
-    assert serving() is server
+    assert serving() is server.node
     with warnings.catch_warnings():
         # Python 3.12 warns of forks beside threads; this child does nothing but look.
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -23,12 +23,13 @@ from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import generate_latest
 
 from realtime import EventError, SocketIOConsumer, asgi, event, routing
-from realtime.cluster.numbers import from_body, to_body
+from realtime.asgi import make_server
 from realtime.compat.server import SocketIOServer
 from realtime.metrics import counters as metrics
 from realtime.metrics import instruments
 from realtime.metrics.timings import Histogram, Timings
 from realtime.node import emissions
+from realtime.node.emissions import from_body, to_body
 from realtime.prometheus import PERMISSION, metrics_view, registry
 from realtime.testing import SocketIOCommunicator
 from realtime.tracing import instrument, uninstrument
@@ -69,7 +70,7 @@ async def desk() -> Any:
 
 @pytest.fixture
 async def server() -> Any:
-    server = SocketIOServer()
+    server = make_server()
     server.start()
     yield server
     await server.shutdown()
@@ -211,7 +212,7 @@ def test_counters_without_a_metric_are_on_the_page_all_the_same(
 
 async def test_server_is_in_the_numbers_as_long_as_it_runs(server: SocketIOServer) -> None:
     assert metrics.snapshot()["nodes"] == 1
-    assert f'realtime_node_info{{node="{server.namespaces.node_id}"' in str(samples())
+    assert f'realtime_node_info{{node="{server.node.id}"' in str(samples())
     # The page is made in a thread, by a plain view.
     assert (await asyncio.to_thread(metrics.snapshot)).keys() == metrics.snapshot().keys()
     await server.shutdown()
@@ -410,7 +411,7 @@ async def test_emit_carries_its_span_to_where_it_is_delivered(
 async def test_emit_of_a_server_is_a_span(
     spans: InMemorySpanExporter, server: SocketIOServer
 ) -> None:
-    await server.broadcast(emissions.encode("news", [], namespace="/desk/7", to=None))
+    await server.node.broadcast(emissions.encode("news", [], namespace="/desk/7", to=None))
     assert only(spans).name == "emit news /desk/<int:pk>"
 
 
@@ -451,7 +452,6 @@ def json_lines() -> Iterator[io.StringIO]:
 WITH_FACTS = [
     "compat/client_manager.py",
     "compat/handlers.py",
-    "compat/server.py",
     "consumers/consumer.py",
     "emitters.py",
     "engine/connection.py",
@@ -460,6 +460,7 @@ WITH_FACTS = [
     "engine/transports/polling.py",
     "engine/transports/websocket.py",
     "server/namespaces.py",
+    "server/server.py",
 ]
 
 

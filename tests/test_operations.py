@@ -29,8 +29,7 @@ from realtime import (
     event,
     server_event,
 )
-from realtime.asgi import RealtimeApplication
-from realtime.compat.server import SocketIOServer
+from realtime.asgi import RealtimeApplication, make_server
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.metrics.rates import WINDOW, EventRates
 from realtime.operations import server_events, verbs
@@ -76,7 +75,7 @@ async def nothing(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Any]:
-    socketio: Any = SocketIOServer(by_name)
+    socketio: Any = make_server(by_name)
     port = free_port()
     web = uvicorn.Server(
         uvicorn.Config(
@@ -382,7 +381,7 @@ async def test_clients_that_do_not_answer_are_named(connect: Connect, server: An
     result = await call
     assert list(result.answers) == [good_sid]
     assert set(result.silent) == silent
-    assert all(not socket._acks for socket in server.namespaces.sockets.values())
+    assert all(not socket._acks for socket in server.core.namespaces.sockets.values())
     for hesitation in hesitations:
         await hesitation.end()
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from realtime.cluster import groups
 from realtime.cluster.bus import PROTOCOL, Bus, Message
 from realtime.cluster.cluster import Cluster
 from realtime.cluster.requests import AT_A_TIME
 from realtime.exceptions import RealtimeError
 from realtime.metrics import counts
-from realtime.node import rooms
 
 pytestmark = pytest.mark.asyncio
 
@@ -48,11 +48,11 @@ class Impostor:
     async def begin(self) -> None:
         self.bus.open()
         self.bus.listen()
-        await self.bus.layer.group_add(rooms.NODES, await self.bus.channel())
+        await self.bus.layer.group_add(groups.NODES, await self.bus.channel())
 
     async def beat(self) -> None:
         beat = {"beat": 1, "interval": 1.0, "draining": False, "hello": False, "bye": False}
-        await self.bus.tell(rooms.NODES, "beat", beat)
+        await self.bus.tell(groups.NODES, "beat", beat)
 
     async def reply(self, question: Message, **changes: Any) -> None:
         reply = self.bus.message(
@@ -149,7 +149,7 @@ async def test_question_of_another_protocol_is_answered_with_a_failure(
     question = impostor.bus.message(
         "request", {"id": "q", "reply_to": await impostor.bus.channel(), "new field": 1}
     )
-    await impostor.bus.layer.group_send(rooms.NODES, question | {"version": PROTOCOL + 1})
+    await impostor.bus.layer.group_send(groups.NODES, question | {"version": PROTOCOL + 1})
     reply = await asyncio.wait_for(replies.get(), 30)
     assert f"version {PROTOCOL + 1}" in reply["failure"]
 
@@ -197,7 +197,7 @@ async def test_more_questions_than_a_node_takes_are_refused(
     channel = await impostor.bus.channel()
     for number in range(AT_A_TIME + 2):
         body = {"id": str(number), "verb": "slow", "body": {}, "reply_to": channel, "asked": 9e9}
-        await impostor.bus.tell(rooms.node_group(cluster.node_id), "request", body)
+        await impostor.bus.tell(groups.node_group(cluster.node_id), "request", body)
     reply = await asyncio.wait_for(replies.get(), 30)
     release.set()
     assert "questions in hand already" in reply["failure"]

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, User
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime.cluster import groups
 from realtime.exceptions import RoomError
 from realtime.node import rooms
 
@@ -35,15 +36,15 @@ keys = st.tuples(paths, st.none() | similar.filter(is_room))
 def test_two_rooms_never_share_a_group(
     one: tuple[str, str | None], other: tuple[str, str | None]
 ) -> None:
-    assert (rooms.group_name(*one) == rooms.group_name(*other)) == (one == other)
+    assert (groups.group_name(*one) == groups.group_name(*other)) == (one == other)
 
 
 @given(texts=st.tuples(similar, similar, similar))
 @settings(max_examples=300)
 def test_the_border_between_namespace_and_room_counts(texts: tuple[str, str, str]) -> None:
     first, second, third = texts
-    one = rooms.group_name("/" + first + second, third or "x")
-    other = rooms.group_name("/" + first, second + (third or "x"))
+    one = groups.group_name("/" + first + second, third or "x")
+    other = groups.group_name("/" + first, second + (third or "x"))
     assert (one == other) == (second == "")
 
 
@@ -51,7 +52,7 @@ def test_the_border_between_namespace_and_room_counts(texts: tuple[str, str, str
 @settings(max_examples=300)
 def test_groups_are_names_that_every_channel_layer_takes(namespace: str, room: str) -> None:
     layer = BaseChannelLayer()
-    for group in (rooms.group_name(namespace), rooms.group_name(namespace, room)):
+    for group in (groups.group_name(namespace), groups.group_name(namespace, room)):
         assert re.fullmatch(r"[a-z0-9.]{1,80}", group)
         layer.require_valid_group_name(group)
 

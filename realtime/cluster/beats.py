@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
-from ..node import rooms
+from . import groups
 from .bus import Bus, Message
 
 logger = logging.getLogger("realtime.cluster")
@@ -80,9 +80,9 @@ class Nodes:
     def _silence(self) -> float:
         return time.monotonic() - self._heard_at
 
-    async def beat(self, *, bye: bool = False, to: str = rooms.NODES) -> None:
+    async def beat(self, *, bye: bool = False, to: str = groups.NODES) -> None:
         """Tell the others that we live, or that we go. Raises ChannelLayerError."""
-        is_for_all = to == rooms.NODES
+        is_for_all = to == groups.NODES
         # Only what we hear ourselves is numbered: a gap is a beat that did not come back.
         self._beats += is_for_all
         body = {
@@ -202,6 +202,6 @@ class Nodes:
 
     async def _introduce(self, id: str) -> None:
         try:
-            await self.beat(to=rooms.node_group(id))
+            await self.beat(to=groups.node_group(id))
         except ChannelLayerError as error:
             self._bus.trouble(error)

@@ -15,7 +15,7 @@ from typing import Any
 from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
-from ..node import rooms
+from . import groups
 from .layers import cause, close, layer, layer_error, new_channel, persist, tidied
 from .remembered import Remembered
 
@@ -96,7 +96,7 @@ class Bus:
         if kind in self.on:
             self.on[kind](message)
         if self.layer is not None:
-            await self.hand_over([(rooms.NODES, message)])
+            await self.hand_over([(groups.NODES, message)])
 
     async def send(self, channel: str, kind: str, body: Message) -> None:
         """Send to one process's channel. Raises ChannelLayerError."""

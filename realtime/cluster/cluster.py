@@ -13,16 +13,14 @@ from collections.abc import Callable, Collection, Iterable
 
 from ..exceptions import ChannelLayerError
 from ..metrics import counters as metrics
-from ..metrics import instruments
-from ..node import rooms
-from ..node.emissions import Emission
-from ..node.rooms import Group
+from . import groups
 from .beats import LEASE, Nodes
 from .bus import Bus, Message, end
+from .groups import Group
 from .layers import reaches_processes
-from .losses import Incoming
+from .losses import Losses
 from .memberships import UPKEEP_INTERVAL, Memberships
-from .numbers import Outgoing, from_body
+from .numbers import Outgoing
 from .remembered import Remembered
 from .requests import Requests
 
@@ -35,9 +33,12 @@ _running: "weakref.WeakSet[Cluster]" = weakref.WeakSet()
 
 
 class Cluster:
-    """This process's place among the others, for one server and its event loop."""
+    """This process's place among the others, for one server and its event loop.
 
-    def __init__(self, node_id: str, deliver: Callable[[Emission], int]) -> None:
+    `heard` is called with the body of each emission that another process published.
+    """
+
+    def __init__(self, node_id: str, heard: Callable[[Message], None]) -> None:
         self.node_id = node_id
         self.bus = Bus(node_id)
         self.memberships = Memberships(self.bus)
@@ -45,9 +46,9 @@ class Cluster:
         self.requests = Requests(self.bus, self.nodes)
         #: Called with the groups in which messages for us were lost, and how many they were.
         self.on_lost: list[Callable[[Collection[Group], int], None]] = []
-        self._deliver = deliver
+        self._heard = heard
         self._outgoing = Outgoing(self.bus)
-        self._incoming = Incoming()
+        self._losses = Losses()
         self._seen = Remembered()
         #: When we last knew that we hear everything.
         self._sound_at = 0.0
@@ -65,7 +66,7 @@ class Cluster:
             return
         _running.add(self)
         self._sound_at = time.monotonic()
-        self.memberships.own(rooms.node_group(self.node_id), rooms.NODES)
+        self.memberships.own(groups.node_group(self.node_id), groups.NODES)
         self.bus.listen()
         self._tasks = [asyncio.ensure_future(self._keep_up()), asyncio.ensure_future(self._beat())]
 
@@ -85,30 +86,23 @@ class Cluster:
             self.bus.trouble(error)
         await self.memberships.leave_all()
 
-    async def publish(self, emission: Emission) -> None:
-        """Send an emission to the other processes. Raises ChannelLayerError."""
+    @property
+    def reaches_others(self) -> bool:
+        """Whether anybody could hear what is published."""
         layer = self.bus.layer
-        if layer is None or (not reaches_processes(layer) and len(_running) < 2):
-            return
-        await self._outgoing.publish(emission)
+        return layer is not None and (reaches_processes(layer) or len(_running) > 1)
+
+    async def publish(self, to: Iterable[Group], body: Message) -> None:
+        """Send an emission to the other processes in some groups. Raises ChannelLayerError."""
+        await self._outgoing.publish(to, body)
 
     def _heard_emit(self, message: Message) -> None:
-        emission = from_body(message)
         series, number = message["series"]
         sender = message["node"]
-        self._incoming.heard(sender, message["group"], series, number, time.monotonic())
+        self._losses.heard(sender, message["group"], series, number, time.monotonic())
         # One to several rooms may have come already, by another of them.
         if message["copies"] == 1 or not self._seen.note((sender, message["id"])):
-            self._deliver_here(emission, message["at"])
-
-    def _deliver_here(self, emission: Emission, sent_at: float) -> None:
-        if instruments.tracing is None:
-            self._deliver(emission)
-        else:
-            with instruments.tracing.delivering(emission):
-                self._deliver(emission)
-        if instruments.timings is not None:
-            instruments.timings.arrived(time.time() - sent_at)
+            self._heard(message)
 
     # Upkeep
 
@@ -120,7 +114,7 @@ class Cluster:
     async def _keep_up(self) -> None:
         while True:
             await asyncio.sleep(UPKEEP_INTERVAL)
-            self._incoming.forget(map(rooms.layer_group, await self.memberships.keep_up()))
+            self._losses.forget(map(groups.layer_group, await self.memberships.keep_up()))
             if self._to_ask_after and self.memberships.complete and not self.bus.in_trouble:
                 self._to_ask_after = False
                 await self._ask_what_was_sent()
@@ -136,9 +130,9 @@ class Cluster:
     async def _ask_what_was_sent(self) -> None:
         """Ask the others for their last numbers in our groups, to tell what passed us by."""
         gap = time.monotonic() - self._sound_at + LEASE * self.nodes.interval
-        groups = [rooms.layer_group(group) for group in self.memberships.needed]
-        for start in range(0, len(groups), GROUPS_A_QUESTION):
-            asked = groups[start : start + GROUPS_A_QUESTION]
+        needed = [groups.layer_group(group) for group in self.memberships.needed]
+        for start in range(0, len(needed), GROUPS_A_QUESTION):
+            asked = needed[start : start + GROUPS_A_QUESTION]
             try:
                 replies = await self.requests.ask(
                     "last", {"groups": asked}, nodes=list(self.nodes.live)
@@ -153,13 +147,13 @@ class Cluster:
     def _compare(self, node: str, last: dict[str, list[float]], gap: float) -> None:
         now = time.monotonic()
         for group, (series, number, age) in last.items():
-            self._incoming.compare(node, group, int(series), int(number), age, gap, now)
+            self._losses.compare(node, group, int(series), int(number), age, gap, now)
 
     def _last_sent(self, body: Message) -> dict[str, list[float]]:
         return self._outgoing.last(body["groups"])
 
     def _count_lost(self) -> None:
-        lost = self._incoming.lost(time.monotonic())
+        lost = self._losses.lost(time.monotonic())
         total = lost.total()
         if not total:
             return
@@ -176,4 +170,4 @@ class Cluster:
 
     def _of_names(self, names: Iterable[str]) -> list[Group]:
         wanted = set(names)
-        return [group for group in self.memberships.needed if rooms.layer_group(group) in wanted]
+        return [group for group in self.memberships.needed if groups.layer_group(group) in wanted]

@@ -16,7 +16,7 @@ MAX_AWAITED = 10_000
 Key = tuple[str, str]
 
 
-class Incoming:
+class Losses:
     """The numbers that were heard, by sender and group. `now` is any clock that counts seconds."""
 
     def __init__(self) -> None:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..conf import settings
-from ..node import rooms
-from ..node.rooms import Group
+from . import groups
 from .bus import Bus
+from .groups import Group
 
 #: How often memberships are looked after: lost ones joined again, unused ones left. Seconds.
 UPKEEP_INTERVAL = 1.0
@@ -132,7 +132,7 @@ class Memberships:
             return
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
-                await bus.call(bus.layer.group_add, rooms.layer_group(group), await bus.channel())
+                await bus.call(bus.layer.group_add, groups.layer_group(group), await bus.channel())
         except Exception as error:  # each layer has errors of its own; the upkeep tries again
             bus.trouble(error)
         else:
@@ -145,7 +145,7 @@ class Memberships:
         self._joined.pop(group, None)
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
-                name = rooms.layer_group(group)
+                name = groups.layer_group(group)
                 await bus.call(bus.layer.group_discard, name, await bus.channel())
         except Exception as error:  # as above; the membership expires by itself
             bus.trouble(error)

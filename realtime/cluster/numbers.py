@@ -4,12 +4,9 @@ import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
 
-from ..node import rooms
-from ..node.emissions import Emission
-from ..node.rooms import Group
 from .bus import Bus, Message
+from .groups import Group, layer_group
 
 #: Groups whose numbers are remembered. One that is forgotten starts a new series, whose hearers
 #: can't tell what they missed at the seam.
@@ -36,14 +33,14 @@ class Outgoing:
         self._ids = itertools.count(1)
         self._emissions = itertools.count()
 
-    async def publish(self, emission: Emission) -> None:
-        """Hand an emission to the layer, for every process that has sockets in its rooms.
+    async def publish(self, to: Iterable[Group], body: Message) -> None:
+        """Hand an emission, as the body of a message, to the layer, for the processes in groups.
 
         Raises ChannelLayerError when the layer is down or does not answer in
         `REALTIME["EMIT_TIMEOUT"]`.
         """
-        groups = [*map(rooms.layer_group, _groups(emission, self._bus.node_id))]
-        body = {**to_body(emission), "id": next(self._emissions), "copies": len(groups)}
+        groups = [layer_group(group) for group in to]
+        body = {**body, "id": next(self._emissions), "copies": len(groups)}
         # Numbered even if the layer then takes none: those who should have heard it are to know.
         messages = [
             (group, self._bus.message("emit", body | {"group": group, "series": self._next(group)}))
@@ -72,41 +69,3 @@ class Outgoing:
             for group in groups
             if (series := self._series.get(group)) is not None
         }
-
-
-def _groups(emission: Emission, node_id: str) -> Iterable[Group]:
-    if emission.to is None:
-        return [(emission.namespace, None)]
-    return dict.fromkeys(
-        (emission.namespace, room) if node is None else rooms.node_group(node)
-        for room in emission.to
-        if (node := rooms.node_of(room)) != node_id
-    )
-
-
-def to_body(emission: Emission) -> Message:
-    """An emission as the body of a message."""
-    return {
-        "namespace": emission.namespace,
-        "to": None if emission.to is None else list(emission.to),
-        "skip": list(emission.skip),
-        "volatile": emission.volatile,
-        "messages": list(emission.messages),
-        "event": emission.event,
-        "trace": emission.trace,
-        "at": time.time(),
-    }
-
-
-def from_body(body: dict[str, Any]) -> Emission:
-    """The emission of a message. Raises KeyError or TypeError for what is none."""
-    to = body["to"]
-    return Emission(
-        namespace=body["namespace"],
-        to=None if to is None else tuple(to),
-        messages=tuple(body["messages"]),
-        skip=frozenset(body["skip"]),
-        volatile=body["volatile"],
-        event=body["event"],
-        trace=body["trace"],
-    )

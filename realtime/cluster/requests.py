@@ -17,7 +17,7 @@ from typing import Any
 from ..conf import settings
 from ..exceptions import ChannelLayerError, RealtimeError
 from ..metrics.counters import count
-from ..node import rooms
+from . import groups
 from .beats import Nodes
 from .bus import PROTOCOL, Bus, Message
 
@@ -141,10 +141,10 @@ class Requests:
                 pending.done.set()
             return
         self._listen()
-        groups = [rooms.NODES] if nodes is None else [*map(rooms.node_group, others)]
+        asked = [groups.NODES] if nodes is None else [*map(groups.node_group, others)]
         body = {**question, "reply_to": await self._bus.channel(), "asked": time.time()}
         message = self._bus.message("request", body)
-        await self._bus.hand_over((group, message) for group in groups)
+        await self._bus.hand_over((group, message) for group in asked)
 
     async def _answer_ourselves(self, pending: _Pending, question: Message) -> None:
         own = self._bus.node_id

@@ -19,12 +19,13 @@ from ..events import check_arguments, shortened
 from ..exceptions import ChannelLayerError, EventError, RoomError
 from ..logs import facts
 from ..node import emissions, rooms
+from ..node.node import ServingNode
 from ..node.sockets import Socket, State
 from ..operations.inquiries import nodes_of
 from ..operations.values import pack, unpack
+from ..server.namespaces import Namespaces
 
 if TYPE_CHECKING:
-    from ..server.namespaces import Namespaces
     from .server import SocketIOServer
 
 logger = logging.getLogger("realtime.server")
@@ -51,8 +52,12 @@ class ClientManager:
         self.server = server
 
     @property
-    def _namespaces(self) -> "Namespaces":
-        return self.server.namespaces
+    def _namespaces(self) -> Namespaces:
+        return self.server.core.namespaces
+
+    @property
+    def _node(self) -> ServingNode:
+        return self.server.node
 
     def initialize(self) -> None:
         """Nothing to prepare: the cluster starts with the server."""
@@ -78,12 +83,11 @@ class ClientManager:
         )
         socket = _connecting.get()
         if socket is not None and (socket.state, socket.namespace) == (State.CONNECTING, namespace):
-            skip = emission.skip
-            socket.held.append({"event": event, "args": args, "to": target, "skip": skip})
+            socket.held.append(emission)
         elif ignore_queue:
-            self._namespaces.local.deliver(emission)
+            self._node.members.deliver(emission)
         else:
-            await self._namespaces.broadcast(emission)
+            await self._node.broadcast(emission)
 
     def _ask(
         self,
@@ -108,8 +112,8 @@ class ClientManager:
                 if inspect.iscoroutine(result):
                     self._namespaces.keep(asyncio.ensure_future(result))
 
-        for socket in tuple(self._namespaces.local.members(namespace, target)):
-            self._namespaces.ask(socket, event, args, functools.partial(answered, socket.sid))
+        for socket in tuple(self._node.members.members(namespace, target)):
+            self._node.ask(socket, event, args, functools.partial(answered, socket.sid))
         elsewhere = [sid for sid in target or () if self._is_elsewhere(sid)]
         if elsewhere:
             body = {"packed": pack([event, *args]), "timeout": settings.CALL_TIMEOUT}
@@ -138,13 +142,13 @@ class ClientManager:
             if any(answer["refused"] for answer in replies.answers.values()):
                 raise RoomError(f"{sid!r} is in as many rooms as it may be (REALTIME MAX_ROOMS)")
         else:
-            await self._namespaces.enter_room(self._socket(sid, namespace), room)
+            await self._node.enter_room(self._socket(sid, namespace), room)
 
     async def leave_room(self, sid: str, namespace: str, room: str) -> None:
         if self._is_elsewhere(sid):
             await self._request("sockets.leave", [sid], namespace, {"room": room})
         else:
-            self._namespaces.leave_room(self._socket(sid, namespace), room)
+            self._node.leave_room(self._socket(sid, namespace), room)
 
     async def close_room(self, room: str, namespace: str) -> None:
         await self._request("sockets.leave", [room], namespace, {"room": room})
@@ -155,7 +159,7 @@ class ClientManager:
             await self._request("sockets.disconnect", [sid], namespace, {})
 
     def _is_elsewhere(self, sid: str) -> bool:
-        return rooms.node_of(sid) not in (None, self._namespaces.node_id)
+        return rooms.node_of(sid) not in (None, self._node.id)
 
     async def _request(
         self,
@@ -167,21 +171,21 @@ class ClientManager:
     ) -> Replies:
         """Ask the processes that `to` may be in. Raises ChannelLayerError."""
         question = {"to": to, "namespace": namespace, **body}
-        ask = self._namespaces.cluster.requests.ask
+        ask = self._node.requests.ask
         return await ask(verb, question, nodes=nodes_of(tuple(to)), timeout=timeout)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         return [sid, *self._socket(sid, namespace).rooms]
 
     def get_namespaces(self) -> Iterable[str]:
-        return self._namespaces.local.namespaces()
+        return self._node.members.namespaces()
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        for socket in tuple(self._namespaces.local.members(namespace, rooms.targets(room))):
+        for socket in tuple(self._node.members.members(namespace, rooms.targets(room))):
             yield socket.sid, socket.connection.id
 
     def is_connected(self, sid: str, namespace: str) -> bool:
-        socket = self._namespaces.local.sockets.get(sid)
+        socket = self._node.members.sockets.get(sid)
         return socket is not None and socket.namespace == namespace
 
     def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:

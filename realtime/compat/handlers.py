@@ -52,7 +52,7 @@ class CallbackApplication:
         await receive()
         try:
             environ = self._server.get_environ(sid, namespace)
-            with connecting(self._server.namespaces.sockets[sid]):
+            with connecting(self._server.core.namespaces.sockets[sid]):
                 accepted = await self._trigger("connect", namespace, sid, environ, scope["auth"])
         except (socketio.exceptions.ConnectionRefusedError, ConnectionRefused) as refused:
             await send({"type": "socketio.refuse", **_refusal(refused)})

@@ -22,10 +22,11 @@ from ..metrics import instruments
 from ..metrics.counters import counts
 from ..metrics.timings import FAILED, OK, REFUSED
 from ..node import rooms
+from ..node.sockets import ASGIMessage
 from ..node.threads import is_being_cancelled, lanes
 from ..permissions import BasePermission
 from ..revocation.marks import marks
-from .mailbox import ASGIMessage, Mailbox, Receive
+from .mailbox import Mailbox, Receive
 from .verbs import Ack, Send, SocketVerbs
 
 logger = logging.getLogger("realtime.consumers")

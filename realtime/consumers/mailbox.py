@@ -6,8 +6,8 @@ from typing import Any
 
 from ..conf import settings
 from ..exceptions import CallError, CallTimeout
+from ..node.sockets import ASGIMessage
 
-ASGIMessage = dict[str, Any]
 Receive = Callable[[], Awaitable[ASGIMessage]]
 
 

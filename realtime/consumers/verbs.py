@@ -11,7 +11,8 @@ from django.db.models import Model
 
 from ..conf import settings
 from ..node import rooms
-from .mailbox import ASGIMessage, Mailbox
+from ..node.sockets import ASGIMessage
+from .mailbox import Mailbox
 
 T = TypeVar("T")
 Send = Callable[[ASGIMessage], Coroutine[Any, Any, None]]

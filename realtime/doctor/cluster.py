@@ -9,14 +9,14 @@ from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 from django.core import checks
 
-from .. import __version__
 from ..cluster.bus import PROTOCOL
 from ..cluster.layers import layer_error, reaches_processes
 from ..conf import settings
 from ..exceptions import ChannelLayerError
-from ..node import current as bridge
-from ..node.current import Home
+from ..node import current
+from ..node.node import Node
 from ..operations.node_reports import NodeInfo, NodesReport, fetch_nodes
+from ..version import __version__
 from .findings import Ailment, Findings, Level
 
 #: Seconds between two clocks that are worth a word, and that break something: a question that
@@ -65,13 +65,13 @@ def examine_layer(findings: Findings) -> bool:
     return success.worked
 
 
-def _through_layer(make: Callable[[Home], Any], name: str) -> None:
+def _through_layer(make: Callable[[Node], Any], name: str) -> None:
     hint = (
         f"Is Redis up, and at the address that CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] has in"
         " the environment of this command?"
     )
     try:
-        bridge.run(make, name, settings.EMIT_TIMEOUT)
+        current.run(make, name, settings.EMIT_TIMEOUT)
     except ChannelLayerError as error:
         raise Ailment(str(error), hint) from None
     except TimeoutError:
@@ -80,8 +80,8 @@ def _through_layer(make: Callable[[Home], Any], name: str) -> None:
         ) from None
 
 
-async def _hear_ourselves(home: Home) -> None:
-    bus, heard = home.bus, asyncio.Event()
+async def _hear_ourselves(node: Node) -> None:
+    bus, heard = node.bus, asyncio.Event()
     bus.on[KIND] = lambda message: heard.set()
     bus.echoed.add(KIND)
     async with asyncio.timeout(settings.EMIT_TIMEOUT):
@@ -213,8 +213,8 @@ def _skew(id: str) -> float | None:
     """How far a node's clock is ahead of ours; None if it does not say."""
     started, asked = time.perf_counter(), time.time()
     try:
-        replies = bridge.run(
-            lambda home: home.requests.ask("node", nodes=[id]), "doctor", settings.REQUEST_TIMEOUT
+        replies = current.run(
+            lambda node: node.requests.ask("node", nodes=[id]), "doctor", settings.REQUEST_TIMEOUT
         )
     except ChannelLayerError:
         return None

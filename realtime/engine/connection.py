@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..compat.environ import environ_from_scope
 from ..exceptions import ProtocolError
 from ..logs import connection_facts
 from ..metrics import counters as metrics
@@ -97,10 +96,10 @@ class Connection:
         "_awaiting_pong",
         "_beat",
         "_deadline",
-        "_environ",
         "_resumed",
         "client",
         "closed",
+        "environ",
         "id",
         "opened_at",
         "ping_delivered",
@@ -122,6 +121,8 @@ class Connection:
         self.scope = scope
         #: Belongs to the sink.
         self.client: Any = None
+        #: The handshake request as a WSGI environ, once somebody has asked for it: see compat/.
+        self.environ: dict[str, Any] | None = None
         self.opened_at = sessions.wheel.time()
         self.user_session: dict[str, Any] = {}
         self.closed = False
@@ -133,7 +134,6 @@ class Connection:
         self.upgrade: Wire | None = None
         self.wire = wire(self)
         self._resumed: asyncio.Future[None] | None = None
-        self._environ: dict[str, Any] | None = None
         self._schedule_ping()
 
     def __repr__(self) -> str:
@@ -148,12 +148,6 @@ class Connection:
     @property
     def transport(self) -> str:
         return self.wire.name
-
-    @property
-    def environ(self) -> dict[str, Any]:
-        if self._environ is None:
-            self._environ = environ_from_scope(self.scope)
-        return self._environ
 
     @property
     def buffered_messages(self) -> int:

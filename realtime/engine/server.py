@@ -17,7 +17,6 @@ from ..metrics import counters as metrics
 from ..protocol.frames import OPEN, Frames
 from . import origins
 from .connection import Connection, address_of
-from .handlers import HandlerSink
 from .limits import AddressLimit
 from .sessions import Limits, Sessions, Sink
 from .transports import http, polling, websocket
@@ -53,8 +52,9 @@ class EngineServer(engineio.AsyncServer):
     """An ASGI application for the requests of the Engine.IO path.
 
     Takes the options of `engineio.AsyncServer` and the fields of `Limits`. The `sink` is told of
-    connections and messages; without one, handlers registered with `on()` are called as engineio
-    calls them. Who may connect is decided by `allow`, not by `cors_allowed_origins`.
+    connections and messages, and has to be set before the first request; handlers registered with
+    engineio's `on()` are not called. Who may connect is decided by `allow`, not by
+    `cors_allowed_origins`.
     """
 
     def __init__(self, *, sink: Sink | None = None, **options: Any) -> None:
@@ -70,8 +70,9 @@ class EngineServer(engineio.AsyncServer):
             **own,
         )
         self.wheel = TimerWheel(_tick(limits))
-        self._handlers = HandlerSink(self._trigger_event)
-        self.sessions = Sessions(limits, self.wheel, self.generate_id, sink or self._handlers)
+        self.sessions = Sessions(limits, self.wheel, self.generate_id)
+        if sink is not None:
+            self.sink = sink
         #: Connections by session id.
         self.sockets: dict[str, Connection] = self.sessions.open
         #: New sessions a second that one address may open, None for any number.
@@ -162,10 +163,6 @@ class EngineServer(engineio.AsyncServer):
             await self.relay.announced()
         connection = self.sessions.admit(scope, polling.PollingWire, self._greeting)
         wire = connection.wire
-        if self.sink is self._handlers:
-            refusal = await self._handlers.refusal(connection)
-            if refusal is not None:
-                raise Refused(http.FORBIDDEN, str(refusal), status=401)
         assert isinstance(wire, polling.PollingWire)
         return wire.take(), self._cookie_headers(connection)
 

@@ -44,13 +44,13 @@ class Limits:
 class Sessions:
     """All connections of one server, and what they share."""
 
-    def __init__(
-        self, limits: Limits, wheel: TimerWheel, generate_id: Callable[[], str], sink: Sink
-    ) -> None:
+    #: Told of every connection; see `EngineServer`.
+    sink: Sink
+
+    def __init__(self, limits: Limits, wheel: TimerWheel, generate_id: Callable[[], str]) -> None:
         self.limits = limits
         self.wheel = wheel
         self.generate_id = generate_id
-        self.sink = sink
         self.open: dict[str, Connection] = {}
         # Closed by the server while no poll was waiting: the next poll fetches the rest.
         self.lingering: dict[str, Wire] = {}

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from ..node.emissions import Emission
 from .timings import Timings
 
 
@@ -17,10 +16,10 @@ class Tracing(Protocol):
     async def handle(self, consumer: Any, event: str, call: Awaitable[Any]) -> Any:
         """Await a handler's call in a span, and return its result."""
 
-    def emitting(self, emission: Emission) -> AbstractContextManager[Emission]:
+    def emitting(self, emission: Any) -> AbstractContextManager[Any]:
         """A span around an emit; the emission that it gives carries the span's context."""
 
-    def delivering(self, emission: Emission) -> AbstractContextManager[None]:
+    def delivering(self, emission: Any) -> AbstractContextManager[None]:
         """A span around the delivery of an emission that came from another process."""
 
 

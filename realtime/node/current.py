@@ -1,56 +1,58 @@
-"""From any code into the event loop that knows the others: the server's, or the publisher's."""
+"""The node of this process, and how any code, in any thread, has work done in its event loop."""
 
 import asyncio
 import concurrent.futures
+import os
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from ..cluster.bus import Bus
-from ..cluster.requests import Requests
-from ..compat.server import serving
 from ..conf import settings
 from ..exceptions import EmitError, SyncEmitInAsyncCode
-from .emissions import Emission
+from .node import Node, ServingNode
 from .publisher import publisher
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]
 
-
-class Home(Protocol):
-    """What this process reaches the clients through."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None: ...
-
-    @property
-    def bus(self) -> Bus: ...
-
-    @property
-    def requests(self) -> Requests: ...
-
-    async def broadcast(self, emission: Emission) -> None: ...
+_serving: list[ServingNode] = []
+# A forked child holds none of its parent's sockets, and the parent's loop does not run there.
+os.register_at_fork(after_in_child=_serving.clear)
 
 
-def home() -> Home:
-    """The server of this process, or else its publisher.
+def announce(node: ServingNode) -> None:
+    """A server's node was started: what this process emits and asks goes through it."""
+    _serving.append(node)
+
+
+def withdraw(node: ServingNode) -> None:
+    """A node is about to stop, or has."""
+    if node in _serving:
+        _serving.remove(node)
+
+
+def serving() -> ServingNode | None:
+    """The node that holds the sockets of this process, if one has been started."""
+    return next((node for node in reversed(_serving) if node.is_running), None)
+
+
+def current() -> Node:
+    """The node of this process's server, or else its publisher.
 
     Raises ChannelLayerError where there is no server, and no layer that reaches one.
     """
-    server = serving()
-    return publisher() if server is None else server
+    return serving() or publisher()
 
 
-def run(make: Callable[[Home], Work[T]], name: str, seconds: float = 0.0) -> T:
+def run(make: Callable[[Node], Work[T]], name: str, seconds: float = 0.0) -> T:
     """Run the coroutine that `make` returns, and wait for its result.
 
     `name` is the caller's, for errors, and `seconds` what the work itself may take. Raises
     SyncEmitInAsyncCode in async code, and EmitError where the event loop is blocked.
     """
     refuse_in_async_code(name)
-    where = home()
-    assert where.loop is not None
-    future = asyncio.run_coroutine_threadsafe(make(where), where.loop)
+    node = current()
+    assert node.loop is not None
+    future = asyncio.run_coroutine_threadsafe(make(node), node.loop)
     # The layer has its own time limit; this one is for a loop that is itself blocked.
     patience = seconds + 2 * settings.EMIT_TIMEOUT
     try:
@@ -65,13 +67,13 @@ def run(make: Callable[[Home], Work[T]], name: str, seconds: float = 0.0) -> T:
         ) from None
 
 
-async def arun(make: Callable[[Home], Work[T]]) -> T:
+async def arun(make: Callable[[Node], Work[T]]) -> T:
     """Run the coroutine that `make` returns in the loop it belongs to, from async code."""
-    where = home()
-    assert where.loop is not None
-    if where.loop is asyncio.get_running_loop():
-        return await make(where)
-    future = asyncio.run_coroutine_threadsafe(make(where), where.loop)
+    node = current()
+    assert node.loop is not None
+    if node.loop is asyncio.get_running_loop():
+        return await make(node)
+    future = asyncio.run_coroutine_threadsafe(make(node), node.loop)
     return await asyncio.wrap_future(future)
 
 

@@ -2,15 +2,20 @@
 
 import functools
 import importlib
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from ..cluster.groups import Group, node_group
 from ..conf import settings
 from ..json import django_default
 from ..protocol.packets import JSONParser, Message, Packet, PacketType, Parser
+from .rooms import node_of
+
+Body = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,4 +79,43 @@ def encode(
         skip=frozenset(skip),
         volatile=volatile,
         event=event,
+    )
+
+
+def addressees(emission: Emission, node_id: str) -> Iterable[Group]:
+    """The groups of the layer that an emission is for, beside the node's own."""
+    if emission.to is None:
+        return [(emission.namespace, None)]
+    return dict.fromkeys(
+        (emission.namespace, room) if node is None else node_group(node)
+        for room in emission.to
+        if (node := node_of(room)) != node_id
+    )
+
+
+def to_body(emission: Emission) -> Body:
+    """An emission as the body of a message."""
+    return {
+        "namespace": emission.namespace,
+        "to": None if emission.to is None else list(emission.to),
+        "skip": list(emission.skip),
+        "volatile": emission.volatile,
+        "messages": list(emission.messages),
+        "event": emission.event,
+        "trace": emission.trace,
+        "at": time.time(),
+    }
+
+
+def from_body(body: Body) -> Emission:
+    """The emission of a message. Raises KeyError or TypeError for what is none."""
+    to = body["to"]
+    return Emission(
+        namespace=body["namespace"],
+        to=None if to is None else tuple(to),
+        messages=tuple(body["messages"]),
+        skip=frozenset(body["skip"]),
+        volatile=body["volatile"],
+        event=body["event"],
+        trace=body["trace"],
     )

@@ -16,7 +16,7 @@ _NOBODY: frozenset[Socket] = frozenset()
 Tap = Callable[[Emission], None]
 
 
-class Manager:
+class Members:
     """Who is connected here, and in which rooms. Each change costs the rooms of one socket."""
 
     def __init__(self) -> None:

@@ -20,17 +20,20 @@ from ..cluster.numbers import Outgoing
 from ..cluster.requests import Requests
 from ..conf import settings
 from ..exceptions import ChannelLayerError
-from ..metrics import instruments
-from ..metrics.counters import count
-from . import rooms
+from . import emissions
 from .emissions import Emission
+from .node import Node
+from .rooms import new_node_id
 
 
-class Publisher:
-    """Tells and asks the nodes over the channel layer, from this process."""
+class Publisher(Node):
+    """The node of a process without sockets: tells and asks the others over the channel layer."""
+
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self) -> None:
-        self.bus = Bus(rooms.new_node_id())
+        self.id = new_node_id()
+        self.bus = Bus(self.id)
         self.requests = Requests(self.bus)
         self._outgoing = Outgoing(self.bus)
         self.bus.open()
@@ -43,14 +46,9 @@ class Publisher:
         # Here, for the layer closes its connections in the loop, and another may run elsewhere.
         self.loop.close()
 
-    async def broadcast(self, emission: Emission) -> None:
-        """Hand an emission to the layer. Raises ChannelLayerError."""
-        count("emits")
-        if instruments.tracing is None:
-            await self._outgoing.publish(emission)
-        else:
-            with instruments.tracing.emitting(emission) as traced:
-                await self._outgoing.publish(traced)
+    async def _publish(self, emission: Emission) -> None:
+        to = emissions.addressees(emission, self.id)
+        await self._outgoing.publish(to, emissions.to_body(emission))
 
     def close(self) -> None:
         """Stop the loop, and with it the layer's connections."""

@@ -1,12 +1,10 @@
-"""Names: of rooms, of sockets, and of the channel layer's groups that stand for them. Pure.
+"""Names of rooms and of sockets. Pure.
 
 A room name is any Unicode text of the application's choice. Names that begin with "~" are ours: a
 socket's id, and the room of a model instance. `join` takes only the former kind from a caller's
 text, so that no client can talk an application into joining it to somebody else's private room.
 """
 
-import functools
-import hashlib
 import re
 import secrets
 from collections.abc import Iterable
@@ -18,12 +16,6 @@ from ..exceptions import RoomError
 
 RESERVED = "~"
 MAX_LENGTH = 200
-#: The group that every serving process is in.
-NODES = "realtime.cluster.nodes"
-#: What a process is in a group of the layer for: a room (namespace, name), a namespace
-#: (namespace, None), or a group of our own by its name.
-Group = tuple[str, str | None] | str
-
 _NODE_LENGTH = 10
 _sid = re.compile(rf"~[A-Za-z0-9_-]{{{_NODE_LENGTH}}}\.[A-Za-z0-9_-]{{20}}")
 
@@ -100,28 +92,3 @@ def _checked(name: Any) -> str:
 def is_namespace(name: str) -> bool:
     """Whether a client may ask for a namespace of this name; nothing longer or odder is served."""
     return len(name) <= MAX_LENGTH and name.isprintable()
-
-
-@functools.lru_cache(maxsize=10_000)
-def group_name(namespace: str, room: str | None = None) -> str:
-    """The channel layer's group of a room, or of a whole namespace.
-
-    Group names are short and ASCII, room names are not: the name is a digest of both, of 160 bits,
-    so that two rooms never share a group. The true names travel in each message all the same.
-    """
-    if room is None:
-        kind, text = "namespace", namespace
-    else:
-        kind, text = "room", f"{len(namespace)}:{namespace}{room}"
-    digest = hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
-    return f"realtime.{kind}.{digest}"
-
-
-def node_group(node_id: str) -> str:
-    """The group in which one process is alone; for what is meant for one of its sockets."""
-    return f"realtime.node.{node_id}"
-
-
-def layer_group(group: Group) -> str:
-    """The channel layer's name of a group."""
-    return group if isinstance(group, str) else group_name(*group)

@@ -6,11 +6,14 @@ from enum import Enum
 from typing import Any
 
 from ..conf import settings
-from ..consumers.mailbox import ASGIMessage
+from ..engine.connection import Connection
 from ..engine.limits import TokenBucket
-from ..engine.server import Connection
 from ..protocol.frames import Frames
 from ..protocol.packets import Decoder
+from .emissions import Emission
+
+#: A message between a server and an application.
+ASGIMessage = dict[str, Any]
 
 
 class State(Enum):
@@ -100,7 +103,7 @@ class Socket:
         #: When it was accepted, in seconds since the epoch.
         self.since = 0.0
         #: Emits made before the client was accepted; they follow the acceptance.
-        self.held: list[ASGIMessage] = []
+        self.held: list[Emission] = []
         self.task: asyncio.Task[None] | None = None
         #: What the application has in progress, whether it reads meanwhile or not.
         self.busy: set[Any] = set()

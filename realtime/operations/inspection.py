@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings as django_settings
 
 from ..node import rooms
-from ..node.members import Manager
+from ..node.members import Members
 from ..node.sockets import Socket
 from .arguments import Body
 from .paging import AT_ONCE, Key, first_keys, in_turns
@@ -24,7 +24,7 @@ from .values import readable
 RoomKey = tuple[str, str]
 
 
-def answers(local: Manager) -> dict[str, Callable[[Body], Any]]:
+def answers(members: Members) -> dict[str, Callable[[Body], Any]]:
     """The questions that a node answers for its sockets: verb -> function of the body."""
     verbs = {
         "sockets.keys": _socket_keys,
@@ -35,18 +35,18 @@ def answers(local: Manager) -> dict[str, Callable[[Body], Any]]:
         "rooms.details": _room_details,
         "changes": _changes,
     }
-    return {verb: functools.partial(answer, local) for verb, answer in verbs.items()}
+    return {verb: functools.partial(answer, members) for verb, answer in verbs.items()}
 
 
-def matching(local: Manager, body: Body) -> list[Socket]:
+def matching(members: Members, body: Body) -> list[Socket]:
     """The sockets here that a question is about."""
     to = body.get("to")
-    return local.matching(body.get("namespace"), None if to is None else tuple(to))
+    return members.matching(body.get("namespace"), None if to is None else tuple(to))
 
 
-def _changes(local: Manager, body: Body) -> int:
+def _changes(members: Members, body: Body) -> int:
     """A number that is another one as soon as a page about sockets or rooms may be stale."""
-    return local.changes
+    return members.changes
 
 
 # Sockets
@@ -73,14 +73,14 @@ SOCKET_ORDERS: dict[str, Callable[[Socket], Key]] = {
 }
 
 
-async def _socket_keys(local: Manager, body: Body) -> Body:
+async def _socket_keys(members: Members, body: Body) -> Body:
     order = SOCKET_ORDERS[body["order"]]
     search = body.get("search", "").lower()
 
     def key(socket: Socket) -> Key | None:
         return order(socket) if not search or _is_found(socket, search) else None
 
-    found = matching(local, body)
+    found = matching(members, body)
     total, keys = await first_keys(found, key, body["wanted"], body["descending"])
     return {"total": total, "keys": [list(key) for key in keys]}
 
@@ -93,10 +93,10 @@ def _is_found(socket: Socket, search: str) -> bool:
     return any(search in text.lower() for text in texts)
 
 
-async def _socket_details(local: Manager, body: Body) -> list[Body]:
+async def _socket_details(members: Members, body: Body) -> list[Body]:
     details = []
     for number, sid in enumerate(body["sids"]):
-        socket = local.sockets.get(sid)
+        socket = members.sockets.get(sid)
         if socket is not None:
             details.append(_details(socket))
         if number % AT_ONCE == 0:
@@ -121,14 +121,14 @@ def _details(socket: Socket) -> Body:
     }
 
 
-def _count(local: Manager, body: Body) -> int:
-    return len(matching(local, body))
+def _count(members: Members, body: Body) -> int:
+    return len(matching(members, body))
 
 
-async def _sizes(local: Manager, body: Body) -> list[int]:
+async def _sizes(members: Members, body: Body) -> list[int]:
     sizes: list[int] = []
     for batch in in_turns(body["rooms"]):
-        sizes += [len(local.matching(body["namespace"], (room,))) for room in batch]
+        sizes += [len(members.matching(body["namespace"], (room,))) for room in batch]
         await asyncio.sleep(0)
     return sizes
 
@@ -160,17 +160,17 @@ def unpack_digests(packed: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(packed) // 8}Q", packed)
 
 
-async def _room_index(local: Manager, body: Body) -> Body:
+async def _room_index(members: Members, body: Body) -> Body:
     """Digests of all rooms that match, with their numbers; and the first names, if they order."""
     digests, numbers = [], []
     found: list[RoomKey] = []
-    for batch in in_turns(local.rooms()):
-        for key, members in batch:
+    for batch in in_turns(members.rooms()):
+        for key, sockets in batch:
             if _is_wanted(key, body):
                 found.append(key)
                 digests.append(digest(*key))
                 numbers.append(
-                    local.events_a_minute(*key) if body["order"] == "events" else len(members)
+                    members.events_a_minute(*key) if body["order"] == "events" else len(sockets)
                 )
         await asyncio.sleep(0)
     names: list[Key] = []
@@ -198,7 +198,7 @@ def _is_wanted(key: RoomKey, body: Body) -> bool:
     )
 
 
-async def _room_details(local: Manager, body: Body) -> list[list[Any]]:
+async def _room_details(members: Members, body: Body) -> list[list[Any]]:
     """[namespace, name, sockets, events a minute, users] of some rooms.
 
     The users are a number or, of rooms that other nodes have too, digests for the asker to unite.
@@ -206,16 +206,16 @@ async def _room_details(local: Manager, body: Body) -> list[list[Any]]:
     wanted = set(unpack_digests(body["digests"]))
     shared = set(unpack_digests(body["shared"]))
     details = []
-    for batch in in_turns(local.rooms()):
-        for key, members in batch:
+    for batch in in_turns(members.rooms()):
+        for key, sockets in batch:
             number = digest(*key)
             if number in wanted:
-                users = await _users(members)
+                users = await _users(sockets)
                 details.append(
                     [
                         *key,
-                        len(members),
-                        local.events_a_minute(*key),
+                        len(sockets),
+                        members.events_a_minute(*key),
                         pack_digests(users) if number in shared else len(users),
                     ]
                 )

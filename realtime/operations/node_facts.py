@@ -5,23 +5,30 @@ import platform
 import socket
 import sys
 import time
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from .. import __version__
-from ..cluster.beats import Nodes
 from ..cluster.bus import PROTOCOL
 from ..metrics import counters as metrics
+from ..node.node import ServingNode
+from ..version import __version__
 
 _PACKAGES = ("django", "channels", "channels_redis", "python-socketio", "daphne", "uvicorn")
 
 
-def describe(nodes: Nodes, started: float) -> dict[str, Any]:
-    """A node's own answer, in plain values. `started` is its Unix time."""
+def answers(node: ServingNode) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    """The question that a node answers about itself."""
+    return {"node": lambda body: describe(node)}
+
+
+def describe(node: ServingNode) -> dict[str, Any]:
+    """A node's own answer, in plain values."""
+    nodes = node.cluster.nodes
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "started": started,
+        "started": node.started_at,
         # For whoever asks whether our clocks agree.
         "now": time.time(),
         "versions": _versions(),

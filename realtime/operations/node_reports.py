@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..cluster.requests import Replies
-from ..node import current as bridge
-from ..node.current import Home
+from ..node import current
+from ..node.node import Node
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,16 +48,16 @@ def fetch_nodes(*, timeout: float | None = None) -> NodesReport:
 
     Raises SyncEmitInAsyncCode in async code, and ChannelLayerError.
     """
-    return _report(bridge.run(lambda home: _ask(home, timeout), "fetch_nodes", timeout or 0.0))
+    return _report(current.run(lambda node: _ask(node, timeout), "fetch_nodes", timeout or 0.0))
 
 
 async def afetch_nodes(*, timeout: float | None = None) -> NodesReport:
     """`fetch_nodes` for async code."""
-    return _report(await bridge.arun(lambda home: _ask(home, timeout)))
+    return _report(await current.arun(lambda node: _ask(node, timeout)))
 
 
-def _ask(home: Home, timeout: float | None) -> Coroutine[Any, Any, Replies]:
-    return home.requests.ask("node", timeout=timeout)
+def _ask(node: Node, timeout: float | None) -> Coroutine[Any, Any, Replies]:
+    return node.requests.ask("node", timeout=timeout)
 
 
 def _report(replies: Replies) -> NodesReport:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ..node import current as bridge
+from ..node import current
 from .arguments import Body, seconds
 from .inquiries import Inquiry, find_room
 from .inspection import digest, pack_digests, unpack_digests
@@ -87,8 +87,8 @@ def fetch_namespaces(limit: int = 50) -> dict[str, int]:
 
 def _run(find: Callable[[Inquiry], Coroutine[Any, Any, T]], name: str, questions: int) -> T:
     each = seconds(None)
-    return bridge.run(
-        lambda home: find(Inquiry(home.requests, each)), name, seconds=questions * each
+    return current.run(
+        lambda node: find(Inquiry(node.requests, each)), name, seconds=questions * each
     )
 
 

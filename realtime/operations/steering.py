@@ -3,23 +3,21 @@
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..exceptions import RoomError
 from ..node.sockets import Socket, State
+from ..server.namespaces import Namespaces
 from .arguments import Body
 from .inspection import matching
 from .paging import in_turns
 from .values import pack, unpack
 
-if TYPE_CHECKING:
-    from ..server.namespaces import Namespaces
-
 #: Sockets that are changed or asked between two turns of the event loop.
 AT_ONCE = 50
 
 
-def answers(namespaces: "Namespaces") -> dict[str, Callable[[Body], Any]]:
+def answers(namespaces: Namespaces) -> dict[str, Callable[[Body], Any]]:
     """What a node can be asked to do: verb -> function of the body."""
     verbs = {
         "sockets.join": _join,
@@ -30,14 +28,14 @@ def answers(namespaces: "Namespaces") -> dict[str, Callable[[Body], Any]]:
     return {verb: functools.partial(answer, namespaces) for verb, answer in verbs.items()}
 
 
-async def _join(namespaces: "Namespaces", body: Body) -> Body:
+async def _join(namespaces: Namespaces, body: Body) -> Body:
     room, joined, refused = body["room"], 0, 0
-    for batch in in_turns(matching(namespaces.local, body), AT_ONCE):
+    for batch in in_turns(matching(namespaces.node.members, body), AT_ONCE):
         for socket in batch:
             if room in socket.rooms or socket.state is not State.CONNECTED:
                 continue
             try:
-                await namespaces.enter_room(socket, room)
+                await namespaces.node.enter_room(socket, room)
             except RoomError:
                 refused += 1
             else:
@@ -46,19 +44,19 @@ async def _join(namespaces: "Namespaces", body: Body) -> Body:
     return {"sockets": joined, "refused": refused}
 
 
-async def _leave(namespaces: "Namespaces", body: Body) -> Body:
+async def _leave(namespaces: Namespaces, body: Body) -> Body:
     room, left = body["room"], 0
-    for batch in in_turns(matching(namespaces.local, body), AT_ONCE):
+    for batch in in_turns(matching(namespaces.node.members, body), AT_ONCE):
         for socket in batch:
             if room in socket.rooms and socket.state is State.CONNECTED:
-                namespaces.leave_room(socket, room)
+                namespaces.node.leave_room(socket, room)
                 left += 1
         await asyncio.sleep(0)
     return {"sockets": left}
 
 
-async def _disconnect(namespaces: "Namespaces", body: Body) -> Body:
-    sockets = matching(namespaces.local, body)
+async def _disconnect(namespaces: Namespaces, body: Body) -> Body:
+    sockets = matching(namespaces.node.members, body)
     for batch in in_turns(sockets, AT_ONCE):
         for socket in batch:
             if body.get("connection", False):
@@ -69,11 +67,11 @@ async def _disconnect(namespaces: "Namespaces", body: Body) -> Body:
     return {"sockets": sum(socket.state is State.CLOSED for socket in sockets)}
 
 
-async def _call(namespaces: "Namespaces", body: Body) -> Body:
+async def _call(namespaces: Namespaces, body: Body) -> Body:
     """Ask the clients, and wait until each has answered, or left, or the time is over."""
     survey = _Survey(namespaces)
     event, *args = unpack(body["packed"])
-    for batch in in_turns(matching(namespaces.local, body), AT_ONCE):
+    for batch in in_turns(matching(namespaces.node.members, body), AT_ONCE):
         for socket in batch:
             survey.ask(socket, event, args)
         await asyncio.sleep(0)
@@ -84,7 +82,7 @@ async def _call(namespaces: "Namespaces", body: Body) -> Body:
 class _Survey:
     """One question to many clients."""
 
-    def __init__(self, namespaces: "Namespaces") -> None:
+    def __init__(self, namespaces: Namespaces) -> None:
         self.answers: dict[str, Any] = {}
         self.silent: list[str] = []
         self._namespaces = namespaces
@@ -98,7 +96,7 @@ class _Survey:
             return
         answered = functools.partial(self._answered, socket)
         lost = functools.partial(self._lost, socket)
-        self._waiting[socket] = self._namespaces.ask(socket, event, args, answered, lost)
+        self._waiting[socket] = self._namespaces.node.ask(socket, event, args, answered, lost)
 
     async def finish(self, timeout: float) -> None:
         try:

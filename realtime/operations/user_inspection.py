@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from ..node.members import Manager
+from ..node.members import Members
 from ..node.sockets import Socket
 from .arguments import Body
 from .inspection import digest, pack_digests, unpack_digests
@@ -19,22 +19,22 @@ UserKey = tuple[str, str]
 MAX_NAMESPACES = 1_000
 
 
-def answers(local: Manager) -> dict[str, Callable[[Body], Any]]:
+def answers(members: Members) -> dict[str, Callable[[Body], Any]]:
     """The questions that a node answers: verb -> function of the body."""
     verbs = {
         "users.index": _index,
         "users.details": _details,
         "namespaces.sizes": _namespaces,
     }
-    return {verb: functools.partial(answer, local) for verb, answer in verbs.items()}
+    return {verb: functools.partial(answer, members) for verb, answer in verbs.items()}
 
 
-async def _index(local: Manager, body: Body) -> Body:
+async def _index(members: Members, body: Body) -> Body:
     """Digests of all users that match, with a number of each; and the first names, if they order.
 
     The number is that of their sockets, or since when the oldest one is there.
     """
-    found = await _by_user(local, body["search"].lower())
+    found = await _by_user(members, body["search"].lower())
     digests, numbers = [], []
     names: list[Key] = []
     for batch in in_turns(list(found.items())):
@@ -52,10 +52,10 @@ async def _index(local: Manager, body: Body) -> Body:
     }
 
 
-async def _details(local: Manager, body: Body) -> list[list[Any]]:
+async def _details(members: Members, body: Body) -> list[list[Any]]:
     """[model, pk, name, sockets, since] of some users."""
     wanted = set(unpack_digests(body["digests"]))
-    found = await _by_user(local, "")
+    found = await _by_user(members, "")
     return [
         [*key, _name(sockets), len(sockets), _since(sockets)]
         for key, sockets in found.items()
@@ -63,14 +63,14 @@ async def _details(local: Manager, body: Body) -> list[list[Any]]:
     ]
 
 
-def _namespaces(local: Manager, body: Body) -> dict[str, int]:
+def _namespaces(members: Members, body: Body) -> dict[str, int]:
     """Those with the most sockets, with how many."""
-    return dict(Counter(local.population()).most_common(MAX_NAMESPACES))
+    return dict(Counter(members.population()).most_common(MAX_NAMESPACES))
 
 
-async def _by_user(local: Manager, search: str) -> dict[UserKey, list[Socket]]:
+async def _by_user(members: Members, search: str) -> dict[UserKey, list[Socket]]:
     found: dict[UserKey, list[Socket]] = {}
-    for batch in in_turns(list(local.sockets.values())):
+    for batch in in_turns(list(members.sockets.values())):
         for socket in batch:
             user = socket.user
             if user is not None and any(search in text.lower() for text in user.values()):

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar, get_args
 
 from ..cluster.requests import Requests
-from ..node import current as bridge
-from ..node import rooms
+from ..node import current, rooms
 from ..protocol.packets import check_event_name
 from .arguments import UNSAID, Body, Unsaid, a_namespace, a_text, seconds, seconds_of_clients, whom
 from .inquiries import Inquiry, find_rooms, find_sockets, nodes_of
@@ -49,11 +48,11 @@ def _twins(
 
     def sync(*args: P.args, **kwargs: P.kwargs) -> T:
         operation = verb(*args, **kwargs)
-        return bridge.run(lambda home: operation.ask(home.requests), name, operation.seconds)
+        return current.run(lambda node: operation.ask(node.requests), name, operation.seconds)
 
     async def twin(*args: P.args, **kwargs: P.kwargs) -> T:
         operation = verb(*args, **kwargs)
-        return await bridge.arun(lambda home: operation.ask(home.requests))
+        return await current.arun(lambda node: operation.ask(node.requests))
 
     signature = inspect.signature(verb)
     (result,) = get_args(signature.return_annotation)

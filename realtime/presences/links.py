@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+from ..cluster import groups
 from ..cluster.bus import Message
 from ..cluster.cluster import Cluster
 from ..conf import settings
 from ..engine.wheel import TimerWheel
-from ..node import rooms as names
 from .post import PresencePost
 from .room import HostedRoom, RoomKey
 from .table import Entry
@@ -93,7 +93,7 @@ class PresenceLinks:
         if self.post.is_alone:
             self._settle(room)
             return
-        self._tell_state(names.group_name(*room.key), [room], ask=True)
+        self._tell_state(groups.group_name(*room.key), [room], ask=True)
         room.table.tell()
         asyncio.get_running_loop().call_later(SETTLE, self._settle, room)
 
@@ -111,12 +111,12 @@ class PresenceLinks:
             return
         table.tell()
         body = {"room": room.key, "after": after, "last": table.told, "entries": _pack(entries)}
-        self.post.put(names.group_name(*room.key), "presence.change", body)
+        self.post.put(groups.group_name(*room.key), "presence.change", body)
 
     def end(self, room: HostedRoom) -> None:
         """We host a room no more."""
         del self.rooms[room.key]
-        self.post.put(names.group_name(*room.key), "presence.end", {"rooms": [room.key]})
+        self.post.put(groups.group_name(*room.key), "presence.end", {"rooms": [room.key]})
         self._cluster.memberships.unsubscribe([room.key])
 
     def _tell_state(self, group: str, rooms: Iterable[HostedRoom], *, ask: bool) -> None:
@@ -173,7 +173,7 @@ class PresenceLinks:
                 "last": start + AT_A_TIME >= len(facts),
                 "answer": is_answer,
             }
-            self.post.put(names.node_group(node), "presence.sync", body)
+            self.post.put(groups.node_group(node), "presence.sync", body)
 
     def _heard_sync(self, message: Message) -> None:
         node: str = message["node"]
@@ -189,7 +189,7 @@ class PresenceLinks:
         for room in missed:
             self._ask(node, room)
         if not_ours:
-            self.post.put(names.node_group(node), "presence.end", {"rooms": not_ours})
+            self.post.put(groups.node_group(node), "presence.end", {"rooms": not_ours})
         if message["last"] and message["answer"]:
             self._unsynced.pop(node, None)
         elif message["last"]:
@@ -199,7 +199,7 @@ class PresenceLinks:
     def _ask(self, node: str, room: HostedRoom) -> None:
         if room.may_ask(node, RETRY / 2):
             body = {"room": room.key, "ours": room.number}
-            self.post.put(names.node_group(node), "presence.ask", body)
+            self.post.put(groups.node_group(node), "presence.ask", body)
 
     # Hearing
 
@@ -207,9 +207,9 @@ class PresenceLinks:
         node, key = message["node"], _key(message["room"])
         room = self.rooms.get(key)
         if room is None:
-            self.post.put(names.node_group(node), "presence.end", {"rooms": [key]})
+            self.post.put(groups.node_group(node), "presence.end", {"rooms": [key]})
             return
-        self._tell_state(names.node_group(node), [room], ask=False)
+        self._tell_state(groups.node_group(node), [room], ask=False)
         if room.table.numbers.get(node, -1) < message["ours"]:
             self._ask(node, room)
 
@@ -223,7 +223,7 @@ class PresenceLinks:
         self._doubt(node)
         room.table.learn(node, number, map(Entry.unpack, entries))
         if message["ask"]:
-            self._tell_state(names.node_group(node), [room], ask=False)
+            self._tell_state(groups.node_group(node), [room], ask=False)
         elif settled and room.table.numbers.keys() >= set(hosts):
             self._settle(room)  # everyone has told us
         self._changed(room)

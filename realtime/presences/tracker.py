@@ -18,6 +18,7 @@ from ..conf import settings
 from ..engine.wheel import Handle, TimerWheel
 from ..metrics.counters import counts
 from ..node import emissions
+from ..node.followers import Follower
 from ..node.sockets import Socket, State
 from ..node.threads import lanes
 from ..operations.reports import UserInfo
@@ -38,8 +39,8 @@ CONFIRM = 0.5
 LINGER = 5.0
 
 
-class Presence:
-    """The presence of one server's sockets."""
+class Presence(Follower):
+    """The presence of one node's sockets."""
 
     def __init__(self, cluster: Cluster, wheel: TimerWheel) -> None:
         self._cluster = cluster
@@ -58,7 +59,6 @@ class Presence:
         cluster.requests.answers["presence.online"] = self._answer_online
 
     async def stop(self) -> None:
-        """Follow nothing more."""
         if self._flush is not None:
             self._flush.cancel()
         await self._links.stop()
@@ -68,8 +68,7 @@ class Presence:
 
     # Sockets
 
-    def join(self, socket: Socket, room: str) -> None:
-        """A socket that is in a room, or will be with its acceptance, is to be present there."""
+    def wants_presence(self, socket: Socket, room: str) -> None:
         if socket.state is State.CLOSED:
             return
         self._wanted.setdefault(socket.sid, set()).add(room)
@@ -77,7 +76,6 @@ class Presence:
             self._enter(socket, room)
 
     def accepted(self, socket: Socket) -> None:
-        """A socket is connected."""
         user = _user(socket)
         if user is not None:
             key = key_of(user)
@@ -86,15 +84,13 @@ class Presence:
         for room in self._wanted.get(socket.sid, ()):
             self._enter(socket, room)
 
-    def leave(self, socket: Socket, room: str) -> None:
-        """A socket left a room."""
+    def left(self, socket: Socket, room: str) -> None:
         wanted = self._wanted.get(socket.sid, set())
         if room in wanted:
             wanted.discard(room)
             self._exit(socket, room)
 
     def removed(self, socket: Socket) -> None:
-        """A socket was connected, and is gone."""
         user = _user(socket)
         if user is not None:
             self._offline(key_of(user))
@@ -102,7 +98,6 @@ class Presence:
             self._exit(socket, room)
 
     def refused(self, socket: Socket) -> None:
-        """A socket was not accepted."""
         self._wanted.pop(socket.sid, None)
 
     def _offline(self, key: UserKey) -> None:

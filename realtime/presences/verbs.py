@@ -7,13 +7,12 @@ A user counts once, however many sockets they have on however many nodes, and fo
 import itertools
 from typing import Any
 
-from ..compat.server import SocketIOServer
 from ..conf import settings
-from ..node import current as bridge
-from ..node import rooms
-from ..node.current import Home
+from ..node import current, rooms
+from ..node.node import Node
 from .room import RoomKey
 from .table import Entry, Present, UserKey, in_order, merge
+from .tracker import Presence
 
 
 def presence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
@@ -23,13 +22,13 @@ def presence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     SyncEmitInAsyncCode in async code, and ChannelLayerError where no server can be asked.
     """
     key = _room(room, namespace)
-    return bridge.run(lambda home: _presence(home, key), "presence", 2 * settings.REQUEST_TIMEOUT)
+    return current.run(lambda node: _presence(node, key), "presence", 2 * settings.REQUEST_TIMEOUT)
 
 
 async def apresence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     """`presence` for async code."""
     key = _room(room, namespace)
-    return await bridge.arun(lambda home: _presence(home, key))
+    return await current.arun(lambda node: _presence(node, key))
 
 
 def is_online(user: Any) -> bool:
@@ -40,13 +39,13 @@ def is_online(user: Any) -> bool:
     key = _user(user)
     if key is None:
         return False
-    return bridge.run(lambda home: _is_online(home, key), "is_online", settings.REQUEST_TIMEOUT)
+    return current.run(lambda node: _is_online(node, key), "is_online", settings.REQUEST_TIMEOUT)
 
 
 async def ais_online(user: Any) -> bool:
     """`is_online` for async code."""
     key = _user(user)
-    return key is not None and await bridge.arun(lambda home: _is_online(home, key))
+    return key is not None and await current.arun(lambda node: _is_online(node, key))
 
 
 def _room(room: Any, namespace: str) -> RoomKey:
@@ -61,14 +60,14 @@ def _user(user: Any) -> UserKey | None:
     return model, pk
 
 
-async def _presence(home: Home, key: RoomKey) -> tuple[Present, ...]:
-    if isinstance(home, SocketIOServer):
-        known = home.namespaces.presence.present(key)
-        if known is not None:
-            return known
+async def _presence(node: Node, key: RoomKey) -> tuple[Present, ...]:
+    own = node.follower(Presence)
+    known = None if own is None else own.present(key)
+    if known is not None:
+        return known
     namespace, name = key
     question: dict[str, Any] = {"namespace": namespace, "room": name, "silent": []}
-    replies = await home.requests.ask("presence.room", question)
+    replies = await node.requests.ask("presence.room", question)
     answers = {node: answer for node, answer in replies.answers.items() if answer is not None}
     users: dict[str, list[Any]] = {}
     for answer in answers.values():
@@ -77,7 +76,7 @@ async def _presence(home: Home, key: RoomKey) -> tuple[Present, ...]:
     silent = sorted(hosts - users.keys())
     if silent:  # the others know whom they had
         question["silent"] = silent
-        replies = await home.requests.ask("presence.room", question, nodes=[min(answers)])
+        replies = await node.requests.ask("presence.room", question, nodes=[min(answers)])
         for answer in filter(None, replies.answers.values()):
             users = answer["users"] | users
     return _merged(users)
@@ -92,8 +91,9 @@ def _merged(users: dict[str, list[Any]]) -> tuple[Present, ...]:
     return in_order(present for present in merged if present is not None)
 
 
-async def _is_online(home: Home, key: UserKey) -> bool:
-    if isinstance(home, SocketIOServer) and home.namespaces.presence.is_online(key):
+async def _is_online(node: Node, key: UserKey) -> bool:
+    own = node.follower(Presence)
+    if own is not None and own.is_online(key):
         return True
-    replies = await home.requests.ask("presence.online", {"user": list(key)})
+    replies = await node.requests.ask("presence.online", {"user": list(key)})
     return any(replies.answers.values())

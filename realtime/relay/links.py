@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..cluster import groups
 from ..cluster.bus import Bus
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
-from ..node import rooms
 from .conversations import Conversation, End, Key, Message
 
 logger = logging.getLogger("realtime.cluster")
@@ -39,7 +39,7 @@ class Link:
         self.node = node
         self.conversations: dict[Key, Conversation] = {}
         self._bus = bus
-        self._group = rooms.node_group(node)
+        self._group = groups.node_group(node)
         self._queue: deque[tuple[Message, int]] = deque()
         self._waiting = 0
         self._sent = 0

@@ -1,1 +1,9 @@
 """Who may no longer be here: how it is noticed, and what follows for their sockets."""
+
+from ..node.node import ServingNode
+from .notices import Notices
+
+
+def install(node: ServingNode) -> None:
+    """Let a node hear what concerns the rights of its sockets."""
+    Notices(node)

@@ -17,8 +17,7 @@ from django.db.models.signals import post_delete, post_save
 
 from ..exceptions import EmitError
 from ..metrics.counters import count
-from ..node import current as bridge
-from ..node import rooms
+from ..node import current, rooms
 from .marks import digest
 
 logger = logging.getLogger("realtime.revocation")
@@ -64,11 +63,11 @@ def _after_commit(work: Callable[[], None], using: str) -> None:
 
 def _revoke(body: dict[str, Any]) -> None:
     try:
-        home = bridge.home()
+        node = current.current()
     except EmitError:
         return  # there is no server that could be reached from here, and so no socket
     try:
-        bridge.run(lambda _: home.bus.tell_all("revoke", body), "revoke")
+        current.run(lambda _: node.bus.tell_all("revoke", body), "revoke")
     except EmitError as error:
         count("revocations.failed")
         logger.error("sockets of a user who may have lost rights were not re-checked: %s", error)

@@ -19,15 +19,13 @@ follow it.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..consumers.mailbox import ASGIMessage
 from ..node import emissions
-from ..node.sockets import Socket, State
+from ..node.emissions import Emission
+from ..node.node import ServingNode
+from ..node.sockets import ASGIMessage, Socket, State
 from ..protocol.packets import Packet, PacketType
-
-if TYPE_CHECKING:
-    from .namespaces import Namespaces
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -53,40 +51,18 @@ def scope_of(socket: Socket, auth: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-async def perform(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
-    """Do what the application of a socket asks for; its ASGI `send`."""
-    verb = _VERBS.get(message["type"])
-    if verb is None:
-        raise ValueError(
-            f"{message['type']!r} is no message of a socketio application; it may send"
-            f" {', '.join(_VERBS)}"
-        )
-    await verb(namespaces, socket, message)
-
-
-async def _accept(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
-    await namespaces.accept(socket, message)
-
-
-async def _refuse(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
-    if socket.state is State.CONNECTING:
-        error = {"message": message["message"]}
-        if message.get("data") is not None:
-            error["data"] = message["data"]
-        namespaces.refuse(socket, error)
-
-
-async def _ack(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
+async def ack(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
+    """The answer to an event of the client's."""
     packet = Packet(PacketType.ACK, socket.namespace, message["args"], message["ack_id"])
-    messages = namespaces.parser.encode(packet)
+    messages = emissions.parser().encode(packet)
     if socket.state is State.CONNECTED:
         socket.send(messages)
 
 
-async def emit(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
-    """Emit what the application, or its connect handler before the acceptance, wants emitted."""
+async def emit(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
+    """What the application, or its connect handler before the acceptance, wants emitted."""
     if message.get("ack_id") is not None:
-        _ask(namespaces, socket, message)
+        _ask(node, socket, message)
         return
     to = message["to"]
     emission = emissions.encode(
@@ -98,15 +74,20 @@ async def emit(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -
         volatile=message.get("volatile", False),
     )
     if socket.state is State.CONNECTING:
-        socket.held.append(message)
-    elif emission.to == (socket.sid,):
-        if socket.state is State.CONNECTED and socket.sid not in emission.skip:
-            namespaces.send_to_one(socket, emission)
+        socket.held.append(emission)
     else:
-        await namespaces.broadcast(emission)
+        await deliver(node, socket, emission)
 
 
-def _ask(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
+async def deliver(node: ServingNode, socket: Socket, emission: Emission) -> None:
+    """Send what a socket's application emitted: to the socket itself, or to all whom it is for."""
+    if emission.to != (socket.sid,):
+        await node.broadcast(emission)
+    elif socket.state is State.CONNECTED and socket.sid not in emission.skip:
+        node.send_to_one(socket, emission)
+
+
+def _ask(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     if tuple(message["to"] or ()) != (socket.sid,):
         raise ValueError("an emit with an ack_id is for the socket itself: to=[its sid]")
     if socket.state is State.CONNECTING:
@@ -117,32 +98,18 @@ def _ask(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None
     def answered(*args: Any) -> None:
         socket.put({"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)})
 
-    namespaces.ask(socket, message["event"], message["args"], answered)
+    node.ask(socket, message["event"], message["args"], answered)
 
 
-async def _join(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
-    await namespaces.enter_room(socket, message["room"])
-    if message.get("presence", False) and message["room"] in socket.rooms:
-        namespaces.presence.join(socket, message["room"])
+async def join(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
+    """The socket is to be in a room."""
+    room = message["room"]
+    await node.enter_room(socket, room)
+    if message.get("presence", False) and room in socket.rooms:
+        for follower in node.followers:
+            follower.wants_presence(socket, room)
 
 
-async def _leave(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
-    namespaces.leave_room(socket, message["room"])
-
-
-async def _close(namespaces: "Namespaces", socket: Socket, message: ASGIMessage) -> None:
-    if message.get("connection", False):
-        namespaces.close_connection(socket.client)
-    else:
-        namespaces.close(socket)
-
-
-_VERBS: dict[str, Callable[["Namespaces", Socket, ASGIMessage], Awaitable[None]]] = {
-    "socketio.emit": emit,
-    "socketio.ack": _ack,
-    "socketio.join": _join,
-    "socketio.leave": _leave,
-    "socketio.accept": _accept,
-    "socketio.refuse": _refuse,
-    "socketio.close": _close,
-}
+async def leave(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
+    """The socket is to be in a room no more."""
+    node.leave_room(socket, message["room"])

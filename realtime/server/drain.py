@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..conf import settings
-from ..engine.server import Connection, EngineServer
+from ..engine.connection import Connection
+from ..engine.server import EngineServer
 from .namespaces import Namespaces
 
 logger = logging.getLogger("realtime.server")
@@ -46,7 +47,7 @@ class Drain:
         """
         if self._task is None:
             self._engine.accepting = False
-            self._namespaces.cluster.nodes.draining = True
+            self._namespaces.node.cluster.nodes.draining = True
             self._deadline = self._engine.wheel.time() + settings.DRAIN_TIMEOUT
             self._task = asyncio.get_running_loop().create_task(self._empty())
         return self._task
@@ -62,7 +63,7 @@ class Drain:
                 task.cancel()
         self._task = None
         self._engine.accepting = True
-        self._namespaces.cluster.nodes.draining = False
+        self._namespaces.node.cluster.nodes.draining = False
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """What a node does and says when it is asked to "drain": it goes on without sessions.

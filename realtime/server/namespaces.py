@@ -3,29 +3,20 @@
 import asyncio
 import functools
 import logging
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..cluster.cluster import Cluster
 from ..conf import settings
-from ..consumers.mailbox import ASGIMessage
-from ..engine.server import Connection
-from ..engine.wheel import TimerWheel
-from ..exceptions import ProtocolError, RoomError
+from ..engine.connection import Connection
+from ..exceptions import ProtocolError
 from ..logs import facts
-from ..metrics import instruments
-from ..metrics.counters import count, counts, report
-from ..node import rooms
-from ..node.emissions import Emission
-from ..node.members import Manager
-from ..node.sockets import Client, Socket, State
+from ..metrics.counters import count
+from ..node import emissions, rooms
+from ..node.node import ServingNode
+from ..node.sockets import ASGIMessage, Client, Socket, State
 from ..node.threads import is_being_cancelled
-from ..operations import inspection, server_events, steering, user_inspection
-from ..presences.tracker import Presence
 from ..protocol.frames import Frames
-from ..protocol.packets import Packet, PacketType, Parser
-from ..revocation.notices import Notices
+from ..protocol.packets import Packet, PacketType
 from . import applications
 from .applications import Application
 
@@ -39,35 +30,22 @@ INVALID_NAMESPACE = {"message": "Invalid namespace"}
 class Namespaces:
     """The sockets of one server, from the connect to the end of their applications."""
 
-    def __init__(self, node_id: str, parser: Parser, wheel: TimerWheel) -> None:
-        self.node_id = node_id
-        self.local = Manager()
-        self.cluster = Cluster(node_id, self.local.deliver)
-        self.presence = Presence(self.cluster, wheel)
+    def __init__(self, node: ServingNode) -> None:
+        self.node = node
         #: Every socket by sid, also those that are not accepted yet.
         self.sockets: dict[str, Socket] = {}
-        self.parser = parser
-        self._wheel = wheel
+        self._parser = emissions.parser()
         self._tasks: set[asyncio.Task[Any]] = set()
-        Notices(self.local).hear(self.cluster)
-        for answers in (
-            inspection.answers(self.local),
-            user_inspection.answers(self.local),
-            steering.answers(self),
-            server_events.answers(),
-        ):
-            self.cluster.requests.answers.update(answers)
-
-    async def broadcast(self, emission: Emission) -> None:
-        """Deliver an emission here and in every other process. Raises ChannelLayerError."""
-        count("emits")
-        if instruments.tracing is None:
-            self.local.deliver(emission)
-            await self.cluster.publish(emission)
-        else:
-            with instruments.tracing.emitting(emission) as traced:
-                self.local.deliver(traced)
-                await self.cluster.publish(traced)
+        #: What an application may send; see applications.py.
+        self._verbs: dict[str, Callable[[Socket, ASGIMessage], Awaitable[None]]] = {
+            "socketio.emit": functools.partial(applications.emit, node),
+            "socketio.ack": functools.partial(applications.ack, node),
+            "socketio.join": functools.partial(applications.join, node),
+            "socketio.leave": functools.partial(applications.leave, node),
+            "socketio.accept": self._accept,
+            "socketio.refuse": self._refuse,
+            "socketio.close": self._close,
+        }
 
     def is_busy(self, connection: Connection) -> bool:
         """Whether an application has an event of this connection's client in hand."""
@@ -95,7 +73,7 @@ class Namespaces:
             return
         if len(client.sockets) >= MAX_NAMESPACES:
             raise ProtocolError(f"more than {MAX_NAMESPACES} namespaces over one connection")
-        socket = Socket(rooms.new_sid(self.node_id), namespace, client)
+        socket = Socket(rooms.new_sid(self.node.id), namespace, client)
         client.sockets[namespace] = self.sockets[socket.sid] = socket
         socket.put({"type": "socketio.connect"})
         socket.task = asyncio.get_running_loop().create_task(
@@ -106,7 +84,7 @@ class Namespaces:
     async def _run(
         self, application: Application, socket: Socket, auth: dict[str, Any] | None
     ) -> None:
-        send = functools.partial(applications.perform, self, socket)
+        send = functools.partial(self._perform, socket)
         error = {"message": "Connection refused"}
         try:
             await application(applications.scope_of(socket, auth), socket.receive, send)
@@ -129,14 +107,31 @@ class Namespaces:
         elif socket.state is State.CONNECTED:
             self._send_away(socket)
 
+    async def _perform(self, socket: Socket, message: ASGIMessage) -> None:
+        """Do what the application of a socket asks for; its ASGI `send`."""
+        verb = self._verbs.get(message["type"])
+        if verb is None:
+            raise ValueError(
+                f"{message['type']!r} is not a message of a socketio application; it may send"
+                f" {', '.join(self._verbs)}"
+            )
+        await verb(socket, message)
+
+    async def _refuse(self, socket: Socket, message: ASGIMessage) -> None:
+        if socket.state is State.CONNECTING:
+            error = {"message": message["message"]}
+            if message.get("data") is not None:
+                error["data"] = message["data"]
+            self.refuse(socket, error)
+
     def refuse(self, socket: Socket, error: dict[str, Any]) -> None:
         """A client that is connecting may not; `error` is what its connect_error event carries."""
         # First what may raise: data that can't be sent is the application's failure, and answered.
         packet = Packet(PacketType.CONNECT_ERROR, socket.namespace, error)
-        frames = Frames(self.parser.encode(packet))
+        frames = Frames(self._parser.encode(packet))
         socket.state = State.CLOSED
         count("connects.refused")
-        self.presence.refused(socket)
+        self._forget_refused(socket)
         del socket.client.sockets[socket.namespace], self.sockets[socket.sid]
         socket.connection.send(frames)
 
@@ -155,95 +150,43 @@ class Namespaces:
             client.left.add(socket.namespace)
         if was_connected:
             count(f"left.{reason}")
-            self.local.remove(socket)
-            self.presence.removed(socket)
-            self.cluster.memberships.unsubscribe(_groups(socket))
+            self.node.remove(socket)
         else:
-            self.presence.refused(socket)
+            self._forget_refused(socket)
         socket.left()
         socket.put({"type": "socketio.disconnect", "reason": reason})
         task = socket.task
         if task is not None:
-            timer = self._wheel.after(settings.CLOSE_TIMEOUT, task.cancel)
+            timer = self.node.wheel.after(settings.CLOSE_TIMEOUT, task.cancel)
             task.add_done_callback(lambda _: timer.cancel())
 
-    # What the applications want
+    def _forget_refused(self, socket: Socket) -> None:
+        for follower in self.node.followers:
+            follower.refused(socket)
 
-    async def accept(self, socket: Socket, message: ASGIMessage) -> None:
+    async def _accept(self, socket: Socket, message: ASGIMessage) -> None:
         """The application accepts the client; `user` and `marks` of its message say who it is."""
-        groups = _groups(socket)
-        await self.cluster.memberships.subscribe(groups)
+        await self.node.prepare(socket)
         if socket.state is not State.CONNECTING:  # the client left meanwhile
-            self.cluster.memberships.unsubscribe(groups)
+            self.node.forget(socket)
             return
-        socket.state = State.CONNECTED
         socket.user = message.get("user")
         socket.marks = message.get("marks", {})
-        socket.since = time.time()
-        count("connects.accepted")
         client = socket.client
         client.timer.cancel()
-        self.local.add(socket)
+        self.node.add(socket)
         self._send(client.connection, PacketType.CONNECT, socket.namespace, {"sid": socket.sid})
         held, socket.held = socket.held, []
-        self.presence.accepted(socket)
-        for emit in held:
-            await applications.emit(self, socket, emit)
+        for follower in self.node.followers:
+            follower.accepted(socket)
+        for emission in held:
+            await applications.deliver(self.node, socket, emission)
 
-    def send_to_one(self, socket: Socket, emission: Emission) -> None:
-        """Deliver an emission to one socket of this process, which it is for."""
-        count("emits")
-        if instruments.tracing is None:
-            counts["events.out"] += socket.send(emission.messages, emission.volatile)
+    async def _close(self, socket: Socket, message: ASGIMessage) -> None:
+        if message.get("connection", False):
+            self.close_connection(socket.client)
         else:
-            with instruments.tracing.emitting(emission):
-                counts["events.out"] += socket.send(emission.messages, emission.volatile)
-
-    def ask(
-        self,
-        socket: Socket,
-        event: str,
-        args: Iterable[Any],
-        answered: Callable[..., Any],
-        lost: Callable[[], Any] | None = None,
-    ) -> int:
-        """Emit to one socket of this process; `answered` is called with what its client answers.
-
-        `lost` is called if the client leaves first. Returns the id with which `socket.answered`
-        ends the wait.
-        """
-        ack_id = socket.expect_ack(answered, lost)
-        packet = Packet(PacketType.EVENT, socket.namespace, [event, *args], ack_id)
-        try:
-            counts["events.out"] += socket.send(self.parser.encode(packet))
-        except (TypeError, ValueError):
-            socket.answered(ack_id)
-            raise
-        return ack_id
-
-    async def enter_room(self, socket: Socket, room: str) -> None:
-        """Put a socket of this process into a room. Raises RoomError at `REALTIME["MAX_ROOMS"]`."""
-        if room in socket.rooms or room == socket.sid or socket.state is State.CLOSED:
-            return
-        if len(socket.rooms) >= settings.MAX_ROOMS:
-            report("refused.rooms", address=socket.connection.address)
-            raise RoomError(f"a socket may be in {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)")
-        if socket.state is State.CONNECTING:  # the acceptance makes it a member
-            socket.rooms.add(room)
-            return
-        self.local.join(socket, room)
-        await self.cluster.memberships.subscribe([(socket.namespace, room)])
-
-    def leave_room(self, socket: Socket, room: str) -> None:
-        """Take a socket of this process out of a room."""
-        if room not in socket.rooms:
-            return
-        self.presence.leave(socket, room)
-        if socket.state is State.CONNECTED:
-            self.local.leave(socket, room)
-            self.cluster.memberships.unsubscribe([(socket.namespace, room)])
-        else:
-            socket.rooms.discard(room)
+            self.close(socket)
 
     def close_connection(self, client: Client) -> None:
         """Send a client of this process away from all its namespaces, and close its connection."""
@@ -261,13 +204,7 @@ class Namespaces:
     def _send(
         self, connection: Connection, type: PacketType, namespace: str, data: Any = None
     ) -> None:
-        connection.send(Frames(self.parser.encode(Packet(type, namespace, data))))
-
-
-def _groups(socket: Socket) -> list[rooms.Group]:
-    """The channel layer's groups that this process needs for a socket."""
-    namespace = socket.namespace
-    return [(namespace, None), *((namespace, room) for room in socket.rooms)]
+        connection.send(Frames(self._parser.encode(Packet(type, namespace, data))))
 
 
 def _is_unrouted(failure: BaseException) -> bool:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from ..engine.server import EngineServer
 from ..metrics import counters as metrics
+from ..node.node import ServingNode
 from ..node.threads import lanes
-
-if TYPE_CHECKING:
-    from ..compat.server import SocketIOServer
 
 
 class Readings:
@@ -21,16 +19,15 @@ class Readings:
     it finds in them may be a moment old.
     """
 
-    def __init__(self, server: SocketIOServer) -> None:
-        self._server = server
+    def __init__(self, node: ServingNode, engine: EngineServer) -> None:
+        self._node = node
+        self._engine = engine
         self._started = 0.0
-        #: When the server started, as Unix time.
-        self.started_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Take part in snapshots; to be called on the event loop."""
-        self._started, self.started_at = time.monotonic(), time.time()
+        self._started = time.monotonic()
         metrics.sources.append(self.read)
         self._look()
 
@@ -47,7 +44,7 @@ class Readings:
 
     def read(self) -> dict[str, float]:
         """Numbers by their names in `metrics.snapshot()`."""
-        local = self._server.namespaces.local
+        local = self._node.members
         everywhere = lanes()
         return {
             "sockets": len(local.sockets),
@@ -62,7 +59,7 @@ class Readings:
         }
 
     def _health(self) -> dict[str, float]:
-        nodes = self._server.namespaces.cluster.nodes
+        nodes = self._node.cluster.nodes
         return {
             "healthy": float(nodes.healthy),
             "draining": float(nodes.draining),
@@ -70,7 +67,7 @@ class Readings:
         }
 
     def _connections(self) -> dict[str, float]:
-        connections = list(self._server.eio.sockets.values())
+        connections = list(self._engine.sockets.values())
         wires = [connection.wire for connection in connections]
         polling = sum(wire.name == "polling" for wire in wires)
         return {

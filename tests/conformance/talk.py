@@ -80,7 +80,7 @@ class Talk(SocketIOConsumer):
 
     @event
     async def members(self) -> list[str]:
-        return [socket.sid for socket in server.namespaces.local.members("/", ("lobby",))]
+        return [socket.sid for socket in server.node.members.members("/", ("lobby",))]
 
     @event
     async def address(self) -> list[Any]:

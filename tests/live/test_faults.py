@@ -13,7 +13,8 @@ import pytest
 import redis as redis_py
 
 from realtime import emit, fetch_nodes
-from realtime.node import publisher, rooms
+from realtime.cluster import groups
+from realtime.node import publisher
 from realtime.node.current import home
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
@@ -265,7 +266,7 @@ async def test_message_that_is_not_ours_changes_nothing(line: Line, logs: Logs) 
     assert where.loop is not None
     layer = publisher.publisher().bus.layer
     for message in strange:
-        sending = layer.group_send(rooms.NODES, message)
+        sending = layer.group_send(groups.NODES, message)
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(sending, where.loop))
     await line.flows()
     assert await line.balances() == 0

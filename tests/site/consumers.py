@@ -32,7 +32,7 @@ _meetings: dict[str, threading.Barrier] = defaultdict(lambda: threading.Barrier(
 @server_event("introduce")
 def introduce(*args: Any) -> dict[str, Any]:
     return {
-        "node": get_server().namespaces.node_id,
+        "node": get_server().node.id,
         "args": list(args),
         "users": User.objects.count(),
     }
@@ -40,7 +40,7 @@ def introduce(*args: Any) -> dict[str, Any]:
 
 @server_event("fail on a node")
 async def fail_on_a_node(node: str) -> str:
-    if get_server().namespaces.node_id == node:
+    if get_server().node.id == node:
         raise RuntimeError("only here")
     return "well"
 

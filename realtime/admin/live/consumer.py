@@ -9,12 +9,12 @@ import asyncio
 import logging
 from typing import Any
 
-from ...compat.server import serving
 from ...consumers.consumer import SocketIOConsumer
 from ...events import event
 from ...exceptions import ConnectionRefused, EventError, PermissionRefused
 from ...logs import facts
 from ...node import rooms
+from ...node.current import serving
 from ...routing import namespace
 from .feeds import Feed
 from .pulse import INTERVAL, pulse
@@ -117,14 +117,14 @@ class LiveAdminConsumer(SocketIOConsumer):
             pulse().remove(self)
 
     async def _begin_feed(self, namespace: str, room: str) -> None:
-        server = serving()
+        node = serving()
         (name,) = rooms.targets((room,)) or ()
-        if server is None or rooms.node_of(name) is not None or not rooms.is_namespace(namespace):
+        if node is None or rooms.node_of(name) is not None or not rooms.is_namespace(namespace):
             raise EventError("there is no such room to listen to", code="bad_room")
-        feed = Feed(server.namespaces.local, namespace, name, self._lines_are_ready)
+        feed = Feed(node.members, namespace, name, self._lines_are_ready)
         self._feed = feed
         feed.open()
-        await server.namespaces.cluster.memberships.subscribe(feed.groups)
+        await node.cluster.memberships.subscribe(feed.groups)
         logger.info(
             "a feed of room %r in %s was switched on",
             name,
@@ -137,11 +137,11 @@ class LiveAdminConsumer(SocketIOConsumer):
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None
-        server = serving()
+        node = serving()
         if feed is not None:
             feed.close()
-            if server is not None:
-                server.namespaces.cluster.memberships.unsubscribe(feed.groups)
+            if node is not None:
+                node.cluster.memberships.unsubscribe(feed.groups)
 
     def _lines_are_ready(self) -> None:
         self._sending = asyncio.get_running_loop().create_task(self._send_lines())

@@ -9,7 +9,7 @@ from ...engine.limits import TokenBucket
 from ...exceptions import ProtocolError
 from ...node import emissions
 from ...node.emissions import Emission
-from ...node.members import Manager
+from ...node.members import Members
 
 #: Events a second that are shown, twice as many at once; the others are counted.
 RATE = 25
@@ -33,7 +33,7 @@ class Feed:
     """
 
     def __init__(
-        self, local: Manager, namespace: str, room: str, ready: Callable[[], None]
+        self, local: Members, namespace: str, room: str, ready: Callable[[], None]
     ) -> None:
         self.namespace = namespace
         self.room = room

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
-from ...compat.server import serving
 from ...exceptions import ChannelLayerError
+from ...node.current import serving
 from ...node.threads import lanes
 from ...operations.node_reports import NodeInfo, afetch_nodes
 
@@ -106,11 +106,11 @@ class Pulse:
 
     async def _is_news(self) -> bool:
         """Whether anything changed, on any node, since it was asked last."""
-        server = serving()
-        if server is None:
+        node = serving()
+        if node is None:
             return True
         try:
-            replies = await server.requests.ask("changes", {}, timeout=INTERVAL / 2)
+            replies = await node.requests.ask("changes", {}, timeout=INTERVAL / 2)
         except ChannelLayerError:
             return True  # then the page itself says what is wrong
         seen = (replies.answers, sorted(replies.missing))

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...cluster.requests import Replies
 from ...conf import settings
-from ...node import current as bridge
+from ...node import current
 from ...operations.node_reports import NodeInfo, fetch_nodes
 from . import targets
 from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
@@ -122,8 +122,8 @@ def _one(name: str, nodes: Collection[NodeInfo]) -> NodeInfo:
 
 def _ask(body: dict[str, Any], nodes: Collection[str]) -> Replies:
     with verbs():
-        return bridge.run(
-            lambda home: home.requests.ask("drain", body, nodes=nodes),
+        return current.run(
+            lambda node: node.requests.ask("drain", body, nodes=nodes),
             "drain",
             settings.REQUEST_TIMEOUT,
         )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from channels_redis.utils import _consistent_hash
 
+from realtime.cluster import groups
 from realtime.cluster.beats import LEASE
-from realtime.node import rooms
 from tests.bench.cluster.placement import SEED, hosted, place
 
 
@@ -59,7 +59,7 @@ def _host_of_channel(dice: random.Random, hosts: int) -> int:
 
 def busiest_host_of_groups(room_count: int, hosts: int) -> float:
     """The share of the host with the most groups: in the pubsub layer it does all for them."""
-    groups = (f"asgi__group__{rooms.group_name('/', f's{n:04}')}" for n in range(room_count))
+    groups = (f"asgi__group__{groups.group_name('/', f's{n:04}')}" for n in range(room_count))
     return max(Counter(_consistent_hash(group, hosts) for group in groups).values()) / room_count
 
 

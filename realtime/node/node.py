@@ -1,0 +1,193 @@
+"""This process's place in the site: a node with sockets, or one that only tells and asks others."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from ..cluster.bus import Bus, Message
+from ..cluster.cluster import Cluster
+from ..cluster.groups import Group
+from ..cluster.requests import Requests
+from ..conf import settings
+from ..engine.wheel import TimerWheel
+from ..exceptions import RoomError
+from ..metrics import instruments
+from ..metrics.counters import count, counts, report
+from ..protocol.packets import Packet, PacketType
+from . import emissions
+from .emissions import Emission
+from .followers import Follower
+from .members import Members
+from .rooms import new_node_id
+from .sockets import Socket, State
+
+F = TypeVar("F", bound=Follower)
+
+
+class Node(ABC):
+    """What any process reaches the clients of the site through."""
+
+    #: Stands in the sids of its sockets, and in each message to other nodes.
+    id: str
+    #: Where its work runs; None before it started and after it stopped.
+    loop: asyncio.AbstractEventLoop | None
+    #: The way to the other nodes.
+    bus: Bus
+    #: Questions to all nodes with sockets.
+    requests: Requests
+
+    async def broadcast(self, emission: Emission) -> None:
+        """Deliver an emission to all whom it is for, in every process. Raises ChannelLayerError."""
+        count("emits")
+        if instruments.tracing is None:
+            await self._publish(emission)
+        else:
+            with instruments.tracing.emitting(emission) as traced:
+                await self._publish(traced)
+
+    def follower(self, kind: type[F]) -> F | None:
+        """What of this kind follows the sockets of this process; None where there are none."""
+        return None
+
+    @abstractmethod
+    async def _publish(self, emission: Emission) -> None: ...
+
+
+class ServingNode(Node):
+    """The node of a process with a server: its sockets, its rooms, and what follows them."""
+
+    def __init__(self, wheel: TimerWheel) -> None:
+        self.id = new_node_id()
+        self.loop = None
+        self.wheel = wheel
+        self.members = Members()
+        self.cluster = Cluster(self.id, self._heard)
+        self.bus = self.cluster.bus
+        self.requests = self.cluster.requests
+        self.followers: list[Follower] = []
+        #: Whether the project's code has a namespace of this very name, beside those with routes.
+        self.is_named: Callable[[str], bool] = lambda namespace: False
+        #: When it started, in seconds since the epoch.
+        self.started_at = 0.0
+        self._parser = emissions.parser()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether sockets can be connected to this node now."""
+        return self.loop is not None and not self.loop.is_closed()
+
+    def start(self) -> None:
+        """Begin to hear the other nodes; to be called in the server's event loop."""
+        self.loop = asyncio.get_running_loop()
+        self.started_at = time.time()
+        self.cluster.start()
+
+    def follower(self, kind: type[F]) -> F | None:
+        return next((found for found in self.followers if isinstance(found, kind)), None)
+
+    # Emits
+
+    async def _publish(self, emission: Emission) -> None:
+        self.members.deliver(emission)
+        if self.cluster.reaches_others:
+            to = emissions.addressees(emission, self.id)
+            await self.cluster.publish(to, emissions.to_body(emission))
+
+    def _heard(self, message: Message) -> None:
+        """Another process emitted to rooms that are here, too."""
+        emission = emissions.from_body(message)
+        if instruments.tracing is None:
+            self.members.deliver(emission)
+        else:
+            with instruments.tracing.delivering(emission):
+                self.members.deliver(emission)
+        if instruments.timings is not None:
+            instruments.timings.arrived(time.time() - message["at"])
+
+    def send_to_one(self, socket: Socket, emission: Emission) -> None:
+        """Deliver an emission to one socket of this process, which it is for."""
+        count("emits")
+        if instruments.tracing is None:
+            counts["events.out"] += socket.send(emission.messages, emission.volatile)
+        else:
+            with instruments.tracing.emitting(emission):
+                counts["events.out"] += socket.send(emission.messages, emission.volatile)
+
+    def ask(
+        self,
+        socket: Socket,
+        event: str,
+        args: Iterable[Any],
+        answered: Callable[..., Any],
+        lost: Callable[[], Any] | None = None,
+    ) -> int:
+        """Emit to one socket of this process; `answered` is called with what its client answers.
+
+        `lost` is called if the client leaves first. Returns the id with which `socket.answered`
+        ends the wait.
+        """
+        ack_id = socket.expect_ack(answered, lost)
+        packet = Packet(PacketType.EVENT, socket.namespace, [event, *args], ack_id)
+        try:
+            counts["events.out"] += socket.send(self._parser.encode(packet))
+        except (TypeError, ValueError):
+            socket.answered(ack_id)
+            raise
+        return ack_id
+
+    # Sockets
+
+    async def prepare(self, socket: Socket) -> None:
+        """Let emits of other processes to a socket's namespace and rooms come here."""
+        await self.cluster.memberships.subscribe(_groups(socket))
+
+    def forget(self, socket: Socket) -> None:
+        """Take back what `prepare` did."""
+        self.cluster.memberships.unsubscribe(_groups(socket))
+
+    def add(self, socket: Socket) -> None:
+        """A socket that was prepared for is accepted."""
+        socket.state = State.CONNECTED
+        socket.since = time.time()
+        count("connects.accepted")
+        self.members.add(socket)
+
+    def remove(self, socket: Socket) -> None:
+        """A socket that was accepted is gone."""
+        self.members.remove(socket)
+        for follower in self.followers:
+            follower.removed(socket)
+        self.forget(socket)
+
+    async def enter_room(self, socket: Socket, room: str) -> None:
+        """Put a socket of this process into a room. Raises RoomError at `REALTIME["MAX_ROOMS"]`."""
+        if room in socket.rooms or room == socket.sid or socket.state is State.CLOSED:
+            return
+        if len(socket.rooms) >= settings.MAX_ROOMS:
+            report("refused.rooms", address=socket.connection.address)
+            raise RoomError(f"a socket may be in {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)")
+        if socket.state is State.CONNECTING:  # the acceptance makes it a member
+            socket.rooms.add(room)
+            return
+        self.members.join(socket, room)
+        await self.cluster.memberships.subscribe([(socket.namespace, room)])
+
+    def leave_room(self, socket: Socket, room: str) -> None:
+        """Take a socket of this process out of a room."""
+        if room not in socket.rooms:
+            return
+        for follower in self.followers:
+            follower.left(socket, room)
+        if socket.state is State.CONNECTED:
+            self.members.leave(socket, room)
+            self.cluster.memberships.unsubscribe([(socket.namespace, room)])
+        else:
+            socket.rooms.discard(room)
+
+
+def _groups(socket: Socket) -> list[Group]:
+    """The channel layer's groups that this process needs for a socket."""
+    namespace = socket.namespace
+    return [(namespace, None), *((namespace, room) for room in socket.rooms)]

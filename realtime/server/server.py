@@ -1,0 +1,179 @@
+"""The Socket.IO server: the packets of Engine.IO connections go to the sockets they are for."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from ..conf import settings
+from ..engine.connection import Connection
+from ..engine.limits import TokenBucket
+from ..engine.server import EngineServer
+from ..exceptions import EventError, ProtocolError
+from ..logs import connection_facts, facts
+from ..metrics.counters import counts, report
+from ..node import emissions, rooms
+from ..node.current import announce, withdraw
+from ..node.node import ServingNode
+from ..node.sockets import Client, Socket, State
+from ..protocol.packets import Packet, PacketType
+from ..relay.relay import Relay
+from .applications import Application
+from .drain import Drain
+from .namespaces import Namespaces
+from .readings import Readings
+
+logger = logging.getLogger("realtime.server")
+
+
+class Server:
+    """Socket.IO over one engine, from its start to its shutdown.
+
+    `application_of(namespace)` gives the application that answers for a namespace, or None.
+    """
+
+    def __init__(
+        self, engine: EngineServer, application_of: Callable[[str], Application | None]
+    ) -> None:
+        self.engine = engine
+        self.node = ServingNode(engine.wheel)
+        self.namespaces = Namespaces(self.node)
+        self.relay = Relay(engine, self.node.cluster)
+        self.drain = Drain(engine, self.namespaces)
+        self.node.requests.answers["drain"] = self.drain.answer
+        self._find_application = application_of
+        self._parser = emissions.parser()
+        self._readings = Readings(self.node, engine)
+        self._stopping: asyncio.Task[None] | None = None
+        engine.sink = self
+        engine.node_id = self.node.id
+
+    def start(self) -> None:
+        """Begin to serve in the running event loop; the first request does it, others nothing.
+
+        Nor does it anything once the server has been shut down: requests may still come in.
+        """
+        if self.node.loop is None and self._stopping is None:
+            self.node.start()
+            self.relay.start()
+            self._readings.start()
+            announce(self.node)
+
+    async def shutdown(self) -> None:
+        """Close every connection, gradually and with its handlers finished, and stop for good.
+
+        Applications hear the reason "server shutting down". See `drain` for the bounds in time.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        await self.drain.begin()
+        for follower in self.node.followers:
+            await self.drain.bounded(follower.stop())
+        await self.drain.bounded(self.relay.stop())
+        await self.drain.bounded(self.node.cluster.stop())
+        await self.engine.shutdown()
+        self._readings.stop()
+        self.node.loop = None
+        withdraw(self.node)
+
+    def _application_of(self, namespace: str) -> Application | None:
+        return self._find_application(namespace) if rooms.is_namespace(namespace) else None
+
+    # The engine's sink
+
+    def opened(self, connection: Connection) -> None:
+        client = Client(connection, self._parser.decoder())
+        connection.client = client
+        client.timer = self.engine.wheel.after(
+            settings.CONNECT_TIMEOUT, self._never_joined, connection
+        )
+
+    def received(self, connection: Connection, message: str | bytes) -> None:
+        client: Client = connection.client
+        packet = client.decoder.feed(message)
+        if packet is None:
+            return
+        if packet.type == PacketType.CONNECT:
+            application = self._application_of(packet.namespace)
+            self.namespaces.connect(client, packet, application)
+            return
+        socket = client.sockets.get(packet.namespace)
+        if socket is None:
+            if packet.namespace not in client.left:
+                raise ProtocolError("a packet for a namespace that was not joined")
+        elif packet.type == PacketType.DISCONNECT:
+            self.namespaces.leave(socket, "client namespace disconnect")
+        elif socket.state is State.CONNECTING:
+            raise ProtocolError(f"a packet for {packet.namespace!r} before it was joined")
+        elif packet.type == PacketType.EVENT:
+            self._event(socket, packet)
+        else:
+            self._answered(socket, packet)
+
+    def closed(self, connection: Connection, reason: str) -> None:
+        client: Client = connection.client
+        client.timer.cancel()
+        for socket in list(client.sockets.values()):
+            self.namespaces.leave(socket, reason)
+
+    def _never_joined(self, connection: Connection) -> None:
+        report("refused.connect_timeout", address=connection.address)
+        logger.info(
+            "closed a connection that joined no namespace in time",
+            extra=connection_facts(connection),
+        )
+        connection.close("forced close")
+
+    def _event(self, socket: Socket, packet: Packet) -> None:
+        if not self._is_within_rate(socket):
+            self._refuse_event(socket, packet)
+            return
+        counts["events.in"] += 1
+        socket.put(
+            {
+                "type": "socketio.event",
+                "event": packet.data[0],
+                "args": packet.data[1:],
+                "ack_id": packet.id,
+            }
+        )
+        if len(socket.inbox) >= settings.INBOX_EVENTS:
+            # Read on when half of them are handled; meanwhile the client's own buffers fill.
+            report("paused.inbox", address=socket.connection.address)
+            socket.client.hold(socket)
+
+    def _is_within_rate(self, socket: Socket) -> bool:
+        rate = settings.EVENT_RATE
+        if rate is None:
+            return True
+        now = time.monotonic()
+        bucket = socket.bucket
+        if bucket is None:
+            bucket = socket.bucket = TokenBucket(rate, now)
+        if bucket.take(now):
+            return True
+        if not bucket.overrun:
+            bucket.overrun = True
+            logger.warning(
+                "%s sent more than %s events a second (REALTIME EVENT_RATE); some are refused",
+                socket.sid,
+                rate,
+                extra=facts(sid=socket.sid, namespace=socket.namespace),
+            )
+        return False
+
+    def _refuse_event(self, socket: Socket, packet: Packet) -> None:
+        report("refused.event_rate", address=socket.connection.address)
+        if packet.id is not None:
+            error = EventError("Too many events", code="rate_limited").as_dict()
+            answer = Packet(PacketType.ACK, socket.namespace, [error], packet.id)
+            socket.send(self._parser.encode(answer))
+
+    def _answered(self, socket: Socket, packet: Packet) -> None:
+        assert packet.id is not None  # the parser let no ack without its id through
+        answered = socket.answered(packet.id)
+        if answered is not None:
+            answered(*packet.data)
