@@ -12,27 +12,18 @@ if TYPE_CHECKING:
     from .emitters import aemit, emit
     from .events import event
     from .exceptions import ConnectionRefused, EventError, RealtimeError
-    from .operations.node_reports import afetch_nodes, fetch_nodes
-    from .operations.server_events import server_event
-    from .operations.verbs import (
-        acall_servers,
-        acall_sockets,
-        acount_sockets,
+    from .operations.calls import acall_sockets, call_sockets
+    from .operations.nodes import afetch_nodes, fetch_nodes
+    from .operations.rooms import afetch_rooms, aroom_sizes, fetch_rooms, room_sizes
+    from .operations.servers import acall_servers, call_servers, server_event
+    from .operations.sockets import acount_sockets, afetch_sockets, count_sockets, fetch_sockets
+    from .operations.steering import (
         adisconnect_sockets,
-        afetch_rooms,
-        afetch_sockets,
         ajoin_sockets,
         aleave_sockets,
-        aroom_sizes,
-        call_servers,
-        call_sockets,
-        count_sockets,
         disconnect_sockets,
-        fetch_rooms,
-        fetch_sockets,
         join_sockets,
         leave_sockets,
-        room_sizes,
     )
     from .presences.verbs import ais_online, apresence, is_online, presence
     from .routing import namespace
@@ -78,35 +69,35 @@ _HOMES = {
     "EventError": "exceptions",
     "RealtimeError": "exceptions",
     "SocketIOConsumer": "consumers",
-    "acall_servers": "operations.verbs",
-    "acall_sockets": "operations.verbs",
-    "acount_sockets": "operations.verbs",
-    "afetch_nodes": "operations.node_reports",
-    "adisconnect_sockets": "operations.verbs",
+    "acall_servers": "operations.servers",
+    "acall_sockets": "operations.calls",
+    "acount_sockets": "operations.sockets",
+    "afetch_nodes": "operations.nodes",
+    "adisconnect_sockets": "operations.steering",
     "aemit": "emitters",
-    "afetch_rooms": "operations.verbs",
-    "afetch_sockets": "operations.verbs",
+    "afetch_rooms": "operations.rooms",
+    "afetch_sockets": "operations.sockets",
     "ais_online": "presences.verbs",
-    "ajoin_sockets": "operations.verbs",
-    "aleave_sockets": "operations.verbs",
+    "ajoin_sockets": "operations.steering",
+    "aleave_sockets": "operations.steering",
     "apresence": "presences.verbs",
-    "aroom_sizes": "operations.verbs",
-    "call_servers": "operations.verbs",
-    "call_sockets": "operations.verbs",
-    "count_sockets": "operations.verbs",
-    "disconnect_sockets": "operations.verbs",
+    "aroom_sizes": "operations.rooms",
+    "call_servers": "operations.servers",
+    "call_sockets": "operations.calls",
+    "count_sockets": "operations.sockets",
+    "disconnect_sockets": "operations.steering",
     "emit": "emitters",
-    "fetch_nodes": "operations.node_reports",
+    "fetch_nodes": "operations.nodes",
     "event": "events",
-    "fetch_rooms": "operations.verbs",
-    "fetch_sockets": "operations.verbs",
+    "fetch_rooms": "operations.rooms",
+    "fetch_sockets": "operations.sockets",
     "is_online": "presences.verbs",
-    "join_sockets": "operations.verbs",
-    "leave_sockets": "operations.verbs",
+    "join_sockets": "operations.steering",
+    "leave_sockets": "operations.steering",
     "namespace": "routing",
     "presence": "presences.verbs",
-    "room_sizes": "operations.verbs",
-    "server_event": "operations.server_events",
+    "room_sizes": "operations.rooms",
+    "server_event": "operations.servers",
 }
 
 

@@ -122,7 +122,7 @@ def make_server(
 ) -> SocketIOServer:
     """A server with all that realtime is capable of; its arguments are SocketIOServer's."""
     server = SocketIOServer(application, serves)
-    operations.install(server.core.namespaces)
+    operations.install(server.core)
     presences.install(server.node)
     revocation.install(server.node)
     return server

@@ -49,12 +49,8 @@ FOR_TYPES = {
 #: Arrows up that are about to be turned round.
 STILL_UP = {
     ("compat.client_manager", "events"),
-    ("compat.client_manager", "operations.inquiries"),
-    ("compat.client_manager", "operations.values"),
     ("compat.handlers", "events"),
-    ("operations.server_events", "events"),
-    ("presences.table", "operations.reports"),
-    ("presences.tracker", "operations.reports"),
+    ("operations.servers", "events"),
 }
 
 

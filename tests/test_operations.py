@@ -21,6 +21,7 @@ from realtime import (
     acount_sockets,
     adisconnect_sockets,
     aemit,
+    afetch_nodes,
     afetch_rooms,
     afetch_sockets,
     ajoin_sockets,
@@ -32,10 +33,10 @@ from realtime import (
 from realtime.asgi import RealtimeApplication, make_server
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.metrics.rates import WINDOW, EventRates
-from realtime.operations import server_events, verbs
+from realtime.operations import servers
 from realtime.operations.paging import AT_ONCE, first_keys
+from realtime.operations.readable import MAX_DATA, readable
 from realtime.operations.reports import RoomKind, SocketInfo, UserInfo
-from realtime.operations.values import MAX_DATA, readable
 from tests.live.clients import Client
 from tests.live.servers import free_port
 
@@ -195,12 +196,12 @@ async def test_pages_in_any_order_are_the_whole_list(connect: Connect) -> None:
         ({"limit": -1}, "0 or more"),
         ({"limit": 10_001}, "narrow"),
         ({"offset": 9_999, "limit": 2}, "narrow"),
-        ({"order_by": "name"}, "one of sid, user"),
-        ({"order_by": "--sid"}, "one of sid, user"),
-        ({"namespace": "chat"}, "begins with '/'"),
+        ({"order_by": "name"}, "must be one of sid, user"),
+        ({"order_by": "--sid"}, "must be one of sid, user"),
+        ({"namespace": "chat"}, "must begin with '/'"),
         ({"search": "\ud800"}, "valid Unicode"),
-        ({"timeout": 0}, "above 0"),
-        ({"timeout": math.nan}, "above 0"),
+        ({"timeout": 0}, "greater than 0"),
+        ({"timeout": math.nan}, "greater than 0"),
         ({"to": 5}, "a room is a text"),
     ],
 )
@@ -209,10 +210,25 @@ async def test_bad_arguments_are_refused(options: dict[str, Any], message: str) 
         await afetch_sockets(**options)
 
 
-@pytest.mark.parametrize("options", [{"limit": "5"}, {"offset": True}, {"timeout": "1"}])
-async def test_arguments_of_another_type_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": "5"}, "limit must be a whole number, not str"),
+        ({"offset": True}, "offset must be a whole number, not bool"),
+        ({"timeout": "1"}, "timeout must be a number of seconds, not str"),
+        ({"search": 5}, "search must be a string, not int: 5"),
+        ({"namespace": 5}, "namespace must be a string, not int: 5"),
+    ],
+)
+async def test_arguments_of_another_type_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         await afetch_sockets(**options)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, math.inf])
+async def test_a_timeout_that_is_none_is_refused_about_nodes_too(timeout: float) -> None:
+    with pytest.raises(ValueError, match="greater than 0"):
+        await afetch_nodes(timeout=timeout)
 
 
 # Rooms
@@ -278,9 +294,9 @@ async def test_room_pages_are_the_whole_list(connect: Connect) -> None:
 
 
 async def test_bad_arguments_about_rooms_are_refused() -> None:
-    with pytest.raises(ValueError, match="kind is one of"):
+    with pytest.raises(ValueError, match="kind must be one of"):
         await afetch_rooms(kind="users")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="one of sockets, events, name"):
+    with pytest.raises(ValueError, match="must be one of sockets, events, name"):
         await afetch_rooms(order_by="users")
     with pytest.raises(TypeError, match="list of rooms"):
         await aroom_sizes("lobby")
@@ -407,10 +423,10 @@ async def test_what_cannot_be_sent_is_refused_at_once(arguments: Any) -> None:
 
 @pytest.fixture
 def undeclared() -> Iterator[None]:
-    known = dict(server_events._functions)
+    known = dict(servers._functions)
     yield
-    server_events._functions.clear()
-    server_events._functions.update(known)
+    servers._functions.clear()
+    servers._functions.update(known)
 
 
 @pytest.mark.usefixtures("server", "undeclared")
@@ -464,7 +480,7 @@ def test_server_event_has_one_function() -> None:
     @server_event("once")
     def first() -> None: ...
 
-    with pytest.raises(ValueError, match=r"has a function already: .*first"):
+    with pytest.raises(ValueError, match=r"already has a function: .*first"):
 
         @server_event("once")
         def second() -> None: ...
@@ -496,12 +512,12 @@ def test_without_a_server_and_a_layer_the_error_says_what_to_do() -> None:
         realtime.count_sockets()
 
 
-def test_each_verb_has_a_twin_that_takes_the_same() -> None:
-    homes = realtime._HOMES
-    names = [n for n in realtime.__all__ if homes[n] == "operations.verbs" and n[0] != "a"]
-    assert len(names) == 9
+def test_each_operation_has_a_twin_that_takes_the_same() -> None:
+    operations = {n for n, home in realtime._HOMES.items() if home.startswith("operations.")}
+    names = [name for name in operations - {"server_event"} if name[0] != "a"]
+    assert len(names) == 10
     for name in names:
-        sync, twin = getattr(verbs, name), getattr(verbs, f"a{name}")
+        sync, twin = getattr(realtime, name), getattr(realtime, f"a{name}")
         assert (sync.__name__, twin.__name__) == (name, f"a{name}")
         assert sync.__signature__ == twin.__signature__
 

@@ -20,9 +20,8 @@ from ..exceptions import ChannelLayerError, EventError, RoomError
 from ..logs import facts
 from ..node import emissions, rooms
 from ..node.node import ServingNode
+from ..node.packing import pack, unpack
 from ..node.sockets import Socket, State
-from ..operations.inquiries import nodes_of
-from ..operations.values import pack, unpack
 from ..server.namespaces import Namespaces
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class ClientManager:
         """Ask the processes that `to` may be in. Raises ChannelLayerError."""
         question = {"to": to, "namespace": namespace, **body}
         ask = self._node.requests.ask
-        return await ask(verb, question, nodes=nodes_of(tuple(to)), timeout=timeout)
+        return await ask(verb, question, nodes=rooms.nodes_of(tuple(to)), timeout=timeout)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         return [sid, *self._socket(sid, namespace).rooms]

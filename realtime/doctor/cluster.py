@@ -15,7 +15,8 @@ from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..node import current
 from ..node.node import Node
-from ..operations.node_reports import NodeInfo, NodesReport, fetch_nodes
+from ..operations.nodes import fetch_clock, fetch_nodes
+from ..operations.reports import NodeInfo, NodesReport
 from ..version import __version__
 from .findings import Ailment, Findings, Level
 
@@ -213,11 +214,8 @@ def _skew(id: str) -> float | None:
     """How far a node's clock is ahead of ours; None if it does not say."""
     started, asked = time.perf_counter(), time.time()
     try:
-        replies = current.run(
-            lambda node: node.requests.ask("node", nodes=[id]), "doctor", settings.REQUEST_TIMEOUT
-        )
+        now = fetch_clock(id)
     except ChannelLayerError:
         return None
     half = (time.perf_counter() - started) / 2
-    now = replies.answers.get(id, {}).get("now")
-    return None if now is None else float(now) - asked - half
+    return None if now is None else now - asked - half

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ..conf import settings
 from ..emitters import emit
 from ..exceptions import EmitError
-from ..operations.node_reports import NodesReport
+from ..operations.reports import NodesReport
 from . import cluster, policy
 from .client import Client
 from .diagnoses import no_page, not_live

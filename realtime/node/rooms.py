@@ -35,6 +35,14 @@ def node_of(room: str) -> str | None:
     return room[1 : 1 + _NODE_LENGTH] if _sid.fullmatch(room) else None
 
 
+def nodes_of(to: tuple[str, ...] | None) -> set[str] | None:
+    """The only nodes that can have recipients: None, for all, unless `to` has sids only."""
+    if to is None:
+        return None
+    nodes = {node_of(room) for room in to}
+    return None if None in nodes else {node for node in nodes if node is not None}
+
+
 def of_instance(instance: Model) -> str:
     """The room of a saved model instance, for instance "~auth.user:7"."""
     # A user in a scope is a lazy object; __class__ looks through it, type() doesn't.

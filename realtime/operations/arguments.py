@@ -1,38 +1,32 @@
-"""What operations are told, checked before anything is sent. Raises TypeError and ValueError."""
+"""The arguments of operations, checked before anything is sent. Raises TypeError and ValueError."""
 
 import math
 from enum import Enum
 from typing import Any, Final
 
 from ..conf import settings
-from ..node import rooms
-
-Body = dict[str, Any]
 
 
-class Unsaid(Enum):
+class NotGiven(Enum):
     """The type of an argument that was left out, where None means something."""
 
-    UNSAID = "unsaid"
+    NOT_GIVEN = "not given"
 
 
-UNSAID: Final = Unsaid.UNSAID
+NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 
-def whom(to: Any, namespace: str | None) -> Body:
-    """The part of a question that says which sockets it is about."""
-    return {"to": rooms.targets(to), "namespace": a_namespace(namespace)}
-
-
-def a_namespace(namespace: str | None) -> str | None:
-    if namespace is not None and not a_text("namespace", namespace).startswith("/"):
-        raise ValueError(f"a namespace begins with '/': {namespace!r}")
+def checked_namespace(namespace: str | None) -> str | None:
+    """The name of a namespace, or None for all of them."""
+    if namespace is not None and not checked_text("namespace", namespace).startswith("/"):
+        raise ValueError(f"{namespace!r} is not a namespace: it must begin with '/'")
     return namespace
 
 
-def a_text(name: str, value: Any) -> str:
+def checked_text(name: str, value: Any) -> str:
+    """The value of the argument `name`, if it is text that can be sent."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} is a text, not {type(value).__name__}: {value!r}")
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}: {value!r}")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -40,23 +34,23 @@ def a_text(name: str, value: Any) -> str:
     return value
 
 
-def seconds(timeout: float | None) -> float:
-    """How long nodes have to answer."""
+def node_timeout(timeout: float | None) -> float:
+    """How many seconds nodes have to answer."""
     if timeout is None:
         return float(settings.REQUEST_TIMEOUT)
-    return _positive(timeout)
+    return _checked_timeout(timeout)
 
 
-def seconds_of_clients(timeout: float | None) -> float:
-    """How long clients have to answer; nodes have `REALTIME["REQUEST_TIMEOUT"]` more."""
+def client_timeout(timeout: float | None) -> float:
+    """How many seconds clients have to answer; nodes have `REALTIME["REQUEST_TIMEOUT"]` more."""
     if timeout is None:
         return float(settings.CALL_TIMEOUT)
-    return _positive(timeout)
+    return _checked_timeout(timeout)
 
 
-def _positive(timeout: float) -> float:
+def _checked_timeout(timeout: float) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"timeout is a number of seconds, not {type(timeout).__name__}")
+        raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
     if not 0 < timeout < math.inf:
-        raise ValueError(f"timeout is a number of seconds above 0, not {timeout}")
+        raise ValueError(f"timeout must be a number of seconds greater than 0, not {timeout}")
     return float(timeout)

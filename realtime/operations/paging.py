@@ -28,23 +28,28 @@ class Slice:
     def end(self) -> int:
         return self.offset + self.limit
 
+    @property
+    def question(self) -> dict[str, Any]:
+        """What each node has to know: of its own rows, any of the first may be in the slice."""
+        return {"order": self.field, "descending": self.descending, "wanted": self.end}
 
-def a_slice(fields: Sequence[str], order_by: str, offset: int, limit: int) -> Slice:
+
+def checked_slice(fields: Sequence[str], order_by: str, offset: int, limit: int) -> Slice:
     """The slice that a caller asks for. Raises ValueError and TypeError."""
     if not isinstance(order_by, str) or order_by.removeprefix("-") not in fields:
         raise ValueError(
-            f"order_by is one of {', '.join(fields)}, or one of them with '-' in front,"
+            f"order_by must be one of {', '.join(fields)}, with or without a '-' in front,"
             f" not {order_by!r}"
         )
     for name, number in (("offset", offset), ("limit", limit)):
         if not isinstance(number, int) or isinstance(number, bool):
-            raise TypeError(f"{name} is a number of rows, not {type(number).__name__}")
+            raise TypeError(f"{name} must be a whole number, not {type(number).__name__}")
         if number < 0:
-            raise ValueError(f"{name} is 0 or more, not {number}")
+            raise ValueError(f"{name} must be 0 or more, not {number}")
     if offset + limit > MAX_ROWS:
         raise ValueError(
-            f"offset + limit is {offset + limit}, and {MAX_ROWS} at most: narrow the list down with"
-            " to=, namespace= or search=, or read it from the other end with order_by"
+            f"offset + limit must be {MAX_ROWS} at most, not {offset + limit}: narrow the list down"
+            " with to=, namespace= or search=, or read it from the other end with order_by="
         )
     return Slice(
         field=order_by.removeprefix("-"),

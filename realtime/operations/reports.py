@@ -1,4 +1,4 @@
-"""What operations across processes answer with. Plain frozen data; knows nothing of sockets.
+"""The results of operations: plain frozen data, to be imported by whoever names their types.
 
 `missing` are the ids of nodes, processes with a server, that did not answer in time: what they hold
 is not in the result.
@@ -8,16 +8,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
 
+from ..node.users import UserInfo
+
+__all__ = [
+    "Answers",
+    "Count",
+    "NodeInfo",
+    "NodesReport",
+    "Outcome",
+    "RoomInfo",
+    "RoomKind",
+    "RoomPage",
+    "RoomReport",
+    "ServerAnswers",
+    "SocketInfo",
+    "SocketPage",
+    "UserInfo",
+    "UserOnline",
+    "UserPage",
+]
+
 RoomKind = Literal["room", "user", "instance"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UserInfo:
-    """The user of a socket. `model` is a label such as "auth.user", `pk` is text."""
-
-    model: str
-    pk: str
-    name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +94,34 @@ class RoomPage:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoomReport:
+    """A room, or None if nobody is in it."""
+
+    room: RoomInfo | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserOnline:
+    """A user with sockets in any process; `since` is when the oldest of them connected."""
+
+    model: str
+    pk: str
+    name: str
+    sockets: int
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserPage:
+    """A slice of the users that match; `total` counts them all."""
+
+    users: tuple[UserOnline, ...]
+    total: int
+    missing: tuple[str, ...] = ()
+
+
 class Count(int):
     """A number of sockets. With nodes in `missing` it is the least that there are."""
 
@@ -131,3 +170,36 @@ class ServerAnswers:
     answers: dict[str, Any]
     failures: dict[str, str]
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeInfo:
+    """One process with a server, as it was when it answered.
+
+    `healthy` means that it hears itself through the channel layer, `draining` that it takes no new
+    sockets. `peers` are the nodes that it knows. `stats` are the numbers of `metrics.snapshot()`
+    there; docs/metrics.md says what each is.
+    """
+
+    id: str
+    host: str
+    pid: int
+    started: datetime
+    versions: dict[str, str]
+    protocol: int
+    healthy: bool
+    draining: bool
+    peers: tuple[str, ...]
+    stats: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodesReport:
+    """The nodes that answered, by id; `missing` did not in time.
+
+    `failures` say why a node has no answer: it may run another version.
+    """
+
+    nodes: tuple[NodeInfo, ...]
+    failures: dict[str, str]
+    missing: tuple[str, ...]

@@ -1,36 +1,49 @@
-"""What a node does to its own sockets when it is asked: let them join, leave, go, or answer."""
+"""Steering: the sockets that match join a room, leave one, or are disconnected."""
 
 import asyncio
-import functools
-from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..cluster.requests import Answer
 from ..exceptions import RoomError
-from ..node.sockets import Socket, State
+from ..node import rooms
+from ..node.sockets import State
 from ..server.namespaces import Namespaces
-from .arguments import Body
-from .inspection import matching
+from .arguments import NOT_GIVEN, NotGiven, node_timeout
+from .asking import Body, Inquiry, Operation, bound, twins
 from .paging import in_turns
-from .values import pack, unpack
+from .reports import Outcome
+from .selection import selected, selection
 
-#: Sockets that are changed or asked between two turns of the event loop.
+#: Sockets that are changed or called between two turns of the event loop.
 AT_ONCE = 50
 
 
-def answers(namespaces: Namespaces) -> dict[str, Callable[[Body], Any]]:
-    """What a node can be asked to do: verb -> function of the body."""
-    verbs = {
-        "sockets.join": _join,
-        "sockets.leave": _leave,
-        "sockets.disconnect": _disconnect,
-        "sockets.call": _call,
-    }
-    return {verb: functools.partial(answer, namespaces) for verb, answer in verbs.items()}
+def _change(name: str, body: Body, timeout: float | None) -> Operation[Outcome]:
+    async def ask(inquiry: Inquiry) -> Outcome:
+        answers = (await inquiry.ask(name, body, nodes=rooms.nodes_of(body["to"]))).values()
+        return Outcome(
+            sockets=sum(answer["sockets"] for answer in answers),
+            refused=sum(answer.get("refused", 0) for answer in answers),
+            missing=inquiry.missing,
+        )
+
+    return Operation(ask=ask, timeout=node_timeout(timeout))
 
 
-async def _join(namespaces: Namespaces, body: Body) -> Body:
+# Join
+
+
+def _join_sockets(
+    room: Any, to: Any = None, *, namespace: str | None = "/", timeout: float | None = None
+) -> Operation[Outcome]:
+    """Let the sockets that match join a room: text, or a saved model instance."""
+    body = {**selection(to, namespace), "room": rooms.to_join(room)}
+    return _change("sockets.join", body, timeout)
+
+
+async def _answer_join(namespaces: Namespaces, body: Body) -> Body:
     room, joined, refused = body["room"], 0, 0
-    for batch in in_turns(matching(namespaces.node.members, body), AT_ONCE):
+    for batch in in_turns(selected(namespaces.node.members, body), AT_ONCE):
         for socket in batch:
             if room in socket.rooms or socket.state is not State.CONNECTED:
                 continue
@@ -44,9 +57,24 @@ async def _join(namespaces: Namespaces, body: Body) -> Body:
     return {"sockets": joined, "refused": refused}
 
 
-async def _leave(namespaces: Namespaces, body: Body) -> Body:
+# Leave
+
+
+def _leave_sockets(
+    room: Any, to: Any = None, *, namespace: str | None = "/", timeout: float | None = None
+) -> Operation[Outcome]:
+    """Take the sockets that match out of a room; with `to` None all that are in it.
+
+    A reserved name such as "~auth.user:7" is taken as text, too.
+    """
+    (name,) = rooms.targets((room,)) or ()
+    body = {**selection(name if to is None else to, namespace), "room": name}
+    return _change("sockets.leave", body, timeout)
+
+
+async def _answer_leave(namespaces: Namespaces, body: Body) -> Body:
     room, left = body["room"], 0
-    for batch in in_turns(matching(namespaces.node.members, body), AT_ONCE):
+    for batch in in_turns(selected(namespaces.node.members, body), AT_ONCE):
         for socket in batch:
             if room in socket.rooms and socket.state is State.CONNECTED:
                 namespaces.node.leave_room(socket, room)
@@ -55,8 +83,34 @@ async def _leave(namespaces: Namespaces, body: Body) -> Body:
     return {"sockets": left}
 
 
-async def _disconnect(namespaces: Namespaces, body: Body) -> Body:
-    sockets = matching(namespaces.node.members, body)
+# Disconnect
+
+
+def _disconnect_sockets(
+    to: Any = None,
+    *,
+    namespace: str | NotGiven | None = NOT_GIVEN,
+    connection: bool = False,
+    timeout: float | None = None,
+) -> Operation[Outcome]:
+    """Disconnect the sockets that match, in "/" where no namespace is named.
+
+    With `connection` their connections are closed, and with them the clients' other namespaces.
+    To disconnect everyone, name the namespace: ValueError where neither it nor `to` says whom.
+    """
+    if namespace is NOT_GIVEN:
+        if to is None:
+            raise ValueError(
+                "disconnect_sockets() must be told whom to disconnect: pass to= a room, sid, user"
+                ' or model instance, or namespace="/" for everyone in it'
+            )
+        namespace = "/"
+    body = {**selection(to, namespace), "connection": bool(connection)}
+    return _change("sockets.disconnect", body, timeout)
+
+
+async def _answer_disconnect(namespaces: Namespaces, body: Body) -> Body:
+    sockets = selected(namespaces.node.members, body)
     for batch in in_turns(sockets, AT_ONCE):
         for socket in batch:
             if body.get("connection", False):
@@ -67,54 +121,18 @@ async def _disconnect(namespaces: Namespaces, body: Body) -> Body:
     return {"sockets": sum(socket.state is State.CLOSED for socket in sockets)}
 
 
-async def _call(namespaces: Namespaces, body: Body) -> Body:
-    """Ask the clients, and wait until each has answered, or left, or the time is over."""
-    survey = _Survey(namespaces)
-    event, *args = unpack(body["packed"])
-    for batch in in_turns(matching(namespaces.node.members, body), AT_ONCE):
-        for socket in batch:
-            survey.ask(socket, event, args)
-        await asyncio.sleep(0)
-    await survey.finish(body["timeout"])
-    return {"answers": survey.answers, "silent": survey.silent}
+join_sockets, ajoin_sockets = twins(_join_sockets)
+leave_sockets, aleave_sockets = twins(_leave_sockets)
+disconnect_sockets, adisconnect_sockets = twins(_disconnect_sockets)
 
 
-class _Survey:
-    """One question to many clients."""
-
-    def __init__(self, namespaces: Namespaces) -> None:
-        self.answers: dict[str, Any] = {}
-        self.silent: list[str] = []
-        self._namespaces = namespaces
-        #: Who is asked, with the id of the ack that we wait for.
-        self._waiting: dict[Socket, int] = {}
-        self._changed = asyncio.Event()
-
-    def ask(self, socket: Socket, event: str, args: Sequence[Any]) -> None:
-        if socket.state is not State.CONNECTED:
-            self.silent.append(socket.sid)
-            return
-        answered = functools.partial(self._answered, socket)
-        lost = functools.partial(self._lost, socket)
-        self._waiting[socket] = self._namespaces.node.ask(socket, event, args, answered, lost)
-
-    async def finish(self, timeout: float) -> None:
-        try:
-            async with asyncio.timeout(timeout):
-                while self._waiting:
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            for socket, ack_id in self._waiting.items():
-                socket.answered(ack_id)  # what comes now comes too late
-                self.silent.append(socket.sid)
-
-    def _answered(self, socket: Socket, *values: Any) -> None:
-        if self._waiting.pop(socket, None) is not None:
-            self.answers[socket.sid] = pack(values)
-            self._changed.set()
-
-    def _lost(self, socket: Socket) -> None:
-        if self._waiting.pop(socket, None) is not None:
-            self.silent.append(socket.sid)
-            self._changed.set()
+def answers(namespaces: Namespaces) -> dict[str, Answer]:
+    """What a node does to its own sockets when it is asked."""
+    return bound(
+        namespaces,
+        {
+            "sockets.join": _answer_join,
+            "sockets.leave": _answer_leave,
+            "sockets.disconnect": _answer_disconnect,
+        },
+    )

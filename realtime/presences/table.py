@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from ..operations.reports import UserInfo
+from ..node.users import UserInfo
 
 #: A user, by model and primary key: names change.
 UserKey = tuple[str, str]

@@ -21,7 +21,7 @@ from ..node import emissions
 from ..node.followers import Follower
 from ..node.sockets import Socket, State
 from ..node.threads import lanes
-from ..operations.reports import UserInfo
+from ..node.users import UserInfo
 from ..protocol.frames import Frames
 from ..signals import presence_joined, presence_left
 from .links import PresenceLinks

@@ -65,17 +65,10 @@ class Drain:
         self._engine.accepting = True
         self._namespaces.node.cluster.nodes.draining = False
 
-    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """What a node does and says when it is asked to "drain": it goes on without sessions.
-
-        With `{"resume": True}` it takes sessions again, and with `{"ask": True}` only says how far
-        it is. The answer is `{"draining": bool, "connections": how many are open}`.
-        """
-        if question.get("resume"):
-            self.resume()
-        elif not question.get("ask"):
-            self.begin()
-        return {"draining": self.began, "connections": len(self._engine.sockets)}
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._engine.sockets)
 
     @property
     def time_left(self) -> float:

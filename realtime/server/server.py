@@ -40,7 +40,6 @@ class Server:
         self.namespaces = Namespaces(self.node)
         self.relay = Relay(engine, self.node.cluster)
         self.drain = Drain(engine, self.namespaces)
-        self.node.requests.answers["drain"] = self.drain.answer
         self._find_application = application_of
         self._parser = emissions.parser()
         self._readings = Readings(self.node, engine)

@@ -24,6 +24,7 @@ from realtime import (
 )
 from realtime.node import rooms
 from realtime.operations.reports import UserInfo
+from realtime.operations.users import fetch_users
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
@@ -111,6 +112,33 @@ async def test_rooms_of_all_processes_are_one_list(
     asked = ["all", names[0], names[60], "nowhere"]
     counts = await aroom_sizes(asked, namespace=topic, timeout=TIMEOUT)
     assert counts == dict(zip(asked, [5, 2, 3, 0], strict=True))
+
+
+async def test_users_of_all_processes_are_one_list(
+    connect: Connect, cluster: list[Server], topic: str
+) -> None:
+    while await acount_sockets(namespace=None, timeout=TIMEOUT):  # those of the test before
+        await asyncio.sleep(0.1)
+    ada, grace = [await log_in(cluster[0].url, name) for name in ("ada", "grace")]
+    first = await connect(cluster[1], topic, headers=grace)
+    for number in range(3):
+        await connect(cluster[number % 2], topic, headers=ada)
+    await connect(cluster[0], topic)
+    for options, total, expected in [
+        ({}, 2, [("ada", 3), ("grace", 1)]),
+        ({"order_by": "-name", "offset": 1, "limit": 1}, 2, [("ada", 3)]),
+        ({"order_by": "sockets"}, 2, [("grace", 1), ("ada", 3)]),
+        ({"order_by": "-sockets", "limit": 1}, 2, [("ada", 3)]),
+        ({"order_by": "since"}, 2, [("grace", 1), ("ada", 3)]),
+        ({"order_by": "-since"}, 2, [("ada", 3), ("grace", 1)]),
+        ({"search": "GRA"}, 1, [("grace", 1)]),
+    ]:
+        page = await asyncio.to_thread(fetch_users, **options)
+        assert [(user.name, user.sockets) for user in page.users] == expected
+        assert (page.total, page.missing) == (total, ())
+    (socket,) = (await afetch_sockets(first.sid(), namespace=topic, timeout=TIMEOUT)).sockets
+    (user,) = (await asyncio.to_thread(fetch_users, search="grace")).users
+    assert user.since == socket.since
 
 
 # Changes

@@ -10,6 +10,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 
+import realtime
 from realtime import (
     ConnectionRefused,
     EventError,
@@ -22,7 +23,6 @@ from realtime import (
     server_event,
 )
 from realtime.asgi import get_server
-from realtime.operations import verbs
 
 PATIENCE = 30
 #: Two sockets meet under a name: a handler that waits for the other holds nobody else up.
@@ -134,13 +134,13 @@ class TalkConsumer(SocketIOConsumer):
     # All processes
 
     @event
-    async def operate(self, verb: str, args: list[Any], options: dict[str, Any]) -> Any:
+    async def operate(self, name: str, args: list[Any], options: dict[str, Any]) -> Any:
         """Calls one of the operations; its result as a dict."""
-        return asdict(await getattr(verbs, f"a{verb}")(*args, **options))
+        return asdict(await getattr(realtime, f"a{name}")(*args, **options))
 
     @event("operate in a thread")
-    def operate_in_a_thread(self, verb: str, args: list[Any], options: dict[str, Any]) -> Any:
-        return asdict(getattr(verbs, verb)(*args, **options))
+    def operate_in_a_thread(self, name: str, args: list[Any], options: dict[str, Any]) -> Any:
+        return asdict(getattr(realtime, name)(*args, **options))
 
     # What goes wrong
 

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from ...exceptions import ChannelLayerError
 from ...node.current import serving
 from ...node.threads import lanes
-from ...operations.node_reports import NodeInfo, afetch_nodes
+from ...operations.nodes import afetch_nodes
+from ...operations.reports import NodeInfo
+from ...operations.sockets import afetch_changes
 
 logger = logging.getLogger("realtime.admin")
 
@@ -106,14 +108,12 @@ class Pulse:
 
     async def _is_news(self) -> bool:
         """Whether anything changed, on any node, since it was asked last."""
-        node = serving()
-        if node is None:
+        if serving() is None:
             return True
         try:
-            replies = await node.requests.ask("changes", {}, timeout=INTERVAL / 2)
+            seen = await afetch_changes(timeout=INTERVAL / 2)
         except ChannelLayerError:
             return True  # then the page itself says what is wrong
-        seen = (replies.answers, sorted(replies.missing))
         if seen != self._seen:
             self._seen, self._calm = seen, 0
             return True

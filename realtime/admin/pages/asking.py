@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from ...conf import settings
 from ...exceptions import RealtimeError
-from ...operations.node_reports import NodesReport, fetch_nodes
+from ...operations.nodes import fetch_nodes
+from ...operations.reports import NodesReport
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from ...emitters import emit
 from ...exceptions import RealtimeError
 from ...json import loads
 from ...node.emissions import encode
-from ...operations.verbs import count_sockets
+from ...operations.sockets import count_sockets
 from .actions import confirmation, write_log
 from .asking import Notes
 from .base import LiveAdmin

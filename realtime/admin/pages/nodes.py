@@ -5,7 +5,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from ...operations.node_reports import NodeInfo, fetch_nodes
+from ...operations.nodes import fetch_nodes
+from ...operations.reports import NodeInfo
 from .asking import Note, Notes
 from .base import LiveAdmin
 

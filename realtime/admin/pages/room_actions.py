@@ -7,10 +7,10 @@ from django.contrib.admin.models import CHANGE
 
 from ...models import Room
 from ...node import rooms
-from ...operations.arguments import a_namespace
-from ...operations.inspection import kind_of
+from ...operations.arguments import checked_namespace
 from ...operations.reports import Outcome
-from ...operations.verbs import leave_sockets
+from ...operations.room_kinds import kind_of
+from ...operations.steering import leave_sockets
 from .actions import Action
 from .socket_table import label_of_sid
 
@@ -39,7 +39,7 @@ class Address:
     def of_key(cls, key: str) -> "Address":
         """Raises RoomError and ValueError for what is no key."""
         namespace, _, name = key.partition(",")
-        a_namespace(namespace)
+        checked_namespace(namespace)
         rooms.targets(name)
         return cls(namespace=namespace, name=name)
 

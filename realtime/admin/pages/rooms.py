@@ -10,10 +10,10 @@ from django.urls import URLPattern
 
 from ...exceptions import RoomError
 from ...node import rooms
-from ...operations.arguments import a_namespace
-from ...operations.overviews import fetch_room
+from ...operations.arguments import checked_namespace
 from ...operations.reports import RoomInfo
-from ...operations.verbs import ROOM_KINDS, fetch_rooms
+from ...operations.room_kinds import ROOM_KINDS
+from ...operations.rooms import fetch_room, fetch_rooms
 from .actions import act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of
@@ -179,7 +179,7 @@ def _subtitle(room: Address) -> str:
 def _address(request: HttpRequest) -> Address:
     room = Address(namespace=request.GET.get("namespace", ""), name=request.GET.get("room", ""))
     try:
-        a_namespace(room.namespace)
+        checked_namespace(room.namespace)
         rooms.targets(room.name)
     except (RoomError, ValueError) as error:
         raise Http404(f"the address names no room, ?namespace=/&room=...: {error}") from None

@@ -8,9 +8,10 @@ from django.contrib.admin.models import DELETION
 
 from ...models import Socket
 from ...node import rooms
-from ...operations.overviews import fetch_namespaces
+from ...operations.namespaces import fetch_namespaces
 from ...operations.reports import Outcome, SocketInfo, SocketPage
-from ...operations.verbs import disconnect_sockets, fetch_sockets
+from ...operations.sockets import fetch_sockets
+from ...operations.steering import disconnect_sockets
 from .actions import Action
 from .asking import Notes
 from .links import Links

@@ -10,7 +10,7 @@ from django.urls import URLPattern
 from ...json import dumps
 from ...node import rooms
 from ...operations.reports import SocketInfo
-from ...operations.verbs import fetch_sockets
+from ...operations.sockets import fetch_sockets
 from .actions import act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of

@@ -13,9 +13,9 @@ from django.urls import URLPattern
 from ...exceptions import RoomError
 from ...models import OnlineUser
 from ...node import rooms
-from ...operations.overviews import UserOnline, fetch_users
-from ...operations.reports import Outcome
-from ...operations.verbs import disconnect_sockets
+from ...operations.reports import Outcome, UserOnline
+from ...operations.steering import disconnect_sockets
+from ...operations.users import fetch_users
 from .actions import Action, act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin

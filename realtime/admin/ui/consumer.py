@@ -22,8 +22,9 @@ from ...events import event
 from ...exceptions import ChannelLayerError, ConnectionRefused, EventError, PermissionRefused
 from ...models import Room, Shown, Socket
 from ...node import rooms
-from ...operations import verbs as operations
-from ...operations.node_reports import afetch_nodes
+from ...operations.nodes import afetch_nodes
+from ...operations.sockets import afetch_sockets
+from ...operations.steering import adisconnect_sockets, ajoin_sockets, aleave_sockets
 from ..live.pulse import charted, pulse
 from ..live.staff import granted
 from .messages import Population, Sockets, changes, serialized, server_stats
@@ -98,7 +99,7 @@ class AdminUIConsumer(SocketIOConsumer):
             logger.warning("the Admin UI could not be told of changes: %s", error)
 
     async def _tell_changes(self) -> None:
-        page = await operations.afetch_sockets(namespace=None, order_by="since", limit=MAX_SOCKETS)
+        page = await afetch_sockets(namespace=None, order_by="since", limit=MAX_SOCKETS)
         new = {info.sid: serialized(info) for info in page.sockets}
         for sid, socket in self._known.items():
             if rooms.node_of(sid) in page.missing:  # a node that is slow, and not its sockets gone
@@ -130,7 +131,7 @@ class AdminUIConsumer(SocketIOConsumer):
     async def join_for_page(self, namespace: str, room: str, filter: str | None = None) -> None:
         await self._demand("JOIN")
         with _mistakes():
-            done = await operations.ajoin_sockets(room, filter or None, namespace=namespace)
+            done = await ajoin_sockets(room, filter or None, namespace=namespace)
         text = f"{done.sockets} sockets joined {room!r} in the Admin UI."
         await self._log(namespace, filter or room, CHANGE, text)
 
@@ -138,7 +139,7 @@ class AdminUIConsumer(SocketIOConsumer):
     async def leave_for_page(self, namespace: str, room: str, filter: str | None = None) -> None:
         await self._demand("LEAVE")
         with _mistakes():
-            done = await operations.aleave_sockets(room, filter or None, namespace=namespace)
+            done = await aleave_sockets(room, filter or None, namespace=namespace)
         text = f"{done.sockets} sockets left {room!r} in the Admin UI."
         await self._log(namespace, filter or room, CHANGE, text)
 
@@ -148,7 +149,7 @@ class AdminUIConsumer(SocketIOConsumer):
     ) -> None:
         await self._demand("DISCONNECT")
         with _mistakes():
-            done = await operations.adisconnect_sockets(
+            done = await adisconnect_sockets(
                 filter or None, namespace=namespace, connection=bool(close)
             )
         text = f"{done.sockets} sockets were disconnected in the Admin UI."

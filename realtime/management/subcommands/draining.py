@@ -4,14 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from ...cluster.requests import Replies
 from ...conf import settings
-from ...node import current
-from ...operations.node_reports import NodeInfo, fetch_nodes
+from ...operations.nodes import drain_nodes, fetch_drain_progress, fetch_nodes
+from ...operations.reports import NodeInfo
 from . import targets
 from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
 
@@ -80,7 +79,8 @@ def _run(options: Options, output: Output) -> None:
         sockets = sum(int(node.stats["connections"]) for node in nodes)
         asked = f"{targets.count(len(ids), 'node')} with {targets.count(sockets, 'connection')}"
         targets.confirm(f"Drain all {asked}? Nobody can connect then.", options, output)
-    replies = _ask({"resume": True} if options["resume"] else {}, ids)
+    with verbs():
+        replies = drain_nodes(ids, resume=options["resume"])
     progress = Progress(
         connections={}, failures=dict.fromkeys(replies.missing, "it did not answer in time")
     )
@@ -120,21 +120,13 @@ def _one(name: str, nodes: Collection[NodeInfo]) -> NodeInfo:
     raise CommandError(f"{what}. There are: {there}.", returncode=INCOMPLETE)
 
 
-def _ask(body: dict[str, Any], nodes: Collection[str]) -> Replies:
-    with verbs():
-        return current.run(
-            lambda node: node.requests.ask("drain", body, nodes=nodes),
-            "drain",
-            settings.REQUEST_TIMEOUT,
-        )
-
-
 def _wait(progress: Progress, seconds: float, output: Output) -> None:
     deadline = time.monotonic() + seconds
     while progress.left and time.monotonic() < deadline:
         time.sleep(LOOK)
         before = dict(progress.connections)
-        progress.learn(_ask({"ask": True}, progress.left))
+        with verbs():
+            progress.learn(fetch_drain_progress(progress.left))
         for id, number in progress.connections.items():
             if number != before[id]:
                 output.line(f"{id} has {targets.count(number, 'connection')} left")

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ... import json
 from ...emitters import emit as emit_event
-from ...operations.verbs import fetch_sockets
+from ...operations.sockets import fetch_sockets
 from . import targets
 from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from ...operations.inspection import SOCKET_ORDERS
 from ...operations.reports import RoomPage, SocketInfo, SocketPage
-from ...operations.verbs import ROOM_KINDS, ROOM_ORDERS, fetch_rooms, fetch_sockets
+from ...operations.room_kinds import ROOM_KINDS
+from ...operations.rooms import ROOM_ORDERS, fetch_rooms
+from ...operations.sockets import SOCKET_ORDERS, fetch_sockets
 from . import targets
 from .base import Options, Output, Subcommand, check_complete, verbs
 from .values import a_size, an_age

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...operations.arguments import seconds
-from ...operations.node_reports import NodeInfo, NodesReport, fetch_nodes
+from ...operations.nodes import fetch_nodes
+from ...operations.reports import NodeInfo, NodesReport
 from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
 from .values import a_duration, a_size
 
@@ -46,7 +46,7 @@ def _run(options: Options, output: Output) -> None:
 
 def _show(options: Options, output: Output, indent: int | None = 2) -> NodesReport:
     with verbs():
-        report = fetch_nodes(timeout=seconds(options["timeout"]))
+        report = fetch_nodes(timeout=options["timeout"])
     totals = {name: sum(node.stats[name] for node in report.nodes) for name in TOTALS}
     output.json({**asdict(report), "totals": totals}, indent=indent)
     rows = [_row(node) for node in report.nodes]

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from django.core.management.base import CommandError, CommandParser
 
 from ...operations.reports import Outcome
-from ...operations.verbs import count_sockets, disconnect_sockets, join_sockets, leave_sockets
+from ...operations.sockets import count_sockets
+from ...operations.steering import disconnect_sockets, join_sockets, leave_sockets
 from . import targets
 from .base import INCOMPLETE, Options, Output, Subcommand, check_complete, usage, verbs
 from .targets import Targets

@@ -1,4 +1,4 @@
-"""Events between servers: `@server_event("cache:clear")` declares what `call_servers` runs."""
+"""Servers: `@server_event("cache:clear")` declares what `call_servers` runs in each of them."""
 
 import asyncio
 import logging
@@ -7,10 +7,14 @@ from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
+from ..cluster.requests import Answer
 from ..events import shortened
 from ..exceptions import RealtimeError
+from ..node.packing import pack, unpack
 from ..node.threads import lanes
-from .values import pack, unpack
+from .arguments import checked_text, node_timeout
+from .asking import Body, Inquiry, Operation, twins
+from .reports import ServerAnswers
 
 logger = logging.getLogger("realtime.cluster")
 
@@ -24,7 +28,7 @@ def server_event(name: str) -> Callable[[Function], Function]:
 
     Declare it in the `consumers.py` of an app. It may be `async def`, or plain `def` to use the
     ORM: that runs in a worker thread. It takes what was passed, and what it returns is this node's
-    answer; raise RealtimeError to answer with a text of why not.
+    answer; raise RealtimeError to answer with a message that says why not.
     """
     if not isinstance(name, str):
         raise TypeError(f'@server_event needs the event\'s name: @server_event("{_name(name)}")')
@@ -33,7 +37,7 @@ def server_event(name: str) -> Callable[[Function], Function]:
         known = _functions.get(name)
         if known is not None and not _is_reloaded(known, function):
             raise ValueError(
-                f"the server event {name!r} has a function already: {known.__qualname__}"
+                f"the server event {name!r} already has a function: {known.__qualname__}"
             )
         _functions[name] = function
         return function
@@ -51,12 +55,26 @@ def _is_reloaded(known: Callable[..., Any], function: Callable[..., Any]) -> boo
     return same == (function.__module__, function.__qualname__)
 
 
-def answers() -> dict[str, Callable[[dict[str, Any]], Any]]:
-    """The question that a node answers with its server events."""
-    return {"server.event": _answer}
+def _call_servers(event: str, *args: Any, timeout: float | None = None) -> Operation[ServerAnswers]:
+    """Run the function of a `@server_event` in every process with a server, this one too.
+
+    Arguments and answers are what JSON holds, and bytes. `timeout` is how long the functions have,
+    in seconds.
+    """
+    body = {"packed": pack([checked_text("event", event), *args])}
+
+    async def ask(inquiry: Inquiry) -> ServerAnswers:
+        replies = await inquiry.replies("server.event", body)
+        return ServerAnswers(
+            answers={node: unpack(packed)[0] for node, packed in replies.answers.items()},
+            failures=replies.failures,
+            missing=replies.missing,
+        )
+
+    return Operation(ask=ask, timeout=node_timeout(timeout))
 
 
-async def _answer(body: dict[str, Any]) -> Any:
+async def _answer_event(body: Body) -> Any:
     # In a task of its own: a lane is the context of a task, and ours may be a handler's.
     return await asyncio.create_task(_run(*unpack(body["packed"])))
 
@@ -82,3 +100,11 @@ async def _run(name: str, *args: Any) -> Any:
         raise RealtimeError(f"{type(error).__name__}: {error}") from error
     finally:
         lanes().release(lane)
+
+
+call_servers, acall_servers = twins(_call_servers)
+
+
+def answers() -> dict[str, Answer]:
+    """What a node answers with its server events."""
+    return {"server.event": _answer_event}

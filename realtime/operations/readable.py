@@ -1,39 +1,16 @@
-"""Values of applications and clients on their way between processes."""
+"""The data of a socket as text to look at, whatever an application keeps there."""
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..json import django_default
-from ..node import emissions
-from ..protocol.packets import Message, Packet, PacketType
 
 #: Characters of the JSON text of a socket's data; more is cut, value by value.
 MAX_DATA = 10_000
 _MAX_DEPTH = 10
 _SHORT = 100
-
-
-def pack(values: Iterable[Any]) -> list[Message]:
-    """Values that a client may send or be sent. Raises TypeError or ValueError for others."""
-    return list(emissions.parser().encode(Packet(PacketType.ACK, "/", list(values), 0)))
-
-
-def unpack(messages: Iterable[Message]) -> list[Any]:
-    """What `pack` packed."""
-    decoder = emissions.parser().decoder()
-    *_, packet = map(decoder.feed, messages)
-    assert packet is not None  # a pack is whole
-    values: list[Any] = packet.data
-    return values
-
-
-def unwrapped(values: list[Any]) -> Any:
-    """The answer that a client's values are: one value, a tuple of several, or None."""
-    if len(values) > 1:
-        return tuple(values)
-    return values[0] if values else None
 
 
 def readable(data: Mapping[Any, Any]) -> str:

@@ -1,0 +1,21 @@
+"""Values of applications and clients, packed for their way from one process to another."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..protocol.packets import Message, Packet, PacketType
+from . import emissions
+
+
+def pack(values: Iterable[Any]) -> list[Message]:
+    """Values that a client may send or be sent. Raises TypeError or ValueError for others."""
+    return list(emissions.parser().encode(Packet(PacketType.ACK, "/", list(values), 0)))
+
+
+def unpack(messages: Iterable[Message]) -> list[Any]:
+    """What `pack` packed."""
+    decoder = emissions.parser().decoder()
+    *_, packet = map(decoder.feed, messages)
+    assert packet is not None  # a pack is whole
+    values: list[Any] = packet.data
+    return values
