@@ -1,10 +1,13 @@
 """Operations in one process: a real server in this event loop, stock clients, no other process."""
 
+import ast
 import asyncio
+import inspect
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,6 +31,7 @@ from realtime import (
     aleave_sockets,
     aroom_sizes,
     event,
+    operations,
     server_event,
 )
 from realtime.asgi import RealtimeApplication, make_server
@@ -513,13 +517,39 @@ def test_without_a_server_and_a_layer_the_error_says_what_to_do() -> None:
 
 
 def test_each_operation_has_a_twin_that_takes_the_same() -> None:
-    operations = {n for n, home in realtime._HOMES.items() if home.startswith("operations.")}
-    names = [name for name in operations - {"server_event"} if name[0] != "a"]
+    exported = {n for n, home in realtime._HOMES.items() if home.startswith("operations.")}
+    names = [name for name in exported - {"server_event"} if name[0] != "a"]
     assert len(names) == 10
     for name in names:
         sync, twin = getattr(realtime, name), getattr(realtime, f"a{name}")
         assert (sync.__name__, twin.__name__) == (name, f"a{name}")
         assert sync.__signature__ == twin.__signature__
+
+
+def names_of_questions(module: ModuleType) -> tuple[set[str], set[str]]:
+    """The questions that a file asks, and those that it answers: the keys in its `answers`."""
+    tree = ast.parse(inspect.getsource(module))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    asked = {
+        argument.value
+        for call in calls
+        if ast.unparse(call.func).split(".")[-1] in ("ask", "replies", "details", "_change")
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    (answers,) = [node for node in tree.body if getattr(node, "name", "") == "answers"]
+    keys = [key for node in ast.walk(answers) if isinstance(node, ast.Dict) for key in node.keys]
+    return asked, {key.value for key in keys if isinstance(key, ast.Constant)}
+
+
+@pytest.mark.parametrize(
+    "noun",
+    ["calls", "namespaces", "nodes", "rooms", "servers", "sockets", "steering", "users"],
+)
+def test_a_question_is_answered_in_the_file_that_asks_it(noun: str) -> None:
+    asked, answered = names_of_questions(getattr(operations, noun))
+    assert asked == answered
+    assert asked
 
 
 # Parts
