@@ -35,7 +35,7 @@ FLOORS = [
     ["metrics"],
     ["protocol"],
     ["conf", "exceptions", "logs", "orjson", "signals", "version"],
-    ["json"],
+    ["aio", "json"],
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 #: Imports for types only that run up or in a circle: two files that are one thing.

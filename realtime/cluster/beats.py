@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ..aio.tasks import Tasks
 from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
@@ -60,7 +61,7 @@ class Nodes:
         self._was_deaf = False
         # In leases: how long we wait for ourselves before we subscribe anew.
         self._patience = 1
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         bus.echoed.add("beat")
         bus.on["beat"] = self._heard_beat
 
@@ -193,9 +194,7 @@ class Nodes:
             heard=time.monotonic(),
         )
         if message["hello"]:
-            task = asyncio.ensure_future(self._introduce(id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._introduce(id))
         if is_new:
             for callback in self.came:
                 callback(id)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..aio.tasks import end
 from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
@@ -37,16 +38,6 @@ AT_A_TIME = 50
 RETRY = 1.0
 
 _numbers = itertools.count()
-
-
-async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks that speak with the layer, and wait for their end."""
-    # More than once: a connection that breaks while it is given back puts its own error in the
-    # place of the cancellation, and the task takes it for one more failure of the layer.
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=RETRY / 2)
 
 
 class Bus:

@@ -11,11 +11,12 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterable
 
+from ..aio.tasks import Tasks
 from ..exceptions import ChannelLayerError
 from ..metrics import counters as metrics
 from . import groups
 from .beats import LEASE, Nodes
-from .bus import Bus, Message, end
+from .bus import Bus, Message
 from .groups import Group
 from .layers import reaches_processes
 from .losses import Losses
@@ -53,7 +54,7 @@ class Cluster:
         #: When we last knew that we hear everything.
         self._sound_at = 0.0
         self._to_ask_after = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self.bus.on["emit"] = self._heard_emit
         self.bus.on_trouble.append(self.memberships.forget)
         self.nodes.recovered.append(self._recovered)
@@ -68,15 +69,16 @@ class Cluster:
         self._sound_at = time.monotonic()
         self.memberships.own(groups.node_group(self.node_id), groups.NODES)
         self.bus.listen()
-        self._tasks = [asyncio.ensure_future(self._keep_up()), asyncio.ensure_future(self._beat())]
+        for work in (self._keep_up(), self._beat()):
+            self._tasks.start(work)
 
     async def stop(self) -> None:
         """Say goodbye, leave the groups and stop listening."""
         _running.discard(self)
-        await end(self._tasks)
-        if self._tasks and not self.bus.in_trouble:
+        was_running = bool(self._tasks)
+        await self._tasks.end()
+        if was_running and not self.bus.in_trouble:
             await self._say_goodbye()
-        self._tasks = []
         await self.bus.stop()
 
     async def _say_goodbye(self) -> None:

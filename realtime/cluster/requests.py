@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..aio.tasks import Tasks
 from ..conf import settings
 from ..exceptions import ChannelLayerError, RealtimeError
 from ..metrics.counters import count
@@ -81,7 +82,7 @@ class Requests:
         self._pending: dict[str, _Pending] = {}
         self._ids = itertools.count()
         self._prefix = secrets.token_urlsafe(6)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._idle: asyncio.TimerHandle | None = None
         bus.on["request"] = self._asked
         bus.on["reply"] = self._replied
@@ -171,12 +172,7 @@ class Requests:
     def _rest(self) -> None:
         if self._nodes is None and not self._pending:
             loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(IDLE, self._keep, self._bus.stop)
-
-    def _keep(self, make: Callable[[], Any]) -> None:
-        task = asyncio.ensure_future(make())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._idle = loop.call_later(IDLE, lambda: self._tasks.start(self._bus.stop()))
 
     # Being asked
 
@@ -184,7 +180,7 @@ class Requests:
         if time.time() - message["asked"] > STALE:
             count("requests.stale")
             return
-        self._keep(lambda: self._reply_to(message))
+        self._tasks.start(self._reply_to(message))
 
     async def _reply_to(self, message: Message) -> None:
         if len(self._tasks) > AT_A_TIME:
@@ -239,7 +235,7 @@ class Requests:
             pending.failures[message["node"]] = text
             pending.replied(message["node"])
         elif message["kind"] == "request" and self._nodes is not None:
-            self._keep(lambda: self._send_reply(message, {"id": message["id"], "failure": text}))
+            self._tasks.start(self._send_reply(message, {"id": message["id"], "failure": text}))
 
     def _is_gone(self, node: str) -> None:
         for pending in self._pending.values():

@@ -4,7 +4,6 @@ Room names are taken as they are here: python-socketio's users name their rooms 
 own.
 """
 
-import asyncio
 import contextlib
 import functools
 import inspect
@@ -109,7 +108,7 @@ class ClientManager:
                 logger.exception("the callback of event %s raised", shortened(event), extra=about)
             else:
                 if inspect.iscoroutine(result):
-                    self._namespaces.keep(asyncio.ensure_future(result))
+                    self._namespaces.tasks.start(result)
 
         for socket in tuple(self._node.members.members(namespace, target)):
             self._node.ask(socket, event, args, functools.partial(answered, socket.sid))
@@ -117,7 +116,7 @@ class ClientManager:
         if elsewhere:
             body = {"packed": pack([event, *args]), "timeout": settings.CALL_TIMEOUT}
             asking = self._ask_elsewhere(elsewhere, namespace, body, answered)
-            self._namespaces.keep(asyncio.ensure_future(asking))
+            self._namespaces.tasks.start(asking)
 
     async def _ask_elsewhere(
         self, sids: list[str], namespace: str, body: dict[str, Any], answered: Callable[..., None]

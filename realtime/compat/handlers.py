@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import socketio
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
+from ..aio.tasks import is_being_cancelled
 from ..events import check_arguments, shortened
 from ..exceptions import ConnectionRefused, EventError
 from ..logs import facts
 from ..metrics import instruments
 from ..metrics.counters import counts
 from ..metrics.timings import FAILED, OK, REFUSED
-from ..node.threads import is_being_cancelled, lanes
+from ..node.threads import lanes
 from .client_manager import connecting
 
 if TYPE_CHECKING:

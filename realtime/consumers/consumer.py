@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.dispatch import Signal
 
 from .. import signals
+from ..aio.tasks import Tasks, is_being_cancelled
 from ..events import CATCH_ALL, Handler, handlers_of, shortened
 from ..exceptions import CallError, ConnectionRefused, EventError, PermissionRefused
 from ..logs import facts
@@ -23,7 +24,7 @@ from ..metrics.counters import counts
 from ..metrics.timings import FAILED, OK, REFUSED
 from ..node import rooms
 from ..node.sockets import ASGIMessage
-from ..node.threads import is_being_cancelled, lanes
+from ..node.threads import lanes
 from ..permissions import BasePermission
 from ..revocation.marks import marks
 from .mailbox import Mailbox, Receive
@@ -72,7 +73,7 @@ class SocketIOConsumer(SocketVerbs):
         self.scope = scope
         self.base_send = send
         self._mailbox = Mailbox(receive)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         busy = self._busy = scope.get("busy", set())
         self._permissions = [make() for make in self.permission_classes]
         self._event_permissions = [
@@ -92,8 +93,7 @@ class SocketIOConsumer(SocketVerbs):
             pass
         finally:
             self._mailbox.close()
-            for task in self._tasks:
-                task.cancel()
+            self._tasks.cancel()
 
     async def dispatch(self, message: ASGIMessage) -> None:
         """Hand a message to the method of its type, as Channels does: "chat.note" to chat_note."""
@@ -134,15 +134,13 @@ class SocketIOConsumer(SocketVerbs):
             await self._handle(name, handler, args, ack)
             return
         if len(self._tasks) >= MAX_CONCURRENT:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.ensure_future(self._handle(name, handler, args, ack))
-        for tasks in (self._tasks, self._busy):
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            await self._tasks.wait_for_one()
+        task = self._tasks.start(self._handle(name, handler, args, ack))
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
 
     async def socketio_disconnect(self, message: ASGIMessage) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.wait()
         reason: str = message["reason"]
         lane = lanes().acquire()
         try:

@@ -4,7 +4,6 @@ Reading is cheap; so is counting. Who wants the numbers as a page for Prometheus
 prometheus.py.
 """
 
-import asyncio
 import os
 import time
 from collections import Counter, deque
@@ -14,6 +13,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
+from ..aio.tasks import Tasks
 from ..signals import limit_hit
 
 #: name -> how often, since the process started. Names are dotted: `refused.origin`, `emits`.
@@ -26,7 +26,7 @@ RATE_INTERVAL = 2.0
 RATE_LOOKS = 5
 RATED = ("events.in", "events.out", "emits")
 
-_tasks: set[asyncio.Task[Any]] = set()
+_tasks = Tasks()
 
 
 def count(name: str, n: int = 1) -> None:
@@ -46,10 +46,7 @@ def report(kind: str, **facts: Any) -> None:
 def announce(signal: Signal, **facts: Any) -> None:
     """Send a signal from plain code on the event loop; receivers run later, in a task."""
     if signal.receivers:
-        sending = signal.asend_robust(None, **facts)
-        task = asyncio.get_running_loop().create_task(sending)
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+        _tasks.start(signal.asend_robust(None, **facts))
 
 
 class Rates:

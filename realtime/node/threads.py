@@ -96,16 +96,6 @@ class Lanes:
             self._idle.append(lane)
 
 
-def is_being_cancelled() -> bool:
-    """Whether the current task is to end.
-
-    If not, a CancelledError comes from something that an application awaited, and is its failure
-    like any other: it must not end the task, and the socket with it, in silence.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 @functools.cache
 def lanes() -> Lanes:
     """The lanes of this process, as many as `REALTIME["THREADS"]` says at first use."""

@@ -10,9 +10,10 @@ away, and one node with one other every SYNC_INTERVAL, whatever happens.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..aio.tasks import Tasks
 from ..cluster import groups
 from ..cluster.bus import Message
 from ..cluster.cluster import Cluster
@@ -47,7 +48,7 @@ class PresenceLinks:
         self._wheel = wheel
         self._changed = changed
         self._clock = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._keeper: asyncio.Task[None] | None = None
         #: Nodes that may not know what we know, and when we last tried to find out.
         self._unsynced: dict[str, float] = {}
@@ -71,10 +72,7 @@ class PresenceLinks:
 
     async def stop(self) -> None:
         """Tell no more."""
-        tasks = [*self._tasks, *filter(None, [self._keeper])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.end()
         await self.post.stop()
 
     # Telling
@@ -83,8 +81,8 @@ class PresenceLinks:
         """We host a room from now on."""
         self.rooms[room.key] = room
         if self._keeper is None or self._keeper.done():
-            self._keeper = asyncio.ensure_future(self._keep_synced())
-        self._keep(self._introduce(room))
+            self._keeper = self._tasks.start(self._keep_synced())
+        self._tasks.start(self._introduce(room))
 
     async def _introduce(self, room: HostedRoom) -> None:
         # A need of our own: users in their grace are in the room when no socket is.
@@ -124,11 +122,6 @@ class PresenceLinks:
             table = room.table
             state = [room.number, room.settled, list(table.numbers), _pack(table.own())]
             self.post.put(group, "presence.state", {"room": room.key, "state": state, "ask": ask})
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # Comparing
 

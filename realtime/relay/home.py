@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 
+from ..aio.tasks import Tasks
 from ..cluster.bus import Message
 from ..conf import settings
 from ..engine.server import EngineServer
@@ -27,7 +27,7 @@ class RelayHome:
     def __init__(self, engine: EngineServer, bound: int) -> None:
         self._engine = engine
         self._bound = bound
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def asked(self, link: Link, parcel: Message) -> None:
         """A parcel that belongs to no conversation yet, or to none."""
@@ -52,9 +52,7 @@ class RelayHome:
         conversation.signed = False
         seconds = SIGN * settings.REQUEST_TIMEOUT
         conversation.timer = self._engine.wheel.after(seconds, _sign, conversation)
-        task = asyncio.get_running_loop().create_task(self._run(conversation, parcel["scope"]))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._run(conversation, parcel["scope"]))
 
     async def _run(self, conversation: Conversation, plain: Message) -> None:
         scope = _scope(plain)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ..aio.tasks import Tasks
 from ..conf import settings
 from ..engine.connection import Connection
 from ..engine.server import EngineServer
@@ -30,7 +31,7 @@ class Drain:
         self._engine = engine
         self._namespaces = namespaces
         self._task: asyncio.Task[None] | None = None
-        self._closings: set[asyncio.Task[None]] = set()
+        self._closings = Tasks()
         self._deadline = 0.0
         # Ends every wait.
         self._at_once = asyncio.Event()
@@ -58,10 +59,10 @@ class Drain:
 
     def resume(self) -> None:
         """Take sessions again."""
-        for task in (self._task, *self._closings):
-            if task is not None:
-                task.cancel()
-        self._task = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._closings.cancel()
         self._engine.accepting = True
         self._namespaces.node.cluster.nodes.draining = False
 
@@ -105,9 +106,7 @@ class Drain:
                 await self._pause()
             batch = connections[first : first + size]
             logger.info("draining: closing %d connections", len(batch))
-            closing = asyncio.get_running_loop().create_task(self._close(batch))
-            self._closings.add(closing)
-            closing.add_done_callback(self._closings.discard)
+            self._closings.start(self._close(batch))
         await self.until(lambda: not self._closings)
         self._close_late()
         await self._namespaces.finished(self.time_left)

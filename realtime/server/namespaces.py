@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..aio.tasks import Tasks, is_being_cancelled
 from ..conf import settings
 from ..engine.connection import Connection
 from ..exceptions import ProtocolError
@@ -14,7 +15,6 @@ from ..metrics.counters import count
 from ..node import emissions, rooms
 from ..node.node import ServingNode
 from ..node.sockets import ASGIMessage, Client, Socket, State
-from ..node.threads import is_being_cancelled
 from ..protocol.frames import Frames
 from ..protocol.packets import Packet, PacketType
 from . import applications
@@ -35,7 +35,8 @@ class Namespaces:
         #: Every socket by sid, also those that are not accepted yet.
         self.sockets: dict[str, Socket] = {}
         self._parser = emissions.parser()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        #: Applications, and what handlers of python-socketio's style left behind.
+        self.tasks = Tasks()
         #: What an application may send; see applications.py.
         self._verbs: dict[str, Callable[[Socket, ASGIMessage], Awaitable[None]]] = {
             "socketio.emit": functools.partial(applications.emit, node),
@@ -53,15 +54,8 @@ class Namespaces:
 
     async def finished(self, seconds: float) -> None:
         """Wait for the applications to end, and end those that take longer."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=min(seconds, settings.CLOSE_TIMEOUT))
-        for task in self._tasks:
-            task.cancel()
-
-    def keep(self, task: asyncio.Task[Any]) -> None:
-        """Hold a task until it is done; the event loop itself holds tasks only weakly."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self.tasks.wait(min(seconds, settings.CLOSE_TIMEOUT))
+        self.tasks.cancel()
 
     def connect(self, client: Client, packet: Packet, application: Application | None) -> None:
         """A client asks for a namespace, for which `application` answers; None if nothing does."""
@@ -76,10 +70,7 @@ class Namespaces:
         socket = Socket(rooms.new_sid(self.node.id), namespace, client)
         client.sockets[namespace] = self.sockets[socket.sid] = socket
         socket.put({"type": "socketio.connect"})
-        socket.task = asyncio.get_running_loop().create_task(
-            self._run(application, socket, packet.data)
-        )
-        self.keep(socket.task)
+        socket.task = self.tasks.start(self._run(application, socket, packet.data))
 
     async def _run(
         self, application: Application, socket: Socket, auth: dict[str, Any] | None
