@@ -60,6 +60,10 @@ class Talk(SocketIOConsumer):
             raise ConnectionRefused("not today", object())
         if "crash" in asked:
             raise RuntimeError("the connect handler has a bug")
+        if "welcome" in asked:
+            words = {"said": "before"}
+            await self.emit("welcome", words)
+            words["said"] = "after"
         await self.join("lobby")
         await asyncio.sleep(asked.get("sleep", 0))
 
@@ -198,6 +202,14 @@ class Anything(SocketIOConsumer):
 
 
 # Registered as in an application that came from python-socketio.
+
+
+@server.on("connect", namespace="/functions")
+async def connect(sid: str, environ: dict[str, Any], auth: Any) -> None:
+    if auth and "welcome" in auth:
+        words = {"said": "before"}
+        await server.emit("welcome", words, to=sid, namespace="/functions")
+        words["said"] = "after"
 
 
 @server.on("ask", namespace="/functions")

@@ -46,6 +46,14 @@ async def test_connect_passes_the_auth_object_on(talk: Server, packet: str, auth
     assert await client.ask("past", json.loads(answer[1:])["sid"]) == [[["connect", auth]]]
 
 
+@pytest.mark.parametrize("namespace", ["/custom", "/functions"])
+async def test_emit_in_connect_follows_the_acceptance_as_it_was_made(
+    talk: Server, namespace: str
+) -> None:
+    client = await Talker.joined(talk.port, namespace, {"welcome": True})
+    await client.expect(f'2{namespace},["welcome",{{"said":"before"}}]')
+
+
 @pytest.mark.parametrize("packet", ["0/custom", "0/custom,", "0/custom?token=1,", "0/custom?a=/b"])
 async def test_the_query_of_a_namespace_is_dropped(talk: Server, packet: str) -> None:
     client = await Talker.open(talk.port)
