@@ -130,17 +130,3 @@ def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
         if function is not None:
             found[options.name] = Handler(options, function)
     return found
-
-
-def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any, ...]) -> None:
-    """Raise EventError unless a function of this signature takes what a client sent."""
-    try:
-        signature.bind(*values)
-    except TypeError as error:
-        raise EventError(f"{shortened(event)}: {error}", code="bad_arguments") from None
-
-
-def shortened(name: Any) -> str:
-    """An event's name for logs and answers: it is the client's, and may be as long as a packet."""
-    text = str(name)
-    return repr(name if len(text) <= 100 else f"{text[:100]}...")

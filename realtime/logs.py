@@ -31,6 +31,12 @@ def facts(
     }
 
 
+def shortened(name: Any) -> str:
+    """An event's name for logs and answers: it is the client's, and may be as long as a packet."""
+    text = str(name)
+    return repr(name if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}...")
+
+
 def connection_facts(connection: Any) -> dict[str, str | None]:
     """`extra` for a record about an Engine.IO connection."""
     return {"address": connection.address, "transport": connection.transport}

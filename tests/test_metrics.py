@@ -451,14 +451,13 @@ def json_lines() -> Iterator[io.StringIO]:
 #: Whose log records are all about a socket or a connection.
 WITH_FACTS = [
     "compat/client_manager.py",
-    "compat/handlers.py",
-    "consumers/consumer.py",
     "emitters.py",
     "engine/connection.py",
     "engine/sessions.py",
     "engine/transports/asgi.py",
     "engine/transports/polling.py",
     "engine/transports/websocket.py",
+    "server/handling.py",
     "server/namespaces.py",
     "server/server.py",
 ]

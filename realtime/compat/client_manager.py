@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..cluster.requests import Replies
 from ..conf import settings
-from ..events import check_arguments, shortened
 from ..exceptions import ChannelLayerError, EventError, RoomError
-from ..logs import facts
+from ..logs import facts, shortened
 from ..node import emissions, rooms
 from ..node.node import ServingNode
 from ..node.packing import pack, unpack
 from ..node.sockets import Socket, State
+from ..server.handling import check_arguments
 from ..server.namespaces import Namespaces
 
 if TYPE_CHECKING:

@@ -7,35 +7,26 @@ Unlike in python-socketio, events of one client are handled in order, a plain `d
 a worker thread, where it may use the ORM, and what a connect handler emits follows the acceptance.
 """
 
-import asyncio
 import functools
 import inspect
 import logging
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import socketio
-from asgiref.sync import iscoroutinefunction, sync_to_async
 
-from ..aio.tasks import is_being_cancelled
-from ..events import check_arguments, shortened
-from ..exceptions import ConnectionRefused, EventError
-from ..logs import facts
-from ..metrics import instruments
-from ..metrics.counters import counts
-from ..metrics.timings import FAILED, OK, REFUSED
+from ..aio.calls import run
+from ..exceptions import CallTimeout, ConnectionRefused
 from ..node.threads import lanes
+from ..server.handling import Ack, Handling, UnknownEvent, check_arguments
 from .client_manager import connecting
 
 if TYPE_CHECKING:
     from .server import SocketIOServer
 
 
-logger = logging.getLogger("realtime.server")
-
-_INTERNAL = EventError("Internal error", code="internal")
-_NO_ANSWER = EventError("no answer from the client in time", code="no_answer")
+_handling = Handling(logging.getLogger("realtime.server"), kind="python-socketio")
 
 
 class CallbackApplication:
@@ -49,12 +40,10 @@ class CallbackApplication:
         return any(namespace in registry or "*" in registry for registry in registered)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        namespace, sid = scope["path"], scope["sid"]
+        socket = _Socket(self._server, scope["sid"], scope["path"])
         await receive()
         try:
-            environ = self._server.get_environ(sid, namespace)
-            with connecting(self._server.core.namespaces.sockets[sid]):
-                accepted = await self._trigger("connect", namespace, sid, environ, scope["auth"])
+            accepted = await socket.connect(scope["auth"])
         except (socketio.exceptions.ConnectionRefusedError, ConnectionRefused) as refused:
             await send({"type": "socketio.refuse", **_refusal(refused)})
             return
@@ -65,96 +54,94 @@ class CallbackApplication:
         while True:
             message = await receive()
             if message["type"] == "socketio.disconnect":
-                await self._trigger("disconnect", namespace, sid, message["reason"])
+                await socket.trigger("disconnect", message["reason"])
                 return
             if message["type"] == "socketio.event":
-                args = await self._handle(message["event"], namespace, sid, message["args"])
-                if message["ack_id"] is not None:
-                    await self._ack(send, message, args, namespace, sid)
+                ack = Ack(send, message["ack_id"])
+                await socket.handle(message["event"], message["args"], ack)
 
-    async def _ack(
-        self, send: Any, message: dict[str, Any], args: list[Any], namespace: str, sid: str
-    ) -> None:
-        ack = {"type": "socketio.ack", "ack_id": message["ack_id"], "args": args}
-        try:
-            await send(ack)
-        except (TypeError, ValueError):
-            event = message["event"]
-            logger.exception(
-                "what the handler of event %s returned can't be sent",
-                shortened(event),
-                extra=facts(sid=sid, namespace=namespace, event=event),
-            )
-            await send({**ack, "args": [_INTERNAL.as_dict()]})
 
-    async def _handle(self, event: Any, namespace: str, sid: str, args: list[Any]) -> list[Any]:
-        started, outcome, result = time.perf_counter(), OK, None
-        try:
-            # python-socketio looks handlers up by names of texts, where "*" is not the client's.
-            if not isinstance(event, str) or event == "*":
-                result = self._server.not_handled
-            else:
-                result = await self._trigger(event, namespace, sid, *args)
-        except (EventError, socketio.exceptions.TimeoutError) as error:
-            outcome = REFUSED
-            failure = error if isinstance(error, EventError) else _NO_ANSWER
-            about = facts(sid=sid, namespace=namespace, event=event)
-            logger.warning("event %s of %s failed: %s", shortened(event), sid, failure, extra=about)
-            return [failure.as_dict()]
-        except (Exception, asyncio.CancelledError):
-            # A handler's bug costs its client an error, never the connection.
-            outcome = FAILED
-            if is_being_cancelled():
-                raise
-            about = facts(sid=sid, namespace=namespace, event=event)
-            logger.exception(
-                "the handler of event %s raised, for %s", shortened(event), sid, extra=about
-            )
-            return [_INTERNAL.as_dict()]
-        finally:
-            if instruments.timings is not None and result is not self._server.not_handled:
-                seconds = time.perf_counter() - started
-                declared = self._declared(event, namespace)
-                instruments.timings.handled("python-socketio", declared, seconds, outcome)
-        if result is self._server.not_handled:
-            counts["events.unknown"] += 1
-            return [EventError(f"unknown event {shortened(event)}", code="unknown_event").as_dict()]
-        return list(result) if isinstance(result, tuple) else [result]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """What the registry has for an event, and with which arguments it is called."""
 
-    def _declared(self, event: str, namespace: str) -> str:
-        """The event's name where the code has it too, and not only the client."""
-        instance = self._server.namespace_handlers.get(namespace)
-        if event in self._server.handlers.get(namespace, {}) or hasattr(instance, f"on_{event}"):
-            return event
-        return "*"
+    #: The event's name where the code has it too, and not only the client.
+    event: str
+    function: Callable[..., Any]
+    values: tuple[Any, ...]
+    #: Whether it is a namespace's own `trigger_event`, which finds its handlers by itself.
+    finds: bool = False
+    takes_ack: bool = False
 
-    async def _trigger(self, event: str, namespace: str, *args: Any) -> Any:
+
+class _Socket:
+    """One socket, whose handlers are in the server's registry."""
+
+    #: Who it is, python-socketio's handlers keep in their own sessions.
+    user = None
+
+    def __init__(self, server: "SocketIOServer", sid: str, namespace: str) -> None:
+        self._server = server
+        self.sid = sid
+        self.namespace = namespace
+
+    async def connect(self, auth: Any) -> Any:
+        environ = self._server.get_environ(self.sid, self.namespace)
+        with connecting(self._server.core.namespaces.sockets[self.sid]):
+            return await self.trigger("connect", environ, auth)
+
+    async def trigger(self, event: str, *args: Any) -> Any:
+        """Call the handler of "connect" or "disconnect", if there is one."""
+        found = self._find(event, args)
+        if found is None:
+            return None
         lane = lanes().acquire()
         try:
-            # The look-ups are python-socketio's, with its catch-all rules; see test_guards.py.
-            function, values = self._server._get_event_handler(event, namespace, args)
-            if function is None:
-                instance, values = self._server._get_namespace_handler(namespace, args)
-                if instance is None:
-                    return self._server.not_handled
-                if type(instance).trigger_event is not socketio.AsyncNamespace.trigger_event:
-                    return await instance.trigger_event(event, *values)
-                function = getattr(instance, f"on_{event}", None)
-            if function is None:
-                return self._server.not_handled
-            return await _call(event, function, values)
+            if found.finds:
+                return await found.function(*found.values)
+            return await run(found.function, *_fitting(found.function, found.values))
         finally:
             lanes().release(lane)
 
+    async def handle(self, event: Any, args: list[Any], ack: Ack) -> None:
+        # python-socketio looks handlers up by names of texts, where "*" is not the client's.
+        is_name = isinstance(event, str) and event != "*"
+        found = self._find(event, tuple(args)) if is_name else None
+        await _handling.run(self, event, found, args, ack, self._call)
 
-async def _call(event: str, function: Callable[..., Any], values: tuple[Any, ...]) -> Any:
-    if event in ("connect", "disconnect"):
-        values = _fitting(function, values)
-    else:
-        check_arguments(event, _signature(function), values)
-    if iscoroutinefunction(function):
-        return await function(*values)
-    return await sync_to_async(function)(*values)
+    async def _call(self, event: str, found: _Found, args: list[Any], ack: Ack) -> Any:
+        try:
+            if found.finds:
+                result = await found.function(*found.values)
+            else:
+                check_arguments(event, _signature(found.function), found.values)
+                result = await run(found.function, *found.values)
+        except socketio.exceptions.TimeoutError:
+            raise CallTimeout("no answer from the client in time") from None
+        if result is self._server.not_handled:
+            raise UnknownEvent(event)
+        return result
+
+    def _find(self, event: str, args: tuple[Any, ...]) -> _Found | None:
+        # The look-ups are python-socketio's, with its catch-all rules; see test_guards.py.
+        args = (self.sid, *args)
+        server, namespace = self._server, self.namespace
+        function, values = server._get_event_handler(event, namespace, args)
+        if function is not None:
+            declared = event if event in server.handlers.get(namespace, {}) else "*"
+            return _Found(event=declared, function=function, values=values)
+        instance, values = server._get_namespace_handler(namespace, args)
+        if instance is None:
+            return None
+        is_its_own = instance is server.namespace_handlers.get(namespace)
+        declared = event if is_its_own and hasattr(instance, f"on_{event}") else "*"
+        if type(instance).trigger_event is not socketio.AsyncNamespace.trigger_event:
+            trigger = functools.partial(instance.trigger_event, event)
+            return _Found(event=declared, function=trigger, values=values, finds=True)
+        function = getattr(instance, f"on_{event}", None)
+        if function is None:
+            return None
+        return _Found(event=declared, function=function, values=values)
 
 
 def _refusal(refused: Exception) -> dict[str, Any]:

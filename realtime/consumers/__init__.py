@@ -1,6 +1,6 @@
 """`SocketIOConsumer`: one instance handles one client in one namespace."""
 
+from ..server.handling import Ack
 from .consumer import SocketIOConsumer
-from .verbs import Ack
 
 __all__ = ["Ack", "SocketIOConsumer"]

@@ -1,41 +1,33 @@
 """SocketIOConsumer: one instance for each client in a namespace."""
 
-import asyncio
 import functools
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from django.db.models import Model
-from django.dispatch import Signal
 
 from .. import signals
-from ..aio.tasks import Tasks, is_being_cancelled
-from ..events import CATCH_ALL, Handler, handlers_of, shortened
-from ..exceptions import CallError, ConnectionRefused, EventError, PermissionRefused
-from ..logs import facts
-from ..metrics import instruments
-from ..metrics.counters import counts
-from ..metrics.timings import FAILED, OK, REFUSED
+from ..aio.calls import run
+from ..aio.tasks import Tasks
+from ..events import CATCH_ALL, Handler, handlers_of
+from ..exceptions import ConnectionRefused, PermissionRefused
 from ..node import rooms
 from ..node.sockets import ASGIMessage
 from ..node.threads import lanes
 from ..permissions import BasePermission
 from ..revocation.marks import marks
+from ..server.handling import Ack, Handling, Send, announce
 from .mailbox import Mailbox, Receive
-from .verbs import Ack, Send, SocketVerbs
+from .verbs import SocketVerbs
 
-logger = logging.getLogger("realtime.consumers")
+_handling = Handling(logging.getLogger("realtime.consumers"))
 
 #: Concurrent handlers of one socket that may run at once; further events wait for one to end.
 MAX_CONCURRENT = 100
-#: Codes of errors that no handler had a part in.
-CLIENT_MISTAKES = ("unknown_event", "bad_arguments")
 
 
 class SocketIOConsumer(SocketVerbs):
@@ -110,9 +102,9 @@ class SocketIOConsumer(SocketVerbs):
                     raise ConnectionRefused(permission.message)
             if _is_known(self.user):
                 await self._join(rooms.of_instance(self.user))
-            await _run(self.connect, self.scope.get("auth"))
+            await run(self.connect, self.scope.get("auth"))
             await self._accept()
-            await self._announce(signals.socket_connected, scope=self.scope)
+            await announce(self, signals.socket_connected, scope=self.scope)
         except ConnectionRefused as refused:
             await self.send(
                 {"type": "socketio.refuse", "message": refused.message, "data": refused.data}
@@ -131,11 +123,11 @@ class SocketIOConsumer(SocketVerbs):
             args = args if handler is None else [name, *args]
         ack = Ack(self.send, message["ack_id"])
         if handler is None or not handler.concurrent:
-            await self._handle(name, handler, args, ack)
+            await _handling.run(self, name, handler, args, ack, self._call)
             return
         if len(self._tasks) >= MAX_CONCURRENT:
             await self._tasks.wait_for_one()
-        task = self._tasks.start(self._handle(name, handler, args, ack))
+        task = self._tasks.start(_handling.run(self, name, handler, args, ack, self._call))
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
 
@@ -144,9 +136,9 @@ class SocketIOConsumer(SocketVerbs):
         reason: str = message["reason"]
         lane = lanes().acquire()
         try:
-            await _run(self.disconnect, reason)
+            await run(self.disconnect, reason)
         finally:
-            await self._announce(signals.socket_disconnected, scope=self.scope, reason=reason)
+            await announce(self, signals.socket_disconnected, scope=self.scope, reason=reason)
             lanes().release(lane)
         raise StopConsumer
 
@@ -168,80 +160,7 @@ class SocketIOConsumer(SocketVerbs):
             self.channel_name = await self.channel_layer.new_channel()
             self._mailbox.read_too(functools.partial(self.channel_layer.receive, self.channel_name))
 
-    async def _handle(self, name: str, handler: Handler | None, args: list[Any], ack: Ack) -> None:
-        started = time.perf_counter()
-        outcome = OK
-        lane = lanes().acquire()
-        try:
-            call = self._call_handler(name, handler, args, ack)
-            if instruments.tracing is not None and handler is not None:
-                call = instruments.tracing.handle(self, handler.event, call)
-            result = await call
-            if handler is None or not handler.takes_ack:
-                await ack.answer(*(result if isinstance(result, tuple) else (result,)))
-        except (EventError, CallError) as error:
-            # What no handler saw is the client's mistake; the rest the application said on purpose.
-            outcome = REFUSED
-            level = logging.INFO if error.code not in CLIENT_MISTAKES else logging.WARNING
-            logger.log(
-                level,
-                "event %s of %s failed: %s",
-                shortened(name),
-                self.sid,
-                error,
-                extra=self._facts(name),
-            )
-            await self._fail(name, args, ack, error)
-        except (Exception, asyncio.CancelledError) as error:
-            outcome = FAILED
-            if is_being_cancelled():
-                raise
-            logger.exception(
-                "the handler of event %s raised, for %s",
-                shortened(name),
-                self.sid,
-                extra=self._facts(name),
-            )
-            await self._fail(name, args, ack, error)
-        else:
-            if signals.event_handled.receivers:
-                seconds = time.perf_counter() - started
-                await self._announce(
-                    signals.event_handled, event=name, args=args, result=result, seconds=seconds
-                )
-        finally:
-            lanes().release(lane)
-            if instruments.timings is not None and handler is not None:
-                seconds = time.perf_counter() - started
-                instruments.timings.handled(type(self), handler.event, seconds, outcome)
-
-    def _facts(self, name: str) -> dict[str, Any]:
-        return facts(sid=self.sid, namespace=self.namespace, user=self.user, event=name)
-
-    async def _fail(self, name: str, args: list[Any], ack: Ack, failure: BaseException) -> None:
-        error = _INTERNAL
-        if isinstance(failure, EventError):
-            error = failure
-        elif isinstance(failure, CallError):
-            error = EventError(str(failure), code=failure.code)
-        try:
-            await ack.answer(error.as_dict())
-        except (TypeError, ValueError):
-            logger.exception(
-                "the error of event %s can't be sent, to %s",
-                shortened(name),
-                self.sid,
-                extra=self._facts(name),
-            )
-            await ack.answer(_INTERNAL.as_dict())
-        await self._announce(signals.event_failed, event=name, args=args, exception=failure)
-
-    async def _call_handler(
-        self, name: str, handler: Handler | None, args: list[Any], ack: Ack
-    ) -> Any:
-        if handler is None:
-            counts["events.unknown"] += 1
-            raise EventError(f"unknown event {shortened(name)}", code="unknown_event")
+    async def _call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Any:
         handler.check(args)
         for permission in self._event_permissions:
             if not await permission.may_handle(self, name, args):
@@ -250,15 +169,8 @@ class SocketIOConsumer(SocketVerbs):
             return await handler.call(self, *args, ack=ack)
         return await handler.call(self, *args)
 
-    async def _announce(self, signal: Signal, **facts: Any) -> None:
-        if signal.receivers:
-            await signal.asend_robust(
-                type(self), sid=self.sid, namespace=self.namespace, user=self.user, **facts
-            )
-
 
 _OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))
-_INTERNAL = EventError("Internal error", code="internal")
 
 
 def _is_known(user: Any) -> bool:
@@ -272,9 +184,3 @@ def _described(user: Any) -> dict[str, str] | None:
     room = rooms.of_instance(user)
     model, _, pk = room.removeprefix(rooms.RESERVED).partition(":")
     return {"model": model, "pk": pk, "name": str(user.get_username())}
-
-
-async def _run(method: Callable[..., Any], *args: Any) -> Any:
-    if iscoroutinefunction(method):
-        return await method(*args)
-    return await sync_to_async(method)(*args)

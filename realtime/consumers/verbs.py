@@ -1,74 +1,16 @@
 """What a consumer can say and ask, and what it knows of its client."""
 
-import asyncio
-import functools
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.consumer import AsyncConsumer
 from django.db.models import Model
 
+from ..aio.calls import in_threads_too
 from ..conf import settings
 from ..node import rooms
 from ..node.sockets import ASGIMessage
 from .mailbox import Mailbox
-
-T = TypeVar("T")
-Send = Callable[[ASGIMessage], Coroutine[Any, Any, None]]
-
-
-def in_threads_too(
-    verb: Callable[..., Coroutine[Any, Any, T]],
-) -> Callable[..., Coroutine[Any, Any, T]]:
-    """Let a plain `def` handler call an async verb: in a worker thread it waits for the result.
-
-    Without this, `self.emit(...)` in a `def` handler would make a coroutine that nobody awaits, and
-    the event would be lost in silence.
-    """
-
-    @functools.wraps(verb)
-    def either(*args: Any, **kwargs: Any) -> Any:
-        coroutine = verb(*args, **kwargs)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return async_to_sync(_await)(coroutine)
-        return coroutine
-
-    return either
-
-
-async def _await(coroutine: Coroutine[Any, Any, T]) -> T:
-    return await coroutine
-
-
-class Ack:
-    """The answer to one event, for a handler that takes a keyword-only `ack`: `await ack(...)`."""
-
-    def __init__(self, send: Send, ack_id: int | None) -> None:
-        self._send = send
-        self._ack_id = ack_id
-
-    @property
-    def wanted(self) -> bool:
-        """Whether the client waits for an answer that it has not had."""
-        return self._ack_id is not None
-
-    @in_threads_too
-    async def __call__(self, *args: Any) -> None:
-        """Answer, once. Does nothing when the client wants no answer, or has it."""
-        await self.answer(*args)
-
-    async def answer(self, *args: Any) -> None:
-        """The same, for async code only."""
-        if self._ack_id is not None:
-            ack_id, self._ack_id = self._ack_id, None
-            try:
-                await self._send({"type": "socketio.ack", "ack_id": ack_id, "args": list(args)})
-            except (TypeError, ValueError):  # can't be encoded: the client still waits
-                self._ack_id = ack_id
-                raise
 
 
 class SocketVerbs(AsyncConsumer):

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
 from ..cluster.requests import Answer
-from ..events import shortened
 from ..exceptions import RealtimeError
+from ..logs import shortened
 from ..node.packing import pack, unpack
 from ..node.threads import lanes
 from .arguments import checked_text, node_timeout

@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from typing import Any
 
+import socketio
 from django.conf import settings
 
 if not settings.configured:
@@ -232,3 +233,28 @@ async def answers(sid: str) -> Any:
 @server.on("*", namespace="/functions")
 async def caught(sid_or_name: Any, *args: Any) -> list[Any]:
     return ["caught", sid_or_name, *args]
+
+
+class Registered(socketio.AsyncNamespace):
+    """What fails in `Talk`, in handlers of python-socketio's kind."""
+
+    async def on_echo(self, sid: str, *args: Any) -> tuple[Any, ...]:
+        return args
+
+    async def on_past(self, sid: str, which: str) -> list[list[Any]]:
+        return history[which]
+
+    async def on_crash(self, sid: str) -> None:
+        raise RuntimeError("the handler has a bug")
+
+    async def on_deny(self, sid: str, nonsense: bool = False) -> None:
+        raise EventError("not for you", code="forbidden", data=object() if nonsense else {"no": 1})
+
+
+async def cancel_itself(sid: str) -> None:
+    raise asyncio.CancelledError
+
+
+server.register_namespace(Registered("/registered"))
+server.on("cancel itself", cancel_itself, namespace="/registered")
+server.on("not a number", lambda sid: float("nan"), namespace="/registered")

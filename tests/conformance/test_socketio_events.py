@@ -65,36 +65,45 @@ async def test_the_same_ack_id_again_is_answered_again(talk: Server) -> None:
     await client.expect("31[1]", "31[2]")
 
 
+@pytest.mark.parametrize("namespace", ["/", "/registered"])
 @pytest.mark.parametrize(
-    ("event", "code"),
+    ("event", "code", "line"),
     [
-        ('["crash"]', "internal"),
-        ('["not a number"]', "internal"),
-        ('["cancel itself"]', "internal"),
-        ('["deny",true]', "internal"),
-        ('["deny"]', "forbidden"),
-        ('["nope"]', "unknown_event"),
-        ("[5]", "unknown_event"),
-        ("[1.5]", "unknown_event"),
-        ('["*"]', "unknown_event"),
-        ('["past"]', "bad_arguments"),
-        ('["past",1,2]', "bad_arguments"),
+        ('["crash"]', "internal", "ERROR: the handler of event 'crash' raised, for"),
+        (
+            '["not a number"]',
+            "internal",
+            "ERROR: what the handler of event 'not a number' returned can't be sent, to",
+        ),
+        ('["cancel itself"]', "internal", "ERROR: the handler of event 'cancel itself' raised"),
+        ('["deny",true]', "internal", "ERROR: the error of event 'deny' can't be sent, to"),
+        ('["deny"]', "forbidden", "INFO: event 'deny' of SID failed: not for you"),
+        ('["nope"]', "unknown_event", "WARNING: event 'nope' of SID failed: unknown event"),
+        ("[5]", "unknown_event", "WARNING: event 5 of SID failed: unknown event 5"),
+        ("[1.5]", "unknown_event", "WARNING: event 1.5 of SID failed"),
+        ('["*"]', "unknown_event", "WARNING: event '*' of SID failed"),
+        ('["past"]', "bad_arguments", "WARNING: event 'past' of SID failed: 'past'"),
+        ('["past",1,2]', "bad_arguments", "WARNING: event 'past' of SID failed: 'past'"),
     ],
 )
-async def test_a_handler_that_fails_is_answered_and_the_socket_stays(
-    talk: Server, log: Log, event: str, code: str
+async def test_a_handler_that_fails_is_answered_and_logged_and_the_socket_stays(
+    talk: Server, log: Log, namespace: str, event: str, code: str, line: str
 ) -> None:
-    client = await Talker.joined(talk.port)
-    client.send(f"21{event}")
+    client = await Talker.joined(talk.port, namespace)
+    head = "" if namespace == "/" else f"{namespace},"
+    client.send(f"2{head}1{event}")
     answer = await client.receive()
     assert isinstance(answer, str)
-    [value] = json.loads(answer.removeprefix("31"))
+    [value] = json.loads(answer.removeprefix(f"3{head}1"))
     assert value["error"]["code"] == code
     if code == "internal":
         assert "Traceback" in log.text
     else:
         await log.line()
-    assert await client.ask("echo", 1) == [1]
+    logger = "realtime.consumers" if namespace == "/" else "realtime.server"
+    level, _, text = line.replace("SID", client.sid).partition(":")
+    assert any(said.startswith(f"{level} {logger}:{text}") for said in log.lines), log.lines
+    assert await client.ask("echo", 1, namespace=namespace) == [1]
 
 
 async def test_a_long_event_name_makes_no_long_log_line(talk: Server, log: Log) -> None:

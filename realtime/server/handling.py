@@ -1,0 +1,201 @@
+"""What happens around the handler of one event, in whichever style the handler is written."""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from django.dispatch import Signal
+
+from .. import signals
+from ..aio.calls import in_threads_too
+from ..aio.tasks import is_being_cancelled
+from ..exceptions import CallError, EventError
+from ..logs import facts, shortened
+from ..metrics import instruments
+from ..metrics.counters import counts
+from ..metrics.timings import FAILED, OK, REFUSED
+from ..node.threads import lanes
+
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
+
+#: Codes of errors that no handler had a part in.
+CLIENT_MISTAKES = ("unknown_event", "bad_arguments")
+_INTERNAL = EventError("Internal error", code="internal")
+
+
+class Owner(Protocol):
+    """Whose handler runs: a consumer, or what stands for one socket where there is none."""
+
+    @property
+    def sid(self) -> str: ...
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def user(self) -> Any: ...
+
+
+class Handler(Protocol):
+    """What a style declares for an event."""
+
+    @property
+    def event(self) -> str:
+        """The event's name in the code, which may not be the client's word for it."""
+
+    @property
+    def takes_ack(self) -> bool:
+        """Whether the handler has the ack in its own hands."""
+
+
+H = TypeVar("H", bound=Handler)
+
+
+class UnknownEvent(EventError):
+    """The client named an event that nothing handles."""
+
+    def __init__(self, name: Any) -> None:
+        super().__init__(f"unknown event {shortened(name)}", code="unknown_event")
+
+
+def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any, ...]) -> None:
+    """Raise EventError unless a function of this signature takes what a client sent."""
+    try:
+        signature.bind(*values)
+    except TypeError as error:
+        raise EventError(f"{shortened(event)}: {error}", code="bad_arguments") from None
+
+
+class Ack:
+    """The answer to one event, for a handler that takes a keyword-only `ack`: `await ack(...)`."""
+
+    def __init__(self, send: Send, ack_id: int | None) -> None:
+        self._send = send
+        self._ack_id = ack_id
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the client waits for an answer that it has not had."""
+        return self._ack_id is not None
+
+    @in_threads_too
+    async def __call__(self, *args: Any) -> None:
+        """Answer, once. Does nothing when the client wants no answer, or has it."""
+        await self.answer(*args)
+
+    async def answer(self, *args: Any) -> None:
+        """The same, for async code only."""
+        if self._ack_id is not None:
+            ack_id, self._ack_id = self._ack_id, None
+            try:
+                await self._send({"type": "socketio.ack", "ack_id": ack_id, "args": list(args)})
+            except (TypeError, ValueError):  # can't be encoded: the client still waits
+                self._ack_id = ack_id
+                raise
+
+
+class Handling:
+    """Runs the handlers of one style: in a lane, timed, traced, logged, and never unanswered."""
+
+    def __init__(self, logger: logging.Logger, kind: str | None = None) -> None:
+        self._logger = logger
+        #: What metrics know the handlers by; None for the class of their owner, which also is the
+        #: sender of signals then.
+        self._kind = kind
+
+    async def run(
+        self,
+        owner: Owner,
+        name: Any,
+        handler: H | None,
+        args: list[Any],
+        ack: Ack,
+        call: Callable[[Any, H, list[Any], Ack], Awaitable[Any]],
+    ) -> None:
+        """Call the handler of an event, and answer the client with what it returns or raises.
+
+        `name` is the client's word for the event. `handler` is None where nothing handles it.
+        """
+        started = time.perf_counter()
+        outcome = OK
+        failed = "the handler of event %s raised, for %s"
+        lane = lanes().acquire()
+        try:
+            if handler is None:
+                raise UnknownEvent(name)
+            handling = call(name, handler, args, ack)
+            if instruments.tracing is not None:
+                handling = instruments.tracing.handle(owner, handler.event, handling)
+            result = await handling
+            if not handler.takes_ack:
+                failed = "what the handler of event %s returned can't be sent, to %s"
+                await ack.answer(*(result if isinstance(result, tuple) else (result,)))
+        except (EventError, CallError) as error:
+            outcome = REFUSED
+            if isinstance(error, UnknownEvent):
+                counts["events.unknown"] += 1
+                handler = None  # there is none to time
+            await self._refuse(owner, name, args, ack, error)
+        except (Exception, asyncio.CancelledError) as error:
+            # A handler's bug costs its client an error, never the connection.
+            outcome = FAILED
+            if is_being_cancelled():
+                raise
+            self._log_failure(failed, owner, name)
+            await ack.answer(_INTERNAL.as_dict())
+            await self._announce_failure(owner, name, args, error)
+        else:
+            if self._kind is None and signals.event_handled.receivers:
+                seconds = time.perf_counter() - started
+                about = {"event": name, "args": args, "result": result, "seconds": seconds}
+                await announce(owner, signals.event_handled, **about)
+        finally:
+            lanes().release(lane)
+            if instruments.timings is not None and handler is not None:
+                seconds, kind = time.perf_counter() - started, self._kind or type(owner)
+                instruments.timings.handled(kind, handler.event, seconds, outcome)
+
+    async def _refuse(
+        self, owner: Owner, name: Any, args: list[Any], ack: Ack, error: EventError | CallError
+    ) -> None:
+        # What no handler saw is the client's mistake; the rest the application said on purpose.
+        level = logging.WARNING if error.code in CLIENT_MISTAKES else logging.INFO
+        about, logger = _facts(owner, name), self._logger
+        logger.log(
+            level, "event %s of %s failed: %s", shortened(name), owner.sid, error, extra=about
+        )
+        if isinstance(error, EventError):
+            answer = error.as_dict()
+        else:
+            answer = EventError(str(error), code=error.code).as_dict()
+        try:
+            await ack.answer(answer)
+        except (TypeError, ValueError):
+            self._log_failure("the error of event %s can't be sent, to %s", owner, name)
+            await ack.answer(_INTERNAL.as_dict())
+        await self._announce_failure(owner, name, args, error)
+
+    def _log_failure(self, text: str, owner: Owner, name: Any) -> None:
+        about, logger = _facts(owner, name), self._logger
+        logger.exception(text, shortened(name), owner.sid, extra=about)
+
+    async def _announce_failure(
+        self, owner: Owner, name: Any, args: list[Any], error: BaseException
+    ) -> None:
+        if self._kind is None:
+            await announce(owner, signals.event_failed, event=name, args=args, exception=error)
+
+
+async def announce(owner: Owner, signal: Signal, **facts: Any) -> None:
+    """Send one of the signals about sockets; a receiver that raises changes nothing."""
+    if signal.receivers:
+        await signal.asend_robust(
+            type(owner), sid=owner.sid, namespace=owner.namespace, user=owner.user, **facts
+        )
+
+
+def _facts(owner: Owner, name: Any) -> dict[str, Any]:
+    return facts(sid=owner.sid, namespace=owner.namespace, user=owner.user, event=name)
