@@ -71,11 +71,6 @@ async def server() -> AsyncIterator[SocketIOServer]:
     await server.shutdown()
 
 
-async def until_closed(page: Watcher) -> None:
-    while (await page.receive_output(5))["type"] != "socketio.close":
-        pass
-
-
 @pytest.fixture
 async def far_server(server: SocketIOServer) -> AsyncIterator[SocketIOServer]:
     """Another node of the site; `server` is the one that pages are connected to."""
@@ -146,7 +141,7 @@ async def test_who_is_staff_no_more_is_sent_away(watch: Watch, change: dict[str,
     page = await watch(ann)
     await page.call("watch", "rooms")
     await User.objects.filter(pk=ann.pk).aupdate(**change)
-    await until_closed(page)
+    await page.receive_close()
     assert await page.receive_nothing(4 * SOON)
 
 
@@ -155,7 +150,7 @@ async def test_who_loses_the_permission_is_sent_away(watch: Watch) -> None:
     page = await watch(ann)
     await page.call("watch", "rooms")
     await ann.user_permissions.aclear()
-    await until_closed(page)
+    await page.receive_close()
 
 
 @sync_to_async
@@ -175,7 +170,7 @@ async def test_who_logs_out_is_sent_away(watch: Watch) -> None:
     await page.call("watch", "rooms")
     assert await page.receive_event() == ("tick",)
     await sync_to_async(session.delete)(session.session_key)
-    await until_closed(page)
+    await page.receive_close()
 
 
 async def test_feed_ends_with_its_permission(watch: Watch, server: SocketIOServer) -> None:
@@ -183,7 +178,7 @@ async def test_feed_ends_with_its_permission(watch: Watch, server: SocketIOServe
     page = await watch(ann)
     assert await page.call("feed", "/chat", "lobby", True) == {"on": True}
     await ann.user_permissions.aremove(await Permission.objects.aget(codename="watch_room"))
-    await until_closed(page)
+    await page.receive_close()
     assert not server.node.members._taps
 
 

@@ -125,8 +125,8 @@ async def test_ack_of_a_tuple_has_several_values(returned: Any, answer: Any) -> 
 
 async def test_ack_of_none_is_one_null() -> None:
     client = await connected(Echo)
-    await client.send_input({"type": "socketio.event", "event": "nothing", "args": [], "ack_id": 9})
-    assert await client.receive_output() == {"type": "socketio.ack", "ack_id": 9, "args": [None]}
+    ack_id = await client.send("nothing")
+    assert await client.receive_ack() == (ack_id, None)
     await client.disconnect()
 
 
@@ -217,12 +217,11 @@ async def test_broadcast_is_for_the_whole_namespace() -> None:
 async def test_call_inside_a_handler_gets_the_clients_answer() -> None:
     client = await connected(Echo)
     await client.receive_event()
-    await client._send("ask", ("2+2",), 1)
-    await client._send("echo", ("after",), 2)
+    asked, sent_after = await client.send("ask", "2+2"), await client.send("echo", "after")
     assert await client.answer(4) == ("question", "2+2")
-    assert await client.receive_output() == {"type": "socketio.ack", "ack_id": 1, "args": [4]}
+    assert await client.receive_ack() == (asked, 4)
     # What the client sent meanwhile waited, and was handled then.
-    assert (await client.receive_output())["args"] == ["after"]
+    assert await client.receive_ack() == (sent_after, "after")
     await client.disconnect()
 
 
@@ -253,12 +252,27 @@ async def test_call_fails_when_the_client_leaves() -> None:
 
 async def test_ack_given_later_is_sent_once() -> None:
     client = await connected(Echo)
-    await client._send("later", (), 1)
-    await client._send("now", (), 2)
+    later, now = await client.send("later"), await client.send("now")
     await client.receive_event()
-    outputs = [await client.receive_output(), await client.receive_output()]
-    assert [(m["ack_id"], m["args"]) for m in outputs] == [(1, ["late"]), (2, [None])]
+    assert await client.receive_ack() == (later, "late")
+    assert await client.receive_ack() == (now, None)
     assert await client.receive_nothing()
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("connection", [False, True])
+async def test_a_consumer_may_close_its_socket_or_the_connection(connection: bool) -> None:
+    class Closing(SocketIOConsumer):
+        @event
+        async def go(self) -> None:
+            await self.emit("farewell")
+            await self.close(connection=connection)
+
+    client = await connected(Closing)
+    await client.emit("go")
+    assert await client.receive_close() is connection
+    # What came before is not lost to who waited for the end.
+    assert await client.receive_event() == ("farewell",)
     await client.disconnect()
 
 
@@ -296,11 +310,9 @@ async def test_concurrent_handlers_run_beside_others() -> None:
             return "opened"
 
     client = await connected(Both)
-    await client._send("wait", (), 1)
+    ack_id = await client.send("wait")
     assert await client.call("open") == "opened"
-    while 1 not in client._acks:
-        client._keep(await client.receive_output())
-    assert client._acks[1] == ["waited"]
+    assert await client.receive_ack() == (ack_id, "waited")
     await client.disconnect()
 
 
@@ -338,10 +350,10 @@ async def test_def_handler_may_use_the_consumers_verbs() -> None:
 
     client = await connected(Threaded)
     assert client.rooms == {"lobby"}
-    await client._send("hello", (), 1)
+    ack_id = await client.send("hello")
     assert await client.receive_event() == ("said", "from a thread")
     assert await client.answer("ada") == ("name",)
-    assert (await client.receive_output())["args"] == ["ada"]
+    assert await client.receive_ack() == (ack_id, "ada")
     await client.disconnect()
 
 

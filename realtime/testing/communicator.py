@@ -26,6 +26,9 @@ class SocketIOCommunicator(ApplicationCommunicator):
     `namespace` is the path that the client connects to, `route` the consumer's `@namespace` route
     if it has converters. What the consumer emits is received as an event if it is for this client,
     and is in `emitted` in any case.
+
+    What has no verb here can be said in messages of the protocol (realtime/server/applications.py
+    lists them) with asgiref's own `send_input`, `receive_output` and `receive_nothing`.
     """
 
     def __init__(
@@ -85,10 +88,22 @@ class SocketIOCommunicator(ApplicationCommunicator):
         """Send an event that wants no answer."""
         await self._send(event, args, None)
 
-    async def call(self, event: str, *args: Any, timeout: float = 5) -> Any:
-        """Send an event and return its answer; a tuple if it has several values."""
+    async def send(self, event: str, *args: Any) -> int:
+        """Send an event that wants an answer, and don't wait for it; returns the id of its ack."""
         ack_id = next(self._ack_ids)
         await self._send(event, args, ack_id)
+        return ack_id
+
+    async def receive_ack(self, timeout: float = 5) -> tuple[Any, ...]:
+        """The next answer to what was sent with `send`: the id of the ack and its values."""
+        while not self._acks:
+            self._keep(await self.receive_output(timeout))
+        ack_id = next(iter(self._acks))
+        return (ack_id, *self._acks.pop(ack_id))
+
+    async def call(self, event: str, *args: Any, timeout: float = 5) -> Any:
+        """Send an event and return its answer; a tuple if it has several values."""
+        ack_id = await self.send(event, *args)
         while ack_id not in self._acks:
             self._keep(await self.receive_output(timeout))
         values = self._acks.pop(ack_id)
@@ -107,10 +122,25 @@ class SocketIOCommunicator(ApplicationCommunicator):
         )
         return (message["event"], *message["args"])
 
+    async def receive_close(self, timeout: float = 5) -> bool:
+        """Wait until the consumer closes this socket; True if it closes the whole connection."""
+        while True:
+            message = await self.receive_output(timeout)
+            if message["type"] == "socketio.close":
+                return bool(message.get("connection", False))
+            self._keep(message)
+
     async def disconnect(self, reason: str = "transport close", timeout: float = 5) -> None:
         """Leave, and wait until the consumer is done."""
         await self.send_input({"type": "socketio.disconnect", "reason": reason})
         await self.wait(timeout)
+
+    async def receive_output(self, timeout: float = 1) -> dict[str, Any]:
+        """The next message from the consumer, as it is; asgiref's."""
+        message: dict[str, Any] = await super().receive_output(timeout)
+        if message["type"] == "socketio.emit":
+            self.emitted.append(message)
+        return message
 
     async def _send(self, event: str, args: tuple[Any, ...], ack_id: int | None) -> None:
         await self.send_input(
@@ -124,7 +154,6 @@ class SocketIOCommunicator(ApplicationCommunicator):
 
     def _keep(self, message: dict[str, Any]) -> None:
         if message["type"] == "socketio.emit":
-            self.emitted.append(message)
             to = message["to"]
             mine = {self.sid, *self.rooms}
             if (to is None or mine.intersection(to)) and self.sid not in message["skip"]:
