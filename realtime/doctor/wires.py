@@ -1,6 +1,14 @@
 """Engine.IO as a client speaks it: over polling, and over a websocket.
 
 A packet is its type and its text, or bytes for a binary message, as in the protocol.
+
+Why there is a client of its own: what a refusal says is half of what the doctor reports (the
+numbered error in the body, where a redirect leads, the status that a proxy answers with). With
+python-socketio come two clients. engineio's needs requests and websocket-client, which are extras,
+and says "Connection error" whatever a websocket was refused with. simple-websocket's, which is a
+dependency, raises ConnectionError(status) and drops headers and body; it leaves the port out of the
+Host header, by which an Origin is judged here, and waits for an address that is silent without end.
+Like it, this one stands on wsproto.
 """
 
 import base64
