@@ -101,9 +101,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
+if not TYPE_CHECKING:  # for type checkers it would be a promise that every name is there
 
-    if name not in _HOMES:
-        raise AttributeError(f"module 'realtime' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    def __getattr__(name: str) -> Any:
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'realtime' has no attribute {name!r}")
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -341,11 +341,11 @@ async def test_def_handlers_of_two_sockets_do_not_wait_for_each_other() -> None:
 async def test_def_handler_may_use_the_consumers_verbs() -> None:
     class Threaded(SocketIOConsumer):
         def connect(self, auth: Any) -> None:
-            self.join("lobby")  # type: ignore[unused-coroutine]
+            self.join("lobby")
 
         @event
         def hello(self) -> Any:
-            self.emit("said", "from a thread", to="lobby")  # type: ignore[unused-coroutine]
+            self.emit("said", "from a thread", to="lobby")
             return self.call("name")
 
     client = await connected(Threaded)

@@ -3,11 +3,21 @@
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 
+P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Completion(Coroutine[Any, Any, T_co]):
+    """What a verb returns: to be awaited in async code, and complete already in a plain `def`.
+
+    For type checkers only. They take a coroutine that is not awaited for a mistake, and go by the
+    name of its class; where it is awaited or made a task, this is a coroutine like any other.
+    """
 
 
 async def run(function: Callable[..., Any], *args: Any) -> Any:
@@ -17,9 +27,7 @@ async def run(function: Callable[..., Any], *args: Any) -> Any:
     return await sync_to_async(function)(*args)
 
 
-def in_threads_too(
-    verb: Callable[..., Coroutine[Any, Any, T]],
-) -> Callable[..., Coroutine[Any, Any, T]]:
+def in_threads_too(verb: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Completion[T]]:
     """Let a plain `def` handler call an async verb: in a worker thread it waits for the result.
 
     Without this, `self.emit(...)` in a `def` handler would make a coroutine that nobody awaits, and
@@ -27,7 +35,7 @@ def in_threads_too(
     """
 
     @functools.wraps(verb)
-    def either(*args: Any, **kwargs: Any) -> Any:
+    def either(*args: P.args, **kwargs: P.kwargs) -> Any:
         coroutine = verb(*args, **kwargs)
         try:
             asyncio.get_running_loop()
@@ -40,3 +48,16 @@ def in_threads_too(
 
 async def _await(coroutine: Coroutine[Any, Any, T]) -> T:
     return await coroutine
+
+
+def in_threads_with_result(verb: Callable[P, Coroutine[Any, Any, Any]]) -> Callable[P, Any]:
+    """The same for a verb whose result is used, which only Any has the type of on both sides."""
+    return in_threads_too(verb)
+
+
+def async_or_not(method: Callable[P, Coroutine[Any, Any, Any]]) -> Callable[P, Any]:
+    """Let type checkers take a plain `def` as well as an `async def` for an override of a method.
+
+    Any, so that `await super().connect(auth)` passes as well.
+    """
+    return method

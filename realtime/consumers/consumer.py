@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 from django.db.models import Model
 
 from .. import signals
-from ..aio.calls import run
+from ..aio.calls import async_or_not, run
 from ..aio.tasks import Tasks
 from ..events import CATCH_ALL, Handler, handlers_of
 from ..exceptions import ConnectionRefused, PermissionRefused
@@ -49,6 +49,7 @@ class SocketIOConsumer(SocketVerbs):
         super().__init_subclass__(**kwargs)
         cls.handlers = handlers_of(cls, _OWN_ATTRIBUTES)
 
+    @async_or_not
     async def connect(self, auth: dict[str, Any] | None) -> None:
         """A client asks to join. Return to accept it; raise ConnectionRefused to refuse it.
 
@@ -56,6 +57,7 @@ class SocketIOConsumer(SocketVerbs):
         take effect with the acceptance.
         """
 
+    @async_or_not
     async def disconnect(self, reason: str) -> None:
         """The client is gone, or was sent away; `reason` is Socket.IO's, as "transport close"."""
 

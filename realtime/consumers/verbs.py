@@ -6,7 +6,7 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 from django.db.models import Model
 
-from ..aio.calls import in_threads_too
+from ..aio.calls import in_threads_too, in_threads_with_result
 from ..conf import settings
 from ..node import rooms
 from ..node.sockets import ASGIMessage
@@ -105,7 +105,7 @@ class SocketVerbs(AsyncConsumer):
         """Emit an event to every client in this namespace, in all processes."""
         await self._emit(event, args, None, skip, skip_self, volatile)
 
-    @in_threads_too
+    @in_threads_with_result
     async def call(self, event: str, *args: Any, timeout: float | None = None) -> Any:
         """Emit an event to this client and return its answer; a tuple if it has several values.
 
