@@ -5,8 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
-
+from ..aio.calls import run
 from ..cluster.requests import Answer
 from ..exceptions import RealtimeError
 from ..logs import shortened
@@ -88,11 +87,7 @@ async def _run(name: str, *args: Any) -> Any:
         )
     lane = lanes().acquire()
     try:
-        if iscoroutinefunction(function):
-            value = await function(*args)
-        else:
-            value = await sync_to_async(function)(*args)
-        return pack([value])
+        return pack([await run(function, *args)])
     except RealtimeError:
         raise
     except Exception as error:  # a bug of the function is its node's failure, and in its log

@@ -124,6 +124,19 @@ async def test_trace_goes_from_a_handler_over_the_layer_to_the_delivery(
     farm.end(*servers)
 
 
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+async def test_handler_of_python_socketio_runs_in_a_span(
+    farm: Farm, connect: Connect, kind: str, tmp_path: Path
+) -> None:
+    (server,) = farm.own(kind, LIVE_SPANS=str(tmp_path / "spans"))
+    client = await connect(server, "/functions")
+    assert await client.call("pair", 1, 2) == (1, 2)
+    eventually(lambda: "pair /functions" in spans(tmp_path / "spans"), lambda: "there is no span")
+    handled = spans(tmp_path / "spans")["pair /functions"]
+    assert handled["attributes"]["messaging.client.id"] == client.sid()
+    farm.end(server)
+
+
 def spans(file: Path) -> dict[str, Any]:
     """The spans in a file, by name."""
     text = file.read_text() if file.exists() else ""
