@@ -3,9 +3,9 @@
 PYTHON ?= python3
 PORT ?= 8000
 WITHOUT ?=
-# Files of tests that run side by side. Those of whole sites, in tests/live and tests/browser, have
-# the machine to themselves.
-WORKERS ?= 3
+# Tests that run side by side. Most of those of whole sites wait most of the time, so there are more
+# of them than cores. tests/plan.py says which ones take turns.
+WORKERS ?= 4
 
 # Another project's settings or packages must not leak in from the caller's shell.
 unexport DJANGO_SETTINGS_MODULE PYTHONPATH PYTHONHOME VIRTUAL_ENV
@@ -41,8 +41,7 @@ demo: ## Serve the chat at 127.0.0.1:PORT, with logins, on SQLite and without Re
 
 .PHONY: test
 test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redis browser" omits some
-	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(MARKERS) --ignore=tests/live --ignore=tests/browser
-	@$(RUN) -m pytest $(MARKERS) tests/live tests/browser
+	@$(RUN) -m pytest -n $(WORKERS) $(MARKERS)
 	@test -z '$(LEFT_OUT)' || echo 'Left out because WITHOUT says so: $(LEFT_OUT)'
 
 # Not for people: redis-server, nginx, PostgreSQL, Chromium: installed where that can be done without asking.
@@ -74,13 +73,13 @@ format: setup ## Format the Python code and fix what ruff can fix
 .PHONY: coverage
 coverage: setup system ## Run all tests and show the lines that none of them ran
 	@$(RUN) -m coverage erase
-	@$(RUN) -m coverage run -m pytest -q $(MARKERS)
+	@$(RUN) -m coverage run -m pytest -q -n $(WORKERS) $(MARKERS)
 	@$(RUN) -m coverage combine -q
 	@$(RUN) -m coverage report
 
 .PHONY: matrix
-matrix: setup system ## Run all tests on each Python found here, with Django 5.2 and 6
-	@$(WITH_NODE) $(RUN) .ci/matrix.py $(MARKERS)
+matrix: setup system ## Run all tests on each Python found here, with Django 5.2 and 6, in all variants
+	@$(WITH_NODE) $(RUN) .ci/matrix.py --full -n $(WORKERS) $(MARKERS)
 
 .PHONY: bench
 bench: setup system ## Measure realtime beside its peers, into docs/benchmarks

@@ -24,7 +24,8 @@ from realtime.checks import deployment, layers, settings, site
 from realtime.compat.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
-from .live.servers import Process, free_port
+from .live.servers import Process
+from .ports import free_port
 
 BLOCKS = list(blocks())
 

@@ -42,7 +42,7 @@ from realtime.operations.paging import AT_ONCE, first_keys
 from realtime.operations.readable import MAX_DATA, readable
 from realtime.operations.reports import RoomKind, SocketInfo, UserInfo
 from tests.live.clients import Client
-from tests.live.servers import free_port
+from tests.ports import free_port
 
 Connect = Callable[..., Awaitable[Client]]
 

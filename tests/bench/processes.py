@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.catalogue import ROOT, Peer
+from tests.ports import free_port
 
 _CORES = sorted(os.sched_getaffinity(0))
 LOAD_CORE, SERVER_CORE = _CORES[0], _CORES[-1]
@@ -36,11 +37,6 @@ def raise_file_limit(wanted: int) -> None:
         raise BenchError(f"{wanted} open files are needed and {hard} allowed: raise `ulimit -Hn`")
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def processor_seconds(pid: int) -> float:

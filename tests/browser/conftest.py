@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.person import Person
+from tests.browser.person import PASSWORDS, Person
 from tests.browser.picture import hills_at_dusk
 from tests.browser.site import Site
+from tests.browser.visitor import Visitor, state_of
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 # It asks nobody on the network for anything, and runs as root in a container.
@@ -50,16 +51,10 @@ def site(
     site.stop()
 
 
-@pytest.fixture(scope="module")
-def logins(browser: Browser, site: Site) -> dict[str, Any]:
+@pytest.fixture(scope="session")
+def logins(site: Site) -> dict[str, Any]:
     """Cookies of the demo's people, so that each test need not log in again."""
-    states: dict[str, Any] = {}
-    for name in ["ada", "grace", "root"]:
-        person = Person(browser, site, name)
-        person.log_in()
-        states[name] = person.context.storage_state()
-        person.context.close()
-    return states
+    return {name: state_of(site, name, password) for name, password in PASSWORDS.items()}
 
 
 @pytest.fixture
@@ -80,15 +75,12 @@ def person(browser: Browser, site: Site, logins: dict[str, Any]) -> Iterator[Cal
 
 
 @pytest.fixture
-def room(person: Callable[..., Person]) -> str:
-    """The slug of a room of this test's own."""
-    founder = person("ada")
+def room(site: Site) -> str:
+    """The slug of a room of this test's own, which ada has founded."""
+    founder = Visitor(site)
+    founder.log_in("ada", PASSWORDS["ada"])
     name = f"Room {uuid.uuid4().hex[:8]}"
-    founder.page.goto("/")
-    founder.page.get_by_label("Name of a new room").fill(name)
-    founder.page.get_by_role("button", name="Create").click()
-    expect(founder.page.get_by_role("heading", name=name)).to_be_visible()
-    founder.context.close()
+    founder.post("/", name=name)
     return name.lower().replace(" ", "-")
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.person import Person
 from tests.browser.site import Site
+from tests.browser.visitor import state_of
 from tests.web_thread import Crowd, crowd
 
 pytestmark = pytest.mark.browser
@@ -51,19 +52,9 @@ def strict(
 
 
 @pytest.fixture(scope="module")
-def states(browser: Browser, strict: Site) -> dict[str, Any]:
+def states(strict: Site) -> dict[str, Any]:
     """Cookies of each of the people."""
-    found = {}
-    for name, password in PASSWORDS.items():
-        someone = Person(browser, strict, name)
-        someone.page.goto("/accounts/login/?next=/static/admin/img/search.svg")
-        someone.page.get_by_label("Username").fill(name)
-        someone.page.get_by_label("Password").fill(password)
-        someone.page.get_by_role("button", name="Log in").click()
-        someone.page.wait_for_url("**/search.svg")
-        found[name] = someone.context.storage_state()
-        someone.context.close()
-    return found
+    return {name: state_of(strict, name, password) for name, password in PASSWORDS.items()}
 
 
 @pytest.fixture
@@ -104,15 +95,18 @@ def walk_to(page: Page, selector: str) -> None:
     raise AssertionError(f"the keyboard does not reach {selector}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "look",
+    [(screen, scheme) for screen in (DESK, PHONE) for scheme in ("light", "dark")],
+    ids=["desk-light", "desk-dark", "phone-light", "phone-dark"],
+)
 def test_pages_fit_the_screen_and_obey_the_policy(
     reader: Callable[..., Person],
     clients: Crowd,
     states: dict[str, Any],
-    screen: dict[str, Any],
-    scheme: Any,
+    look: tuple[dict[str, Any], Any],
 ) -> None:
+    screen, scheme = look
     member = clients.join(LONG, session(states, "ada"))
     clients.join(ODD)
     root = reader("root", color_scheme=scheme, **screen)

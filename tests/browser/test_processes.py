@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.person import Person
-from tests.browser.site import STARTS_WITHIN, Site, answers, free_port
+from tests.browser.site import STARTS_WITHIN, Site, answers
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis]
 
@@ -29,6 +30,7 @@ def redis_url() -> Iterator[str]:
     process.wait()
 
 
+@pytest.mark.any_layer
 @pytest.mark.parametrize("layer", ["core", "pubsub"])
 def test_people_on_two_processes_share_a_room(
     browser: Browser, redis_url: str, layer: str, tmp_path: Path

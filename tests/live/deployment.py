@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.live.servers import ENDS_WITHIN, ROOT, STARTS_WITHIN, Process, Redis, free_port
+from tests.live.servers import ENDS_WITHIN, ROOT, STARTS_WITHIN, Process, Redis
+from tests.ports import free_port
 
 FILES = ROOT / "docs" / "deploy"
 #: What systemd takes for a clean end: SuccessExitStatus= in systemd.service(5).

@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.live.servers import ROOT, Process, free_port
+from tests.live.servers import ROOT, Process
+from tests.ports import free_port
 
 SITE = ROOT / "docs" / "deploy" / "nginx.conf"
 #: What Debian's own nginx.conf has around a site's, but for a user who is not root.

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTS_WITHIN = 60
 ENDS_WITHIN = 90
@@ -197,10 +199,3 @@ def eventually(condition: Callable[[], Any], complaint: Callable[[], str]) -> No
     while not condition():
         assert time.monotonic() < deadline, complaint()
         time.sleep(POLL_INTERVAL)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -18,7 +18,8 @@ from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
 from tests.live.nginx import Nginx
-from tests.live.servers import Redis, Server, WSGIWorker, eventually, free_port, manage
+from tests.live.servers import Redis, Server, WSGIWorker, eventually, manage
+from tests.ports import free_port
 
 pytestmark = pytest.mark.redis
 
@@ -75,6 +76,7 @@ def shell(environment: dict[str, str], outside: None) -> Shell:
 # Looking
 
 
+@pytest.mark.any_layer
 async def test_status_has_every_node(connect: Connect, cluster: list[Server], shell: Shell) -> None:
     clients = [await connect(server) for server in cluster]
     ids = set(map(node_of, clients))
@@ -91,6 +93,7 @@ async def test_status_has_every_node(connect: Connect, cluster: list[Server], sh
     assert ids <= {line.split()[0] for line in table if line.endswith("healthy")}
 
 
+@pytest.mark.any_layer
 async def test_rooms_and_sockets_of_all_nodes_are_listed(
     connect: Connect, cluster: list[Server], shell: Shell, topic: str
 ) -> None:
@@ -105,7 +108,7 @@ async def test_rooms_and_sockets_of_all_nodes_are_listed(
     for options, expected in [
         (["--to", "big", "--sort", "since"], [first, second]),
         (["--room", "big", "--sort", "since", "--reverse"], [second, first]),
-        (["--sid", second.sid()[1:]], [second]),
+        ([f"--sid={second.sid()[1:]}"], [second]),
         (["--to", "nowhere"], []),
     ]:
         page = await shell.json("sockets", "--namespace", topic, *options)
@@ -118,6 +121,7 @@ async def test_rooms_and_sockets_of_all_nodes_are_listed(
 # Steering
 
 
+@pytest.mark.any_layer
 async def test_event_is_emitted_to_whom_the_options_name(
     connect: Connect, cluster: list[Server], shell: Shell, topic: str
 ) -> None:
@@ -135,11 +139,12 @@ async def test_event_is_emitted_to_whom_the_options_name(
             (1,),
             ("hello",),
         ]
-    said = await shell.run("emit", "news", "2", "--sid", clients[0].sid()[1:])
+    said = await shell.run("emit", "news", "2", f"--sid={clients[0].sid()[1:]}")
     assert topic not in said
     assert await clients[0].next("news") == (2,)
 
 
+@pytest.mark.any_layer
 async def test_sockets_join_leave_and_go(
     connect: Connect, cluster: list[Server], shell: Shell, topic: str
 ) -> None:
@@ -162,6 +167,7 @@ async def test_sockets_join_leave_and_go(
     assert (await shell.json("sockets", *there))["total"] == 0
 
 
+@pytest.mark.any_layer
 async def test_node_drains_and_takes_connections_again(
     connect: Connect, farm: Farm, shell: Shell, environment: dict[str, str]
 ) -> None:
@@ -221,6 +227,7 @@ async def test_doctor_finds_nothing_where_nothing_is_wrong(
 
 
 @pytest.mark.nginx
+@pytest.mark.any_layer
 def test_doctor_goes_through_nginx_to_all_nodes(
     cluster: list[Server], doctor: Doctor, farm: Farm
 ) -> None:
@@ -231,6 +238,7 @@ def test_doctor_goes_through_nginx_to_all_nodes(
 
 
 @pytest.mark.nginx
+@pytest.mark.any_layer
 def test_doctor_says_what_a_proxy_does_not_pass_on(
     cluster: list[Server], doctor: Doctor, farm: Farm
 ) -> None:
@@ -260,6 +268,7 @@ def spoil(path: Path, *changes: tuple[str, str]) -> None:
 
 
 @pytest.mark.nginx
+@pytest.mark.any_layer
 def test_doctor_says_that_polls_need_a_relay_or_sticky_sessions(
     doctor: Doctor, farm: Farm, environment: dict[str, str]
 ) -> None:
@@ -278,6 +287,7 @@ def test_doctor_says_that_polls_need_a_relay_or_sticky_sessions(
     farm.end(nginx, *servers)
 
 
+@pytest.mark.any_layer
 def test_doctor_says_where_nothing_listens(doctor: Doctor, cluster: list[Server]) -> None:
     ill = errors(doctor(f"http://127.0.0.1:{free_port()}"))
     assert set(ill) == {"address"}
@@ -287,6 +297,7 @@ def test_doctor_says_where_nothing_listens(doctor: Doctor, cluster: list[Server]
     assert "speaks no TLS" in errors(doctor(plain, "--timeout", "2"))["address"]
 
 
+@pytest.mark.any_layer
 def test_doctor_says_what_answers_there_instead(
     doctor: Doctor, cluster: list[Server], farm: Farm, environment: dict[str, str]
 ) -> None:

@@ -11,11 +11,17 @@ from realtime.node import publisher
 from realtime.presences.tracker import CONFIRM
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
-from tests.live.farm import Farm
+from tests.live.farm import Farm, start
 from tests.live.servers import Redis, Server
 from tests.site.layers import channel_layers
 
 HERE = "/here"
+
+
+@pytest.fixture(scope="module", params=["core", "pubsub"])
+def layer(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
 
 
 class Page:
@@ -197,22 +203,32 @@ async def test_user_is_online_in_all_processes(
 # Crashes and outages
 
 
-@pytest.fixture
-def own_redis(farm: Farm) -> Iterator[Redis]:
+@pytest.fixture(scope="module")
+def own_redis(farm: Farm, layer: str) -> Iterator[Redis]:
+    """A Redis that the tests may restart."""
     redis = Redis(farm.folder("presence-redis"))
     farm.run(redis)
     yield redis
     farm.end(redis)
 
 
-@pytest.fixture
-def three(farm: Farm, own_redis: Redis, layer: str, settings: Any) -> Iterator[list[Server]]:
-    settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer)
+@pytest.fixture(scope="module")
+def mortals(farm: Farm, own_redis: Redis, layer: str) -> Iterator[list[Server]]:
     environment = {"LIVE_REDIS": own_redis.url, "LIVE_LAYER": layer, "LIVE_EMIT_TIMEOUT": "2"}
     servers = farm.own("daphne", "uvicorn", "daphne", **environment)
     yield servers
+    farm.end(*servers)
+
+
+@pytest.fixture
+def three(
+    mortals: list[Server], own_redis: Redis, layer: str, settings: Any
+) -> Iterator[list[Server]]:
+    """Servers that the tests may kill: those that one killed are there again for the next."""
+    start(*(server for server in mortals if not server.running))
+    settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer)
+    yield mortals
     publisher.close()
-    farm.end(*(server for server in servers if server.running))
 
 
 @pytest.mark.redis

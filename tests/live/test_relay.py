@@ -535,7 +535,7 @@ async def test_process_that_ends_lets_its_polls_go_and_their_sessions_live(
 async def test_refusal_says_what_to_configure(
     farm: Farm, redis_server: Redis, setting: str, logs: Logs
 ) -> None:
-    environment = {"LIVE_REDIS": redis_server.url, "LIVE_RELAY": "no"} if setting == "RELAY" else {}
+    environment = {} if setting == "CHANNEL_LAYERS" else _without_relay(redis_server)
     home, entry = farm.shared("daphne", "uvicorn", **environment)
     session = await Session.open(home, entry)
     for response in (await session.get(), await session.post("40")):
@@ -546,3 +546,12 @@ async def test_refusal_says_what_to_configure(
     session.port = home.port or 0
     assert (await session.post("40")).status == 200
     logs.expect(setting)
+
+
+def _without_relay(redis: Redis) -> dict[str, str]:
+    # With a prefix it is another site: those on the same Redis must not hear of it.
+    return {
+        "LIVE_REDIS": redis.url,
+        "LIVE_RELAY": "no",
+        "LIVE_LAYER_CONFIG": json.dumps({"prefix": "without-relay"}),
+    }

@@ -1,24 +1,26 @@
 """Users who log out, change their password, or may log in no more, on a site of two processes."""
 
 import uuid
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.live.clients import Client, log_in, post
 from tests.live.conftest import Connect
-from tests.live.servers import Server, manage
+from tests.live.servers import Server
 
 pytestmark = pytest.mark.redis
 
 
 @pytest.fixture
-def user() -> str:
+async def user(cluster: list[Server]) -> AsyncIterator[str]:
     """A user of this test's own, whose password is the name."""
     name = f"u{uuid.uuid4().hex[:12]}"
-    code = "from django.contrib.auth.models import User; User.objects.create_user({0!r}, '', {0!r})"
-    done = manage("shell", "-c", code.format(name), environment={})
-    assert done.returncode == 0, done.stderr
-    return name
+    await post(f"{cluster[0].url}/change-user/", event="", args=[name, "create"])
+    yield name
+    await post(
+        f"{cluster[0].url}/change-user/", event="", args=[name, "forget"]
+    )  # others count the users
 
 
 @pytest.fixture
