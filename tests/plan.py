@@ -6,7 +6,7 @@ and `make matrix` adds `--full`.
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -95,7 +95,7 @@ def file_of(item: pytest.Item) -> str:
 
 
 def diagonals(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
-    """Of the variants of each test those that together have each value of each axis once."""
+    """Of the variants of each test those that run without `--full`."""
     tests: dict[Hashable, list[tuple[pytest.Item, dict[str, int]]]] = defaultdict(list)
     for item in items:
         places = dict(item.callspec.indices) if hasattr(item, "callspec") else {}
@@ -105,8 +105,12 @@ def diagonals(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
         name = getattr(item, "originalname", item.name)
         tests[item.parent, name, *sorted(places.items())].append((item, on_axes))
     for variants in tests.values():
-        # Of what was asked for: one variant by its own name has nothing beside it.
-        values = {axis: sorted({at[axis] for _, at in variants}) for axis in variants[0][1]}
-        steps = range(max(map(len, values.values()), default=1))
-        wanted = [{axis: of[step % len(of)] for axis, of in values.items()} for step in steps]
-        yield from (item for item, at in variants if at in wanted)
+        wanted = diagonal([on_axes for _, on_axes in variants])
+        yield from (item for item, on_axes in variants if on_axes in wanted)
+
+
+def diagonal(points: Sequence[dict[str, int]]) -> list[dict[str, int]]:
+    """As few points as have, together, each value that any of these has on an axis."""
+    values = {axis: sorted({point[axis] for point in points}) for axis in points[0]}
+    steps = range(max(map(len, values.values()), default=1))
+    return [{axis: of[step % len(of)] for axis, of in values.items()} for step in steps]
