@@ -45,7 +45,13 @@ PROGRAMS = [
     Program(
         marker="browser",
         package="chromium",
-        commands=("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+        commands=(
+            "chromium-headless-shell",
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+        ),
     ),
 ]
 # Tests of the JavaScript client can be left out too; bootstrap.py sees to it that Node is there.

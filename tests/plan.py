@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full",
         action="store_true",
-        help="run each test on all pairs of servers, layers and transports, not on each once",
+        help="each test on all pairs of servers, layers and transports, and crowds of full size",
     )
 
 

@@ -98,6 +98,7 @@ def test_member_who_went_elsewhere_is_shown_as_online_and_not_here(
     person: People, room: str
 ) -> None:
     ada, grace = person("ada"), person("grace")
+    ada.hasten()
     ada.enter(room)
     grace.enter(room)
     ada.sees_people("ada", "grace")

@@ -47,6 +47,7 @@ def test_people_on_two_processes_share_a_room(
             site.start()
             person = Person(browser, site, name)
             people.append(person)
+            person.hasten()
             person.log_in()
             person.enter("general")
         ada, grace = people

@@ -1,8 +1,6 @@
 """python-socketio's own client, with the events that it received to wait for."""
 
 import asyncio
-import gc
-import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -79,8 +77,6 @@ class Client:
         await self.sio.disconnect()
         # aiohttp leaves the closing of its sockets to the loop's next turns.
         await asyncio.sleep(0)
-        if self.sio.reconnection:
-            _collect_garbage()
 
     def sid(self, namespace: str | None = None) -> str:
         sid: str = self.sio.get_sid(namespace or self.namespaces[0])
@@ -110,13 +106,6 @@ class Client:
         """The arguments of all events of that name that nobody has asked for."""
         queue = self._events[namespace or self.namespaces[0], event]
         return [queue.get_nowait() for _ in range(queue.qsize())]
-
-
-def _collect_garbage() -> None:
-    """python-socketio's client leaves what it had of a connection that broke to the collector."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Unclosed c", ResourceWarning)
-        gc.collect()
 
 
 async def post(url: str, *, headers: dict[str, str] | None = None, **order: Any) -> dict[str, Any]:

@@ -120,9 +120,13 @@ async def agree(crowd: Crowd) -> str:
         member.heard.clear()
     for room in ROOMS:
         await asyncio.to_thread(emit, f"probe {room}", to=room)
-    await asyncio.sleep(1)
-    heard = {room: sum(m.heard[f"probe {room}"] for m in crowd.connected) for room in ROOMS}
-    return "" if heard == dict(sizes) else f"heard {heard}, sizes {sizes}"
+    heard: dict[str, int] = {}
+    for _ in range(30):
+        heard = {room: sum(m.heard[f"probe {room}"] for m in crowd.connected) for room in ROOMS}
+        if heard == dict(sizes):
+            return ""
+        await asyncio.sleep(0.1)
+    return f"heard {heard}, sizes {sizes}"
 
 
 async def test_operations_say_what_the_clients_say_after_chaos(

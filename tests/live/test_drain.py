@@ -24,7 +24,7 @@ from tests.live.farm import Farm
 from tests.live.servers import Server
 
 FLOCK = Path(__file__).parent / "js" / "flock.mjs"
-CLIENTS = 1_000
+CLIENTS, WITH_FULL = 300, 1_000
 #: The default of DRAIN_BATCH.
 BATCH = 100
 #: Seconds in which the flock has to be back, on a machine with other work to do.
@@ -36,6 +36,12 @@ BEAT = 0.5
 @pytest.fixture
 def layer() -> str:
     return "core"
+
+
+@pytest.fixture
+def clients(request: pytest.FixtureRequest) -> int:
+    """How many live through a rolling restart."""
+    return WITH_FULL if request.config.getoption("full") else CLIENTS
 
 
 class Flock:
@@ -112,25 +118,25 @@ def closed_in_batches(server: Server, log: str) -> list[int]:
 @pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 async def test_rolling_restart_loses_no_client_and_no_emit(
-    farm: Farm, environment: dict[str, str], kind: str, topic: str, logs: Logs
+    farm: Farm, environment: dict[str, str], kind: str, topic: str, logs: Logs, clients: int
 ) -> None:
     servers = farm.own(kind, kind, LIVE_LOG="INFO", **environment)
     ports = [server.port or 0 for server in servers]
     async with Balancer(ports) as balancer, ticking(topic):
-        with flock(balancer.port, topic, CLIENTS, "websocket") as clients:
-            await clients.until(lambda state: state["connected"] == CLIENTS)
+        with flock(balancer.port, topic, clients, "websocket") as flocking:
+            await flocking.until(lambda state: state["connected"] == clients)
             for server in servers:
-                before = (await clients.state())["disconnects"]
+                before = (await flocking.state())["disconnects"]
                 await asyncio.to_thread(server.stop)
                 server.start()
                 await asyncio.to_thread(server.wait)
-                state = await clients.until(lambda state: state["connected"] == CLIENTS)
+                state = await flocking.until(lambda state: state["connected"] == clients)
                 batches = closed_in_batches(server, logs.read()[server.name])
                 assert sum(batches) == state["disconnects"] - before
                 assert len(batches) > 1 and max(batches) <= BATCH
     assert state["reasons"] == {"transport close": state["disconnects"]}
-    assert state["disconnects"] >= CLIENTS
-    assert state["gaps"] == 0 and state["ticks"] > CLIENTS
+    assert state["disconnects"] >= clients
+    assert state["gaps"] == 0 and state["ticks"] > clients
     await asyncio.to_thread(farm.end, *servers)
 
 

@@ -1,7 +1,6 @@
 """Requests that reach another process than the one that holds their session."""
 
 import asyncio
-import gc
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import IO, Any
@@ -19,11 +18,7 @@ from tests.live.nginx import Nginx
 from tests.live.servers import Redis, Server, eventually
 from tests.live.test_javascript import finish, run, script
 
-pytestmark = [
-    pytest.mark.redis,
-    # python-socketio's client leaves those of a connection that broke to the garbage collector.
-    pytest.mark.filterwarnings("ignore:Unclosed c:ResourceWarning"),
-]
+pytestmark = pytest.mark.redis
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
@@ -429,7 +424,6 @@ async def test_clients_of_a_killed_process_come_back_by_themselves(
     assert all(client.sid()[1:11] != lost for client in clients)
     server.start()
     await asyncio.to_thread(server.wait)
-    gc.collect()
 
 
 @pytest.mark.nginx
@@ -478,7 +472,6 @@ async def test_clients_outlive_a_restart_of_redis(
     own_redis.start()
     await asyncio.to_thread(own_redis.wait)
     await asyncio.gather(*map(speaks, clients))
-    gc.collect()
 
 
 async def _relays(home: Server, entry: Server) -> bool:
