@@ -42,7 +42,11 @@ class Farm:
 
     def end(self, *processes: Process) -> None:
         # Redis was there before its servers, and goes after them.
-        for process in reversed(processes or self._processes):
+        ending = list(reversed(processes or self._processes))
+        for process in ending:
+            if isinstance(process, Server):
+                process.terminate()
+        for process in ending:
             process.stop()
 
     def news(self) -> dict[str, str]:

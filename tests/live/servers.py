@@ -48,6 +48,7 @@ class Process:
         self._ready = ready
         self._cwd = cwd
         self._checked = 0
+        self._ending = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,6 +57,7 @@ class Process:
 
     def start(self) -> None:
         """Start without waiting, so that several can start together."""
+        self._ending = False
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=self._cwd, env=self._environment, stdout=log, stderr=log
@@ -77,11 +79,18 @@ class Process:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port or 0)) == 0
 
+    def terminate(self) -> None:
+        """Ask it to end without waiting, so that several can end together."""
+        # A second signal would end it at once.
+        if self._process is not None and not self._ending:
+            self._ending = True
+            self._process.terminate()
+
     def stop(self) -> None:
+        self.terminate()
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
         try:
             process.wait(ENDS_WITHIN)
         except subprocess.TimeoutExpired:
