@@ -15,7 +15,7 @@ import redis as redis_py
 from realtime import emit, fetch_nodes
 from realtime.cluster import groups
 from realtime.node import publisher
-from realtime.node.current import home
+from realtime.node.current import arun
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
@@ -262,12 +262,10 @@ async def test_message_that_is_not_ours_changes_nothing(line: Line, logs: Logs) 
         {"type": "realtime.message", "kind": "beat", "node": [], "number": {}, "version": 1},
         {"type": "realtime.message", "kind": "reply", "node": "x", "number": 2, "version": 99},
     ]
-    where = home()
-    assert where.loop is not None
     layer = publisher.publisher().bus.layer
     for message in strange:
         sending = layer.group_send(groups.NODES, message)
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(sending, where.loop))
+        await arun(lambda _, sending=sending: sending)
     await line.flows()
     assert await line.balances() == 0
     assert await line.counter("layer.malformed") >= 3
