@@ -14,8 +14,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: Parameters that say where a test runs, and not what it tests. By default each of their values is
 #: taken once for each test, the first of one with the first of the others and so on: with a layer,
-#: Daphne on core and uvicorn on pubsub. All pairs of them are for `--full`.
-AXES = {"home_and_entry", "kind", "layer", "look", "server", "strict", "transports", "wire"}
+#: Daphne on core and uvicorn on pubsub. All pairs of them are for `--full`. The client's transport
+#: is none of them: what a server does on polling and on a websocket is code of its own.
+AXES = {"home_and_entry", "kind", "layer", "look", "server", "strict"}
 LAYERS = {"core", "pubsub"}
 #: The files that take longest come first, so that short ones fill up the end.
 FIRST = [
@@ -52,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full",
         action="store_true",
-        help="each test on all pairs of servers, layers and transports, and crowds of full size",
+        help="each test on all pairs of servers and layers, and crowds of full size",
     )
 
 
