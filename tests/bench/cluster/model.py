@@ -21,7 +21,7 @@ from tests.bench.report import lines
 RESULTS = ROOT / "docs" / "benchmarks" / "cluster" / "results.json"
 PAGE = ROOT / "docs" / "scaling.md"
 BEGIN, END = "<!-- begin: model -->\n", "<!-- end: model -->\n"
-#: The largest cluster that the costs are fitted to; larger ones show how well it foretells.
+#: The largest cluster that the costs are fitted to; larger ones show how well it predicts.
 FITTED = 4
 #: What the table of sizes is for: sockets of a node, members of a room, and seconds from one emit
 #: to the next for each socket.
@@ -29,17 +29,17 @@ SOCKETS, MEMBERS, EVERY = 10_000, 5, 100.0
 NODES = (10, 100, 1_000)
 
 _COSTS = f"""
-Fitted to the measured clusters of up to {FITTED} nodes; times are processor time. *n* is on how
-many nodes the room has a member, with python-socketio the number of all nodes. A membership is a
-room on a node.
+Fitted to the measured clusters of up to {FITTED} nodes; times are processor time. *n* is the number
+of nodes on which the room has a member, for python-socketio the number of all nodes. A membership
+is a room on a node.
 """
 _FORETOLD = f"""
 µs for an emit from outside, of all nodes together and of Redis: what the model says, and in
-brackets how far that is from what was measured. What has more than {FITTED} nodes was not in the
-fit, nor was Redis with the large room.
+brackets how far that is from what was measured. Clusters of more than {FITTED} nodes were not part
+of the fit, nor was Redis with the large room.
 """
 _COUNTED = """
-Simulated clusters with rooms of five: on how many nodes a room is, and what a node hears.
+Simulated clusters with rooms of five: how many nodes a room is on, and what a node hears.
 """
 _RHYTHMS = "Heartbeats, and how soon the others know that a node was killed:"
 _QUEUES = """
@@ -50,10 +50,10 @@ _SIZES = f"""
 {SOCKETS:,} sockets on each node, each in one room of {MEMBERS} whose members are anywhere; one
 emit for each socket every {EVERY:g} s, by the nodes; a Redis host is {BUSY:.0%} busy at most.
 """
-_REDIS = "What Redis does in them, in cores:"
+_REDIS = "How busy that keeps Redis, in cores:"
 _LIMITS = f"""
 Emits a second, of the whole cluster, at which one Redis, or each node, is {BUSY:.0%} busy with
-them, with heartbeats and with renewals. *None*: it is so busy without any emit.
+them, with heartbeats and with renewals. *None*: it is that busy without any emit.
 """
 
 
@@ -86,16 +86,16 @@ class Model:
         yield from _part(NODE, node_times(self.results))
         yield "### Costs\n"
         yield from _part(_COSTS, [*tables.costs(self.costs), *footprints(self.results)[1:]])
-        yield "### Foretold and measured\n"
+        yield "### Predicted and measured\n"
         yield from _part(_FORETOLD, tables.errors(self.points, self.costs))
         yield "### Counted and computed\n"
         yield from _part(_COUNTED, tables.counted())
         yield from _part(_RHYTHMS, tables.rhythms())
         yield from _part(_QUEUES, tables.queues(self.costs))
-        yield "### What a size needs\n"
+        yield "### What a cluster of each size needs\n"
         yield from _part(_SIZES, tables.sizes(self.demand, NODES, SOCKETS))
         yield from _part(_REDIS, tables.redis(self.demand, NODES))
-        yield "### What gives first\n"
+        yield "### What reaches its limit first\n"
         yield from _part(_LIMITS, tables.limits(self.demand, NODES))
 
 
