@@ -1,4 +1,4 @@
-"""What the pages say over their sockets, and the lobby, where any Socket.IO client may talk."""
+"""What the pages send over their sockets, and the lobby, where any Socket.IO client may talk."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ class ChatConsumer(SocketIOConsumer):
 
     @event
     def read(self, data: Any) -> None:
-        """The user has seen the messages up to `id`; their other pages take the mark away too."""
+        """The user has seen the messages up to `id`; their other pages clear the mark too."""
         membership = self.membership(data)
         membership.read_up_to(number(data, "id"))
         self.emit("read", {"room": membership.room.slug}, to=self.user, skip_self=True)
@@ -101,7 +101,7 @@ class ChatConsumer(SocketIOConsumer):
             # One question to all processes; is_online() would be one for each member.
             pages = await aroom_sizes(members, namespace=NAMESPACE)
         except ChannelLayerError as error:
-            message = "The other processes can't be asked now."
+            message = "The other servers can't be reached right now."
             raise EventError(message, code="unavailable") from error
         return {"members": [person(user) | {"online": pages[user] > 0} for user in members]}
 
@@ -144,14 +144,14 @@ class LobbyConsumer(SocketIOConsumer):
 
     @event
     async def message(self, data: Any) -> dict[str, Any]:
-        """`message` with `{room, text}` goes to everyone in that room, wherever the sender is."""
+        """`message` with `{room, text}` goes to everyone in that room, whoever sends it."""
         room, words = room_name(data), text(data, "text", limit=MAX_TEXT)
         await self.emit("message", {"room": room, "text": words}, to=room)
         return {"ok": True}
 
     @event("chat message")
     async def chat_message(self, words: Any) -> dict[str, Any]:
-        """`chat message` with a text goes to everyone in this namespace."""
+        """`chat message` with a string goes to everyone in this namespace."""
         await self.broadcast("chat message", text({"text": words}, "text", limit=MAX_TEXT))
         return {"ok": True}
 
@@ -166,7 +166,7 @@ def room_name(data: Any) -> str:
 
 def slug(data: Any) -> str:
     name = text(data, "room")
-    # Other texts may hold what a database can't even look for, such as half a surrogate pair.
+    # Other strings may hold what a database can't even look for, such as half a surrogate pair.
     if not slug_re.match(name):
         raise EventError("'room' must be the slug of a room.", code="invalid")
     return name
@@ -175,13 +175,13 @@ def slug(data: Any) -> str:
 def text(data: Any, key: str, limit: int = 100) -> str:
     value = data.get(key) if isinstance(data, dict) else None
     if not isinstance(value, str) or not 0 < len(value) <= limit:
-        raise EventError(f"{key!r} must be a text of 1 to {limit} characters.", code="invalid")
+        raise EventError(f"{key!r} must be a string of 1 to {limit} characters.", code="invalid")
     return value
 
 
 def number(data: Any, key: str) -> int:
     value = data.get(key) if isinstance(data, dict) else None
-    # True is an int in Python; what is beyond 64 bits no database takes.
+    # True is an int in Python; no database stores more than 64 bits.
     if type(value) is not int or not 0 <= value < ID_LIMIT:
         raise EventError(f"{key!r} must be a whole number of at least 0.", code="invalid")
     return value

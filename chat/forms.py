@@ -17,7 +17,7 @@ def validate_unicode(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValidationError("This text has broken characters in it.", code="unicode") from None
+        raise ValidationError("This text contains invalid characters.", code="unicode") from None
 
 
 class SignUpForm(UserCreationForm):
@@ -74,7 +74,9 @@ class MessageForm(forms.Form):
         extension = image_type(image.read(16))
         image.seek(0)
         if extension is None:
-            raise ValidationError("Only PNG, JPEG, GIF and WebP pictures.", code="not_a_picture")
+            raise ValidationError(
+                "Only PNG, JPEG, GIF and WebP pictures can be sent.", code="not_a_picture"
+            )
         image.name = f"picture.{extension}"
         return image
 

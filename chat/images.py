@@ -11,7 +11,7 @@ CONTENT_TYPES = {
 
 
 def image_type(data: bytes) -> str | None:
-    """The file extension for what starts with these bytes; None if it is no such picture."""
+    """The file extension for what starts with these bytes; None if it is not such a picture."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if data.startswith(b"\xff\xd8\xff"):

@@ -34,7 +34,7 @@ def rooms(request: HttpRequest) -> HttpResponse:
     """All rooms, and the form that makes a new one."""
     form = RoomForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and (room := form.create(request.user)):
-        # The room is there in any case, so a channel layer that is down must not fail the request.
+        # The room is stored in any case, so a channel layer that is down must not fail the request.
         emit("room", room.as_dict(), namespace=NAMESPACE, on_commit=True, fail_silently=True)
         return redirect(room)
     everything = Room.objects.annotate(
@@ -81,7 +81,7 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def picture(request: HttpRequest, message_id: int) -> HttpResponseBase:
-    """A picture from a room, of the type that its bytes had when they came, and never a page."""
+    """A picture from a room, served as the type that its bytes had on arrival, never as a page."""
     message = get_object_or_404(Message.objects.exclude(image=""), pk=message_id)
     headers: dict[str, Any] = {
         "Cache-Control": "private, max-age=31536000, immutable",

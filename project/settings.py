@@ -34,9 +34,7 @@ DEBUG = env_flag("DJANGO_DEBUG", default=True)
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
 if not SECRET_KEY:
     if not DEBUG:
-        raise ImproperlyConfigured(
-            "Set DJANGO_SECRET_KEY: with DJANGO_DEBUG=0 there is no default."
-        )
+        raise ImproperlyConfigured("Set DJANGO_SECRET_KEY: it has no default with DJANGO_DEBUG=0.")
     SECRET_KEY = local_secret_key(DATABASE_FILE.with_name(".secret-key"))
 
 # Empty with DEBUG on means localhost, 127.0.0.1 and [::1].

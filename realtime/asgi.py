@@ -76,7 +76,7 @@ class RealtimeApplication:
             self._signals.install()
 
     async def _stop(self) -> None:
-        """What comes before the web server's own end."""
+        """What has to be done before the web server itself ends."""
         await self.server.shutdown()
         if daphne.stop_listening():
             # Daphne cancels what it is about to answer; others wait for that themselves.
@@ -138,7 +138,7 @@ def get_server() -> SocketIOServer:
     """
     if not _created:
         raise RuntimeError(
-            "there is no Socket.IO server in this process: it is made by get_asgi_application() in"
-            " the project's asgi.py"
+            "there is no Socket.IO server in this process: get_asgi_application(), in the project's"
+            " asgi.py, makes it"
         )
     return _created[-1]

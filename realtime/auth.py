@@ -9,8 +9,8 @@ from channels.sessions import CookieMiddleware, InstanceSessionWrapper, SessionM
 class SocketSessionMiddleware(SessionMiddleware):
     """Channels' session middleware without its wrapper around `send`.
 
-    That one looks into the session at each message, for a cookie to set; no message of a socketio
-    application can carry one. It cost 6 % of an event with an ack.
+    The wrapper looks into the session at each message, for a cookie to set; no message of a
+    socketio application can carry one. It cost 6 % of an event with an ack.
     """
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:

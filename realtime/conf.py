@@ -1,4 +1,4 @@
-"""The `REALTIME` setting: one dict, read when it is needed, so that `override_settings` works."""
+"""The `REALTIME` setting: one dict, read key by key on use, so that `override_settings` works."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +47,7 @@ class Settings:
         if name not in DEFAULTS:
             raise AttributeError(f"REALTIME has no key {name!r}")
         chosen = getattr(django_settings, "REALTIME", {})
-        # What is no dict is refused by a system check, which needs these defaults itself.
+        # If it is not a dict, a system check says so, and needs these defaults itself.
         value = chosen.get(name, DEFAULTS[name]) if isinstance(chosen, dict) else DEFAULTS[name]
         setattr(self, name, value)
         return value

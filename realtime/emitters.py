@@ -92,4 +92,4 @@ def _failed(emission: Emission, error: EmitError, fail_silently: bool) -> None:
         raise error
     count("emits.silenced")
     about = facts(namespace=emission.namespace, event=emission.event)
-    logger.error("an emit failed silently, as asked: %s", error, extra=about)
+    logger.error("emit(fail_silently=True) failed: %s", error, extra=about)

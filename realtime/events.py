@@ -19,7 +19,7 @@ _MARK = "_realtime_event"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """What `@event` was told."""
+    """The arguments of `@event`."""
 
     name: str
     concurrent: bool = False
@@ -39,8 +39,8 @@ def event(
     """Declare a method as the handler of a client's event; bare, or with the event's name.
 
     The client's arguments are the method's positional arguments; what it returns is the ack. A
-    tuple answers with several arguments. A keyword-only parameter `ack` hands the answer to the
-    method: call `await ack(...)` once, later, or never.
+    tuple answers with several arguments. With a keyword-only parameter `ack` the method sends the
+    ack itself: it calls `await ack(...)` once, now, later, or never.
 
     `concurrent=True` lets the handler run beside the socket's other events instead of in their
     order. `@event("*")` takes the events that no other handler names, with the name as first
@@ -58,8 +58,9 @@ def event(
 def _mark(function: Function, options: Event) -> Function:
     if options.name in RESERVED_EVENTS:
         raise TypeError(
-            f"{options.name!r} is a reserved event name of Socket.IO. Connecting and disconnecting"
-            " are handled by the methods connect(auth) and disconnect(reason), without @event."
+            f"Socket.IO reserves the event name {options.name!r}. To handle connecting and"
+            " disconnecting, override the methods connect(auth) and disconnect(reason), without"
+            " @event."
         )
     setattr(function, _MARK, options)
     return function
@@ -94,23 +95,29 @@ class Handler:
         """Raise EventError unless the handler takes so many arguments."""
         count = len(args)
         if count < self.least or (self.most is not None and count > self.most):
-            wanted = (
-                f"at least {self.least}"
-                if self.most is None
-                else str(self.least)
-                if self.least == self.most
-                else f"{self.least} to {self.most}"
-            )
             raise EventError(
-                f"{self.event!r} takes {wanted} arguments, not {count}", code="bad_arguments"
+                f"{self.event!r} takes {self._wanted}, not {count}", code="bad_arguments"
             )
+
+    @property
+    def _wanted(self) -> str:
+        if self.most is None:
+            return f"at least {_arguments(self.least)}"
+        if self.most == 0:
+            return "no arguments"
+        least = "" if self.least == self.most else f"{self.least} to "
+        return f"{least}{_arguments(self.most)}"
+
+
+def _arguments(number: int) -> str:
+    return f"{number} argument{'' if number == 1 else 's'}"
 
 
 def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
     """The handlers that a class and its bases declare, by event name.
 
-    A subclass may override a declared method without declaring it again, or set it to None to take
-    it back. `reserved` are the attributes that a handler would hide.
+    A subclass may override a declared method without declaring it again, or set it to None to
+    withdraw it. `reserved` are the attributes that a handler must not hide.
     """
     declared: dict[str, Event] = {}
     for base in reversed(cls.__mro__):
@@ -120,7 +127,7 @@ def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
                 if attribute in reserved:
                     raise TypeError(
                         f"{cls.__qualname__}.{attribute} would hide the consumer's own"
-                        f" {attribute!r}. Give the method another name and say the event's:"
+                        f" {attribute!r}. Give the method another name, and name the event:"
                         f' @event("{options.name}")'
                     )
                 declared[attribute] = options

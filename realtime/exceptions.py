@@ -44,14 +44,14 @@ class EventError(RealtimeError):
 
 
 class PermissionRefused(EventError):
-    """A permission class said no to an event."""
+    """A permission class refused an event."""
 
     def __init__(self, message: str = "You may not do this.", data: Any = None) -> None:
         super().__init__(message, code="forbidden", data=data)
 
 
 class RoomError(EventError, ValueError):
-    """A room name that cannot be used, or a target that is no room, sid, user or model instance.
+    """An invalid room name, or a target that is not a room, sid, user or model instance.
 
     Clients often name rooms, so in a handler it is answered as an EventError is.
     """
@@ -63,7 +63,7 @@ class RoomError(EventError, ValueError):
 class CallError(RealtimeError):
     """The client did not answer a `call`: it left, or took longer than the timeout."""
 
-    #: In the ack of an event whose handler let this error pass.
+    #: The code in the ack of an event whose handler did not catch this error.
     code = "no_answer"
 
 

@@ -1,10 +1,10 @@
 """Health addresses for load balancers and supervisors, under `REALTIME["PATH"]` and as views.
 
     <PATH>health/live    200 while the event loop answers
-    <PATH>health/ready   200 if this process may be given clients, 503 and the reasons if not
+    <PATH>health/ready   200 if this process can take clients, 503 and the reasons if not
 
 The body is JSON: {"ready": false, "reasons": ["draining"]}. Under PATH they are answered before
-Django: without a database, middleware or ALLOWED_HOSTS, whatever Host the prober sends.
+Django: without a database, middleware or ALLOWED_HOSTS, whatever Host header the probe sends.
 """
 
 import json
@@ -63,7 +63,7 @@ async def serve(name: str, node: ServingNode, scope: dict[str, Any], send: Any) 
     """Answer an HTTP request for `<PATH>health/<name>`."""
     answer = _ANSWERS.get(name.rstrip("/"))
     if answer is None:
-        status, body = 404, {"error": f"the addresses are {', '.join(_ANSWERS)}"}
+        status, body = 404, {"error": f"there is only {' and '.join(_ANSWERS)} here"}
     elif scope["method"] not in ("GET", "HEAD"):
         status, body = 405, {"error": "use GET"}
     else:

@@ -1,4 +1,4 @@
-"""JSON as Socket.IO wants it: compact, with Django's types, and nothing that JavaScript can't read.
+"""JSON for Socket.IO: compact, with Django's types, and nothing that JavaScript can't read.
 
 The setting `REALTIME["JSON"]` names another module with the same two functions, for instance one on
 orjson. Both must refuse NaN and infinities: one such value makes every JavaScript client of a room
@@ -49,8 +49,8 @@ _encode = json.JSONEncoder(**_options, default=django_default).encode
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     """The JSON text of `value`.
 
-    `default` is asked for every object that is not JSON's and returns one that is, or raises
-    TypeError; Django's dates, decimals, UUIDs and lazy strings are known without it. Raises
+    `default` is called with every object that JSON can't hold, and returns one that it can, or
+    raises TypeError; Django's dates, decimals, UUIDs and lazy strings need no `default`. Raises
     TypeError or ValueError for what JSON can't hold.
     """
     if default is None:
@@ -67,5 +67,5 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
 
 def loads(text: str) -> Any:
     """The value of a JSON text. Raises ValueError, also for NaN and numbers out of range."""
-    # A short text holds no long number, and is spared a call for each integer.
+    # A short text holds no long number, so it needs no call for each integer.
     return _decode(text) if len(text) < _ENDLESS else _decode_long(text)

@@ -1,4 +1,4 @@
-"""What log records of realtime say besides their text, and a formatter that writes it as JSON.
+"""The attributes of realtime's log records besides their text, and a JSON formatter for them.
 
 Imports nothing that needs Django's settings, so that `LOGGING` can name the formatter.
 """
@@ -18,9 +18,9 @@ MAX_NAME = 100
 def facts(
     *, namespace: str, sid: str | None = None, user: Any = None, event: Any = None
 ) -> dict[str, str | None]:
-    """`extra` for a record about a socket: always all four, None where there is nothing to say.
+    """`extra` for a record about a socket: always all four, None where there is no value.
 
-    The user is said by the primary key: names change, and are often mail addresses.
+    The user is identified by the primary key: names change, and are often e-mail addresses.
     """
     key = getattr(user, "pk", None)
     return {
@@ -44,7 +44,7 @@ def connection_facts(connection: Any) -> dict[str, str | None]:
 
 class JSONFormatter(logging.Formatter):
     """One JSON object on one line for each record: `time` (UTC), `level`, `logger`, `message`,
-    what realtime says of sockets and connections, and `exception`.
+    the attributes of sockets and connections, and `exception`.
     """
 
     def format(self, record: logging.LogRecord) -> str:

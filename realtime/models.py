@@ -9,7 +9,7 @@ from django.db import models
 
 
 class NothingStored(models.Manager[Any]):
-    """For code that walks through all models, such as `dumpdata`: there is no table to read."""
+    """For code that goes through all models, such as `dumpdata`: there is no table to read."""
 
     def get_queryset(self) -> models.QuerySet[Any]:
         return super().get_queryset().none()

@@ -1,8 +1,8 @@
 """The functions of realtime.json on orjson: `REALTIME = {"JSON": "realtime.orjson"}`.
 
-What orjson can't do, such as to write integers beyond 64 bits or lone surrogates, realtime.json
-does. Two differences remain: orjson writes NaN and infinities as null instead of refusing them, and
-reads integers beyond 64 bits as floats.
+realtime.json does what orjson can't, such as writing integers beyond 64 bits or lone surrogates.
+Two differences remain: orjson writes NaN and infinities as null instead of refusing them, and reads
+integers beyond 64 bits as floats.
 """
 
 from collections.abc import Callable

@@ -41,18 +41,18 @@ class IsAuthenticated(BasePermission):
 class IsStaff(BasePermission):
     """Users who may enter the Django admin."""
 
-    message = "For staff only."
+    message = "Only staff may do this."
 
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         return bool(consumer.user.is_active and consumer.user.is_staff)
 
 
 class HasPermission(BasePermission):
-    """Users with a Django permission, as `HasPermission("shop.change_order")`."""
+    """Users with a Django permission: `HasPermission("shop.change_order")`."""
 
     def __init__(self, permission: str) -> None:
         self.permission = permission
-        self.message = f"This needs the permission {permission}."
+        self.message = f"You need the permission {permission}."
 
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         return bool(await sync_to_async(consumer.user.has_perm)(self.permission))

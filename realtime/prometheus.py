@@ -2,8 +2,8 @@
 
     path("metrics/", realtime.prometheus.metrics_view)
 
-Importing this module switches the measuring of handlers and arrivals on; nothing else costs
-anything until the page is read. docs/metrics.md says what each metric means.
+Importing this module starts the measuring of handlers and arrivals; nothing else costs anything
+until the page is read. docs/metrics.md says what each metric means.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ _PREFIXES = tuple(kinds.prefix for kinds in KINDS.values())
 
 
 class RealtimeCollector(Collector):
-    """Reads everything when it is asked, in any thread; holds nothing.
+    """Reads everything when it is asked to, in any thread; stores nothing.
 
     For a page of your own: `prometheus_client.REGISTRY.register(RealtimeCollector())`.
     """
@@ -97,7 +97,7 @@ def _sockets_by_route(node: ServingNode | None) -> dict[str, int]:
 
 
 def _route(node: ServingNode, namespace: str) -> str:
-    # The name itself only where the code chose it: clients could make up any number of labels.
+    # The name itself only where the code chose it: clients could invent any number of labels.
     if node.is_named(namespace):
         return namespace
     return routing.route_of(namespace) or "*"

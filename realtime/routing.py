@@ -22,7 +22,7 @@ def namespace(route: str) -> Callable[[Consumer], Consumer]:
     `self.kwargs`. The route "/" is the default namespace, which `io()` connects to.
     """
     if not route.startswith("/"):
-        raise ValueError(f'a namespace begins with "/": {route!r}')
+        raise ValueError(f'a namespace must begin with "/": {route!r}')
 
     def register(consumer: Consumer) -> Consumer:
         if not (isinstance(consumer, type) and issubclass(consumer, SocketIOConsumer)):
@@ -30,7 +30,7 @@ def namespace(route: str) -> Callable[[Consumer], Consumer]:
         for served in _routes:
             if str(served.pattern) == route[1:] and not _is_reloaded(served, consumer):
                 raise ValueError(
-                    f"the namespace {route!r} has a consumer already:"
+                    f"the namespace {route!r} already has a consumer:"
                     f" {_consumer_of(served).__qualname__}"
                 )
         _routes[:] = [served for served in _routes if str(served.pattern) != route[1:]]

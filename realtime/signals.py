@@ -26,9 +26,8 @@ event_failed = Signal()
 #: the client's IP address or None.
 limit_hit = Signal()
 
-#: A user came to a room whose presence is followed, or left it; once for the whole cluster, in one
-#: process. The sender is None; `namespace`, `room`, and `user`, a UserInfo of
-#: operations/reports.py.
+#: A user came to a room with presence, or left it; sent once for the whole site, in one process.
+#: The sender is None; `namespace`, `room`, and `user`, a UserInfo of operations/reports.py.
 presence_joined = Signal()
 presence_left = Signal()
 

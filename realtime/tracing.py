@@ -31,7 +31,7 @@ MAX_ROOMS = 10
 def instrument(tracer_provider: TracerProvider | None = None) -> None:
     """Make spans from here on, with the provider given, or OpenTelemetry's global one.
 
-    To be called once in each process that serves or emits, where its OpenTelemetry is set up.
+    Call it once in each process that serves or emits, where its OpenTelemetry is set up.
     """
     tracer = trace.get_tracer("realtime", __version__, tracer_provider)
     instruments.tracing = OpenTelemetryTracing(tracer)
@@ -61,7 +61,7 @@ class OpenTelemetryTracing:
             try:
                 return await call
             except EventError as error:
-                # Said on purpose, as a status below 500 is in HTTP: no failure of the server.
+                # Deliberate, like an HTTP status below 500: not a failure of the server.
                 span.set_attribute("error.type", error.code)
                 raise
             except BaseException as error:

@@ -286,12 +286,12 @@ def test_closing_a_room_asks_first_then_members_leave_and_it_is_logged(
     assert "3 members" in text(root.get(room_page(ODD)))
 
     after = yes(root, address, action="close", _selected_action=f"/,{ODD}")
-    assert "3 sockets were taken out." in after
+    assert "3 sockets were removed." in after
     assert "Nobody is in this room." in after
     assert all(web.run(member.call("join", "elsewhere"))["ok"] for member in members)
 
     entry = LogEntry.objects.get()
-    assert entry.change_message == "3 sockets were taken out."
+    assert entry.change_message == "3 sockets were removed."
     assert entry.object_id == f"/,{ODD}"
     recent = re.search(r'class="changelink">.*?<a href="([^"]+)"', text(root.get("/admin/")))
     assert recent
@@ -300,7 +300,7 @@ def test_closing_a_room_asks_first_then_members_leave_and_it_is_logged(
     assert "Nobody is in this room." in text(landed)
     history = re.search(r'href="([^"]+/history/)"', text(landed))
     assert history
-    assert "3 sockets were taken out." in text(root.get(html.unescape(history[1])))
+    assert "3 sockets were removed." in text(root.get(html.unescape(history[1])))
 
 
 def test_selected_members_are_removed_or_disconnected(web: Crowd, root: Client) -> None:
@@ -310,7 +310,7 @@ def test_selected_members_are_removed_or_disconnected(web: Crowd, root: Client) 
     asked = text(root.post(address, {"action": "remove", "_selected_action": removed.sid()}))
     assert "Are you sure?" in asked
     assert removed.sid() in asked
-    assert "1 socket was taken out." in yes(
+    assert "1 socket was removed." in yes(
         root, address, action="remove", _selected_action=removed.sid()
     )
     assert "1 socket was disconnected." in yes(
@@ -383,7 +383,7 @@ def test_socket_page_shows_rooms_and_the_other_namespaces(web: Crowd, root: Clie
     assert urlencode({"sid": client.sid("/chat")}) in page
     web.run(client.disconnect())
     gone = f"/admin/realtime/socket/view/?{urlencode({'sid': '~0123456789.' + 'x' * 20})}"
-    assert "not connected any more" in text(root.get(gone))
+    assert "no longer connected" in text(root.get(gone))
 
 
 # Emitting
@@ -411,11 +411,11 @@ def test_event_is_emitted_once_it_was_confirmed(web: Crowd, root: Client) -> Non
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ('{"a": 1}', "The arguments are a list"),
-        ('["a",\n oops]', "in line 2, column 2"),
+        ('{"a": 1}', "The arguments must be a list"),
+        ('["a",\n oops]', "at line 2, column 2"),
         ("[NaN]", "This is not JSON"),
         ("[1e999]", "This is not JSON"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_arguments_that_are_no_json_list_are_refused_with_the_reason(
@@ -475,7 +475,7 @@ def test_admin_site_of_ones_own_shows_what_it_registers(
     assert client.sid() in detail
     assert "/realtime/socket/" not in detail
     assert "/auth/user/" not in detail
-    assert "1 socket was taken out." in yes(
+    assert "1 socket was removed." in yes(
         root,
         "/ops/realtime/room/close/?namespace=/&room=lobby",
         action="close",

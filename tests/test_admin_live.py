@@ -128,7 +128,7 @@ async def test_others_are_refused(who: str) -> None:
         "left": await staff("dan", "view_room", is_active=False),
     }[who]
     page = SocketIOCommunicator(LiveAdminConsumer, NAMESPACE, user=user)
-    with pytest.raises(ConnectionRefused, match="For staff"):
+    with pytest.raises(ConnectionRefused, match="Only staff"):
         await page.connect()
 
 

@@ -127,7 +127,7 @@ def test_mistake_in_json_is_shown_at_its_place(text: str, place: str) -> None:
 
 
 def test_word_that_is_no_json_is_answered_with_what_to_write() -> None:
-    assert "'\"hello\"', or with --text" in str(refused("emit", "news", "hello"))
+    assert "'\"hello\"', or use --text" in str(refused("emit", "news", "hello"))
 
 
 # Whom
@@ -292,7 +292,7 @@ def test_unexpected_health_answer_is_explained(found: Answer, word: str) -> None
         (answer(400, {"code": 0, "message": "Transport unknown"}), "TRANSPORTS"),
         (answer(400, {"code": 1, "message": "Session ID unknown"}), "sticky"),
         (answer(429, {"code": 3, "message": "Too many connections"}), "CONNECTION_RATE"),
-        (answer(503, {"code": 3, "message": "Server shutting down"}), "ends"),
+        (answer(503, {"code": 3, "message": "Server shutting down"}), "shutting down"),
         (answer(500, b"oops"), "oops"),
     ],
 )

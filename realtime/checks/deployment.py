@@ -1,7 +1,7 @@
-"""System checks for production, `manage.py check --deploy`; Django has its own for what it serves.
+"""System checks for production, `manage.py check --deploy`; Django has its own for pages.
 
-All of them look at settings and installed packages only, and warn where something is very likely
-wrong. What a proxy does, and how many processes there are, is for `manage.py realtime doctor`.
+All of them look only at settings and installed packages, and warn where something is very likely
+wrong. What a proxy does, and how many processes there are, `manage.py realtime doctor` finds out.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from ..conf import settings
 from .layers import check_layer_in_production
 from .settings import check_values
 
-#: What nginx and the load balancers of the large clouds close after, by default: 60. Seconds.
+#: Seconds. nginx and the load balancers of the large clouds close a silent connection after 60.
 PROXY_PATIENCE = 55
-#: PostgreSQL takes 100 connections by default, three of them for its superuser.
+#: PostgreSQL accepts 100 connections by default, three of them reserved for its superuser.
 SERVER_CONNECTIONS = 97
-#: Characters of a token that nobody guesses.
+#: The characters that a token needs so that nobody guesses it.
 LEAST_TOKEN = 16
 
 SESSIONS_IN_CACHE = {
@@ -35,7 +35,7 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """All checks for production; each has an entry in docs/checks.md."""
-    if check_values():  # which are errors of their own
+    if check_values():  # check_settings reports these errors
         return []
     return [
         *check_layer_in_production(),
@@ -58,9 +58,9 @@ def _check_hosts() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            'ALLOWED_HOSTS has "*": whether a page may open a socket is then decided by the Host'
-            " header that the request comes with.",
-            hint="Name the site's hosts in ALLOWED_HOSTS. Their pages may connect then, even where"
+            'ALLOWED_HOSTS contains "*": nothing but the Host header of the request then decides'
+            " whether a page may open a socket.",
+            hint="Name the site's hosts in ALLOWED_HOSTS. Their pages may then connect, even where"
             " a proxy does not pass the Host header on.",
             id="realtime.W011",
         )
@@ -70,9 +70,9 @@ def _check_hosts() -> list[CheckMessage]:
 def _check_origins() -> list[CheckMessage]:
     return [
         Warning(
-            f"CSRF_TRUSTED_ORIGINS has {origin!r}, {fault}.",
-            hint='An origin is "https://app.example.com", or "https://*.example.com" for all hosts'
-            " below a domain of yours; its pages may open sockets with the cookies of their users.",
+            f"CSRF_TRUSTED_ORIGINS contains {origin!r}, {fault}.",
+            hint='Write an origin as "https://app.example.com", or "https://*.example.com" for all'
+            " hosts below a domain of yours. Its pages may open sockets with your users' cookies.",
             id="realtime.W012",
         )
         for origin in django_settings.CSRF_TRUSTED_ORIGINS
@@ -100,8 +100,8 @@ def _check_sessions() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"Sessions are in CACHES[{alias!r}], which each process has for itself: a user who"
-            " logs in or out in one process has not done so in the others.",
+            f"Sessions are stored in CACHES[{alias!r}], which is private to each process: a user"
+            " who logs in or out in one process has not done so in the others.",
             hint="Use a cache that all processes share, or the default SESSION_ENGINE.",
             id="realtime.W013",
         )
@@ -129,8 +129,8 @@ def _check_sqlite(alias: str, database: dict[str, Any]) -> list[CheckMessage]:
     return [
         Warning(
             f"DATABASES[{alias!r}] is SQLite, and handlers use it from {settings.THREADS} threads:"
-            ' those that write meet "database is locked".',
-            hint="Use PostgreSQL. For a small site on one machine give SQLite the OPTIONS"
+            ' those that write will fail with "database is locked".',
+            hint="Use PostgreSQL. For a small site on one machine, give SQLite the OPTIONS"
             ' {"transaction_mode": "IMMEDIATE", "timeout": 20} and a WAL journal.',
             id="realtime.W014",
         )
@@ -142,9 +142,9 @@ def _check_connections(alias: str, database: dict[str, Any]) -> list[CheckMessag
         return [
             Warning(
                 f"CONN_MAX_AGE of DATABASES[{alias!r}] is not 0: each of the {settings.THREADS}"
-                " threads of each process keeps a connection, and under ASGI each thread of"
-                " Django's views, too.",
-                hint="Set it to 0. Against the cost of connecting there is a pool:"
+                " threads of each process keeps a connection, and under ASGI so does each thread"
+                " of Django's views.",
+                hint="Set it to 0. If connecting is too slow, use a pool:"
                 ' OPTIONS = {"pool": {"min_size": 2, "max_size": 16}} with psycopg, or PgBouncer.',
                 id="realtime.W015",
             )
@@ -154,7 +154,7 @@ def _check_connections(alias: str, database: dict[str, Any]) -> list[CheckMessag
     return [
         Warning(
             f"THREADS is {settings.THREADS}: one process may open more connections to"
-            f" DATABASES[{alias!r}] than a server takes by default.",
+            f" DATABASES[{alias!r}] than a server accepts by default.",
             hint="Lower REALTIME['THREADS'], or use a pool"
             ' (OPTIONS = {"pool": {"min_size": 2, "max_size": 16}} with psycopg).',
             id="realtime.W016",
@@ -170,8 +170,8 @@ def _check_ping() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"PING_INTERVAL is {settings.PING_INTERVAL:g} seconds, and most proxies cut what is"
-            " silent for 60.",
+            f"PING_INTERVAL is {settings.PING_INTERVAL:g} seconds, and most proxies close a"
+            " connection that is silent for 60.",
             hint=f"Set REALTIME['PING_INTERVAL'] to {PROXY_PATIENCE} at most; the default is 25.",
             id="realtime.W017",
         )
@@ -184,10 +184,10 @@ def _check_drain() -> list[CheckMessage]:
     return [
         Warning(
             f"DRAIN_TIMEOUT is {settings.DRAIN_TIMEOUT:g} seconds and CLOSE_TIMEOUT"
-            f" {settings.CLOSE_TIMEOUT:g}: a process that ends cuts handlers off that it lets go on"
-            " at any other time.",
-            hint="Make REALTIME['DRAIN_TIMEOUT'] the longer one, and what the supervisor waits"
-            " before SIGKILL longer still.",
+            f" {settings.CLOSE_TIMEOUT:g}: a process that shuts down cuts off handlers that it"
+            " would otherwise let finish.",
+            hint="Make REALTIME['DRAIN_TIMEOUT'] the longer one, and let the supervisor wait longer"
+            " still before SIGKILL.",
             id="realtime.W018",
         )
     ]
@@ -199,8 +199,8 @@ def _check_sizes() -> list[CheckMessage]:
     return [
         Warning(
             f"MAX_PAYLOAD is {settings.MAX_PAYLOAD:,} bytes and OUTBOX_BYTES"
-            f" {settings.OUTBOX_BYTES:,}: a client may send what closes the connections of those"
-            " whom it is passed on to.",
+            f" {settings.OUTBOX_BYTES:,}: one client's event, passed on to others, may be large"
+            " enough to close their connections.",
             hint="Make REALTIME['OUTBOX_BYTES'] several times as large as MAX_PAYLOAD.",
             id="realtime.W019",
         )
@@ -211,12 +211,13 @@ def _check_token() -> list[CheckMessage]:
     token = settings.METRICS_TOKEN
     if not token or (len(token) >= LEAST_TOKEN and token != django_settings.SECRET_KEY):
         return []
-    fault = "is shorter than 16 characters" if len(token) < LEAST_TOKEN else "is the SECRET_KEY"
+    fault = "is shorter than 16 characters" if len(token) < LEAST_TOKEN else "equals SECRET_KEY"
     return [
         Warning(
             f"METRICS_TOKEN {fault}.",
-            hint='Make one with `python -c "import secrets; print(secrets.token_urlsafe())"`, and'
-            " give it to Prometheus; or None, for staff only.",
+            hint='Make one with `python -c "import secrets; print(secrets.token_urlsafe())"` and'
+            " give it to Prometheus too; or set it to None, so that only staff can read the"
+            " metrics.",
             id="realtime.W020",
         )
     ]

@@ -1,4 +1,4 @@
-"""Checks of the channel layer that realtime uses, by its settings: nothing connects anywhere."""
+"""Checks of the settings of the channel layer that realtime uses; they connect nowhere."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,16 +16,16 @@ CORE = "channels_redis.core.RedisChannelLayer"
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
 REDIS_CACHES = {"django.core.cache.backends.redis.RedisCache", "django_redis.cache.RedisCache"}
 
-#: What a burst to one process may be; below it one page full of clients loses messages.
+#: The messages of a burst to one process; with less, one page full of clients loses messages.
 LEAST_CAPACITY = 1_000
-#: Memberships are renewed after a third of their time, once a second at most, and a layer that
-#: hangs may take EMIT_TIMEOUT. Seconds.
+#: Seconds. Memberships are renewed after a third of their lifetime, once a second at most, and a
+#: layer that hangs may take EMIT_TIMEOUT.
 LEAST_GROUP_EXPIRY = 30
-#: A process that stands still for a moment must find its messages. Seconds.
+#: Seconds. A process that is suspended for a moment must find its messages.
 LEAST_EXPIRY = 10
-#: redis-py gives up at the same moment as channels_redis' blocking read ends. Seconds.
+#: Seconds. redis-py would give up at the very moment when channels_redis' blocking read ends.
 LEAST_SOCKET_TIMEOUT = layers.BLOCKING_POP + 1
-#: What of Redis' own limit for a subscriber that reads slowly one message takes up. Bytes.
+#: Bytes. Redis' default limit for what may wait for one subscriber.
 PUBSUB_BUFFER = 32 * 1024 * 1024
 
 Config = dict[str, Any]
@@ -38,9 +38,10 @@ def check_layer() -> list[CheckMessage]:
     if entry is None:
         return [
             Warning(
-                f"CHANNEL_LAYERS has no {alias!r}: events reach the clients of one process only.",
-                hint="For development, one with the backend"
-                f" {IN_MEMORY!r}; for more than one process, one of channels_redis.",
+                f"CHANNEL_LAYERS has no entry {alias!r}: events reach only the clients of the"
+                " process that emits them.",
+                hint=f"Add one: {IN_MEMORY!r} for development, channels_redis for more than one"
+                " process.",
                 id="realtime.W002",
             )
         ]
@@ -65,15 +66,15 @@ def _check_backend(alias: str, entry: Config) -> list[CheckMessage]:
     try:
         backend = import_string(entry.get("BACKEND") or "")
         if not isinstance(_hosts(entry), list | tuple):
-            raise TypeError("hosts has to be a list, even of one")
+            raise TypeError("hosts must be a list, even if there is only one")
         if _is(backend, CORE):  # others may connect when they are made
             backend(**entry.get("CONFIG", {}))
     except (ImportError, TypeError, ValueError) as error:
         return [
             Error(
                 f"CHANNEL_LAYERS[{alias!r}] can't be used: {error}.",
-                hint=f"BACKEND is for instance {CORE!r} (pip install channels-redis), and CONFIG"
-                ' {"hosts": ["redis://127.0.0.1:6379/0"]}.',
+                hint=f"Set BACKEND to {CORE!r} (pip install channels-redis), for instance, and"
+                ' CONFIG to {"hosts": ["redis://127.0.0.1:6379/0"]}.',
                 id="realtime.E007",
             )
         ]
@@ -81,7 +82,7 @@ def _check_backend(alias: str, entry: Config) -> list[CheckMessage]:
 
 
 def _is(backend: Any, name: str) -> bool:
-    """Whether it is the class of that name, or one that is derived from it."""
+    """Whether it is the class of that name, or a subclass of it."""
     parents = getattr(backend, "__mro__", ())
     return name in [f"{parent.__module__}.{parent.__qualname__}" for parent in parents]
 
@@ -114,8 +115,8 @@ def _check_relay() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "RELAY is off and clients may poll: a request that reaches another process than the"
-            " one before it is refused.",
+            "RELAY is off and clients may poll: a request that reaches a process other than the one"
+            " that holds its session is refused.",
             hint="Leave REALTIME['RELAY'] on, which costs nothing where sticky sessions work, or"
             ' set REALTIME["TRANSPORTS"] to ["websocket"].',
             id="realtime.W005",
@@ -130,10 +131,10 @@ def _check_capacity() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"channel_capacity in CHANNEL_LAYERS gives the processes' own channels room for"
-            f" {capacity} messages: what a burst brings beyond that is lost.",
-            hint=f"Take the pattern that matches 'realtime.*' out of channel_capacity: they get"
-            f" {layers.CHANNEL_CAPACITY} then.",
+            f"channel_capacity in CHANNEL_LAYERS limits the processes' own channels to {capacity}"
+            " messages: in a burst, messages beyond that are lost.",
+            hint="Remove the pattern that matches 'realtime.*' from channel_capacity: the limit is"
+            f" then {layers.CHANNEL_CAPACITY}.",
             id="realtime.W006",
         )
     ]
@@ -158,7 +159,7 @@ def _check_expiry() -> list[CheckMessage]:
                 "expiry",
                 layer.expiry,
                 LEAST_EXPIRY,
-                "a process that stands still for that long loses its messages",
+                "a process that is suspended for that long loses its messages",
             ),
         ]
         if value < least
@@ -170,10 +171,10 @@ def _check_cache(entry: Config) -> list[CheckMessage]:
     used = {_database(host) for host in _hosts(entry)} - {None}
     return [
         Warning(
-            f"CACHES[{alias!r}] and CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] are the same"
-            " database of Redis: `cache.clear()` deletes rooms and messages that are under way.",
-            hint="Give one of them another number at the end of its address, such as /1; better,"
-            " another Redis, for a cache may evict what it likes and a channel layer must not.",
+            f"CACHES[{alias!r}] and CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] share a Redis"
+            " database: `cache.clear()` deletes rooms and messages that are under way.",
+            hint="Give one of them another database number at the end of its address, such as /1."
+            " Another Redis is better: a cache may evict entries, and a channel layer must not.",
             id="realtime.W008",
         )
         for alias, cache in django_settings.CACHES.items()
@@ -191,7 +192,7 @@ def _cache_databases(cache: Config) -> Iterator[tuple[str, int, str] | None]:
 
 
 def _database(host: Any) -> tuple[str, int, str] | None:
-    """Host, port and number of a database, as CHANNEL_LAYERS or CACHES name it; None if unclear."""
+    """Host, port and number of a database, from CHANNEL_LAYERS or CACHES; None if unclear."""
     if isinstance(host, tuple | list):
         return _place(host[0], host[1], 0)
     if isinstance(host, dict) and "address" not in host:
@@ -217,8 +218,8 @@ def _check_socket_timeout(entry: Config) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"socket_timeout in CHANNEL_LAYERS is {min(short):g} seconds: an idle process loses its"
-            " connection to Redis again and again, and what was read at that moment.",
+            f"socket_timeout in CHANNEL_LAYERS is {min(short):g} seconds: an idle process keeps"
+            " losing its connection to Redis, and with it what it was just reading.",
             hint=f"Leave socket_timeout out, or give it at least {LEAST_SOCKET_TIMEOUT}.",
             id="realtime.W009",
         )
@@ -248,10 +249,10 @@ def _check_buffer() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"MAX_PAYLOAD is {settings.MAX_PAYLOAD:,} bytes, and over the pubsub layer Redis cuts"
-            f" off a process for which {PUBSUB_BUFFER:,} bytes wait: an event of that size does.",
+            f"MAX_PAYLOAD is {settings.MAX_PAYLOAD:,} bytes, and with the pubsub layer Redis"
+            f" disconnects a process when {PUBSUB_BUFFER:,} bytes wait for it: one event may do.",
             hint="Lower REALTIME['MAX_PAYLOAD'] and send files by an ordinary upload, or raise"
-            " client-output-buffer-limit of Redis for pubsub and silence this check.",
+            " Redis' client-output-buffer-limit for pubsub and silence this check.",
             id="realtime.W010",
         )
     ]

@@ -20,14 +20,14 @@ _path = re.compile(r"(/[^/?#\s]+)+/?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """What the value of a key has to be; `says` completes "it is ..."."""
+    """What the value of a key must be; `says` completes "it must be ..."."""
 
     says: str
     holds: Callable[[Any], bool]
 
 
 def _is_number(value: Any) -> bool:
-    # True is an int in Python, and no number here.
+    # True is an int in Python, but not a number here.
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -66,12 +66,12 @@ def _is_event(value: Any) -> bool:
 
 
 TIME = Rule(
-    says="a number of seconds, more than 0", holds=lambda value: _is_number(value) and value > 0
+    says="a number of seconds greater than 0", holds=lambda value: _is_number(value) and value > 0
 )
 TIME_OR_NONE = Rule(
     says="a number of seconds, 0 or more", holds=lambda value: _is_number(value) and value >= 0
 )
-#: For what people, or other processes, wait for.
+#: For what people, or other processes, wait.
 SHORT_TIME = Rule(
     says="a number of seconds, from 0.05 to 60",
     holds=lambda value: _is_number(value) and 0.05 <= value <= 60,
@@ -107,7 +107,7 @@ RULES: Mapping[str, Rule] = {
     "RELAY": Rule(says="True or False", holds=lambda value: isinstance(value, bool)),
     "HEARTBEAT_INTERVAL": SHORT_TIME,
     "RESYNC_EVENT": Rule(
-        says="the name of an event, none of Socket.IO's own"
+        says="the name of an event, but not one of Socket.IO's own"
         f" ({', '.join(sorted(RESERVED_EVENTS))}), or None",
         holds=_is_event,
     ),
@@ -121,7 +121,7 @@ RULES: Mapping[str, Rule] = {
     "CONNECTION_RATE": RATE,
     "MAX_ROOMS": COUNT,
     "METRICS_TOKEN": Rule(
-        says="a text, or None", holds=lambda value: value is None or isinstance(value, str)
+        says="a string, or None", holds=lambda value: value is None or isinstance(value, str)
     ),
 }
 
@@ -132,7 +132,7 @@ def check_values() -> list[CheckMessage]:
         return [
             Error(
                 "REALTIME is not a dict.",
-                hint=f"It is a dict with the keys {', '.join(sorted(DEFAULTS))}.",
+                hint=f"It must be a dict, with any of the keys {', '.join(sorted(DEFAULTS))}.",
                 id="realtime.E003",
             )
         ]
@@ -155,7 +155,7 @@ def _check_rules(value: dict[Any, Any]) -> list[CheckMessage]:
     return [
         Error(
             f"REALTIME[{key!r}] can't be {_shown(key, value[key])}.",
-            hint=f"It is {rule.says}.",
+            hint=f"It must be {rule.says}.",
             id="realtime.E006",
         )
         for key, rule in RULES.items()

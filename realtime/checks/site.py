@@ -1,4 +1,4 @@
-"""System checks: what a newcomer gets wrong, with what to change. For production: deploy_checks."""
+"""System checks for common mistakes. Those for production are in deployment.py."""
 
 import re
 from collections.abc import Mapping
@@ -15,8 +15,9 @@ from ..server import client_script
 from .layers import check_layer
 from .settings import check_values
 
-#: The floors of pyproject.toml. pip sees to them when realtime is installed, but not to extras, nor
-#: to what is installed later. daphne before 4.2.2 has CVE-2026-44545 and CVE-2026-44546.
+#: The lowest versions of pyproject.toml. pip enforces them when realtime is installed, but not for
+#: extras, nor for what is installed later. daphne before 4.2.2 has CVE-2026-44545 and
+#: CVE-2026-44546.
 FLOORS: Mapping[str, str] = {
     "asgiref": "3.13",
     "channels": "4.3.2",
@@ -37,7 +38,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_versions(),
         *_check_daphne(),
         *([] if wrong else check_layer()),
-        # Importing it makes a server of the settings.
+        # Importing it makes a server, from these settings.
         *([] if wrong else _check_application()),
         *_check_client(),
     ]
@@ -46,7 +47,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def _check_versions() -> list[CheckMessage]:
     return [
         Error(
-            f"{name} {installed} is installed, and realtime needs {floor} or newer.",
+            f"{name} {installed} is installed, but realtime needs {floor} or newer.",
             hint=f'pip install --upgrade "{name}>={floor}"',
             id="realtime.E008",
         )
@@ -114,7 +115,7 @@ def _check_application() -> list[CheckMessage]:
         return [
             Error(
                 "ASGI_APPLICATION is not set.",
-                hint='Set it to your project\'s, for instance "mysite.asgi.application".',
+                hint='Set it to your project\'s application, such as "mysite.asgi.application".',
                 id="realtime.E001",
             )
         ]
@@ -124,7 +125,7 @@ def _check_application() -> list[CheckMessage]:
         return [
             Error(
                 f"ASGI_APPLICATION = {name!r} can't be imported: {error}.",
-                hint="It names the variable `application` of your project's asgi.py.",
+                hint="It must name the variable `application` in your project's asgi.py.",
                 id="realtime.E001",
             )
         ]
@@ -133,8 +134,9 @@ def _check_application() -> list[CheckMessage]:
     return [
         Error(
             f"ASGI_APPLICATION = {name!r} does not serve Socket.IO.",
-            hint="In your asgi.py: `from realtime.asgi import get_asgi_application`. Wrapped in an"
-            " application of your own, give that an attribute `realtime` with ours.",
+            hint="In your asgi.py use `from realtime.asgi import get_asgi_application`. If you wrap"
+            " what it returns in an application of your own, set that one's attribute `realtime` to"
+            " it.",
             id="realtime.E002",
         )
     ]

@@ -1,4 +1,4 @@
-"""`manage.py realtime doctor`: tries the whole way of an event, and says where it ends.
+"""`manage.py realtime doctor`: follows an event the whole way, and says where it gets lost.
 
-namespace.py is served by the site; the rest runs in the command's process.
+The site serves namespace.py; the rest runs in the command's process.
 """

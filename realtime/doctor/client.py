@@ -16,7 +16,7 @@ CLOSE, PING, PONG, MESSAGE = "1", "2", "3", "4"
 
 
 class Client:
-    """One socket. `wire` may be replaced by the one of an upgrade."""
+    """One socket. An upgrade replaces `wire`."""
 
     def __init__(self, wire: Wire, patience: float) -> None:
         self.wire = wire
@@ -38,7 +38,9 @@ class Client:
         answer = self._next(ACK)
         value = answer.data[0] if answer.data else None
         if not isinstance(value, dict) or value.get("text") != text:
-            raise Ailment(f"an event was acknowledged with {value!r}: another application's answer")
+            raise Ailment(
+                f"an event was acknowledged with {value!r}: another application answered it"
+            )
         self.node = str(value["node"])
 
     def say(self, text: str) -> None:
@@ -64,7 +66,7 @@ class Client:
                     self._received.remove(packet)
                     return packet
             if time.monotonic() > deadline:
-                raise Ailment(f"it did not come within {self._patience:g} s")
+                raise Ailment(f"no answer arrived within {self._patience:g} s")
             for received in self.wire.receive():
                 self._take(received)
 
@@ -72,7 +74,7 @@ class Client:
         if received == CLOSE:
             raise Ailment(
                 "the server closed the connection",
-                'Its log says why. Is REALTIME["PARSER"] the same there and here?',
+                'Its log says why. Does it have the same REALTIME["PARSER"] as this command?',
             )
         if received == PING:
             self.wire.send(PONG)
@@ -86,8 +88,8 @@ class Client:
             packet = self._packet_class(encoded_packet=message)
         except Exception as error:  # the library names no error of its own for this
             raise Ailment(
-                f"a packet can't be read: {message[:60]!r} ({error!r})",
-                'Is REALTIME["PARSER"] the same there and here?',
+                f"this command can't read a packet of the server: {message[:60]!r} ({error!r})",
+                'Does the server have the same REALTIME["PARSER"] as this command?',
             ) from error
         if packet.namespace == NAMESPACE:
             self._received.append(packet)
@@ -98,16 +100,17 @@ def _refused(data: dict[str, Any]) -> Ailment:
     if message == "Invalid namespace":
         return Ailment(
             f"the server does not serve {NAMESPACE}",
-            "It runs an older version of realtime, or get_asgi_application(socketio=...) with an"
-            " application of yours: let that route to realtime.routing.NamespaceRouter().",
+            "It runs an older version of realtime, or an application of yours passed as"
+            " get_asgi_application(socketio=...): let that route to"
+            " realtime.routing.NamespaceRouter().",
         )
     if isinstance(about, dict) and about.get("code") == EXPIRED:
         return Ailment(
-            f"the server says that our token is older than {MAX_AGE} s",
+            f"the server says that this command's token is older than {MAX_AGE} s",
             "The clocks of this machine and the server's differ: synchronise them.",
         )
     return Ailment(
-        f"the server does not accept our signature: {message}",
-        "Its SECRET_KEY is another one: run this command with the settings and the environment of"
-        " the server.",
+        f"the server does not accept this command's signature: {message}",
+        "Its SECRET_KEY is different: run this command with the settings and the environment of the"
+        " server.",
     )

@@ -20,7 +20,7 @@ from ..operations.reports import NodeInfo, NodesReport
 from ..version import __version__
 from .findings import Ailment, Findings, Level
 
-#: Seconds between two clocks that are worth a word, and that break something: a question that
+#: Seconds between two clocks that are worth a warning, and that are an error: a question that
 #: seems to be older than 30 s is not answered.
 SKEW, TOO_MUCH_SKEW = 1.0, 15.0
 #: Nodes whose clocks are asked for.
@@ -42,33 +42,37 @@ def examine_settings(findings: Findings) -> None:
         level: Level = "error" if message.level >= checks.ERROR else "warning"
         findings.note("settings", level, f"{message.id}: {message.msg}", message.hint or "")
     if not found:
-        which = "with those for production" if is_live else "DEBUG is on: not those for production"
-        findings.note("settings", "ok", f"the system checks of realtime find nothing ({which})")
+        which = (
+            "including those for production"
+            if is_live
+            else "without those for production, because DEBUG is on"
+        )
+        findings.note("settings", "ok", f"realtime's system checks find no problem ({which})")
 
 
 def examine_layer(findings: Findings) -> bool:
-    """Whether messages of ours go out through the layer and come back."""
+    """Whether a message sent through the layer comes back."""
     alias = settings.CHANNEL_LAYER
     found = get_channel_layer(alias)
     if not reaches_processes(found):
-        what = "is in memory" if found is not None else "is missing in CHANNEL_LAYERS"
+        what = "is in memory" if found is not None else "is missing from CHANNEL_LAYERS"
         findings.note(
             "layer",
             "warning",
             f"the channel layer {alias!r} {what}: nothing from this process reaches the servers",
-            "Fine for one process in development. Otherwise configure channels_redis; and if you"
-            " have, run this command with the environment of the servers.",
+            "That is fine for one process in development. Otherwise configure channels_redis; if"
+            " you have done so, run this command with the environment of the servers.",
         )
         return False
     with findings.trying("layer") as success:
         _through_layer(_hear_ourselves, "doctor")
-        success.text = f"a message through the layer {alias!r} came back"
+        success.text = f"a message sent through the layer {alias!r} came back"
     return success.worked
 
 
 def _through_layer(make: Callable[[Node], Any], name: str) -> None:
     hint = (
-        f"Is Redis up, and at the address that CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] has in"
+        f"Is Redis up, and at the address that CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] gives in"
         " the environment of this command?"
     )
     try:
@@ -77,7 +81,8 @@ def _through_layer(make: Callable[[Node], Any], name: str) -> None:
         raise Ailment(str(error), hint) from None
     except TimeoutError:
         raise Ailment(
-            f"a message through the layer did not come back in {settings.EMIT_TIMEOUT:g} s", hint
+            f"a message sent through the layer did not come back in {settings.EMIT_TIMEOUT:g} s",
+            hint,
         ) from None
 
 
@@ -105,9 +110,9 @@ def examine_nodes(findings: Findings) -> NodesReport | None:
         if not (report.nodes or report.missing or report.failures):
             raise Ailment(
                 "no node answered through the layer",
-                "Under Daphne a process becomes one at its first request. Are the servers up, and"
-                " do they have the same CHANNEL_LAYERS as this command? The same Redis, database,"
-                " prefix and keys are needed.",
+                "Are the servers up, and do they have the same CHANNEL_LAYERS as this command, with"
+                " the same Redis, database, prefix and keys? (Under Daphne a process becomes a node"
+                " at its first request.)",
             )
         success.text = f"{len(report.nodes)} answered: {', '.join(map(_name, report.nodes))}"
     if not success.worked:
@@ -145,10 +150,13 @@ def _note_absent(findings: Findings, report: NodesReport) -> None:
             "nodes",
             "error",
             f"{id} did not answer within {settings.REQUEST_TIMEOUT:g} s",
-            "It was killed some seconds ago, hangs, or its clock is more than 30 s ahead of ours.",
+            "It was killed some seconds ago, it hangs, or its clock is more than 30 s ahead of this"
+            " machine's.",
         )
     for id, failure in report.failures.items():
-        findings.note("nodes", "error", f"{id}: {failure}", "Finish the deploy.")
+        findings.note(
+            "nodes", "error", f"{id}: {failure}", "Restart it with the version of the others."
+        )
 
 
 def _note_states(findings: Findings, report: NodesReport) -> None:
@@ -161,7 +169,13 @@ def _note_states(findings: Findings, report: NodesReport) -> None:
                 "It misses what others emit. Its log, and that of Redis, say why.",
             )
         if node.draining:
-            findings.note("nodes", "warning", f"{_name(node)} is draining: it takes no clients")
+            findings.note(
+                "nodes",
+                "warning",
+                f"{_name(node)} is draining: it accepts no clients",
+                "Normal during a restart. If it was drained by hand, `manage.py realtime drain"
+                " NODE --resume` undoes it.",
+            )
         unknown = _strangers(node, report)
         if unknown:
             findings.note(
@@ -184,17 +198,22 @@ def _examine_versions(findings: Findings, report: NodesReport) -> None:
         findings.note(
             "versions",
             "warning",
-            f"{package} is of several versions ({each})",
-            "Normal while a deploy is under way. Afterwards restart the processes that are behind.",
+            f"several versions of {package} are running ({each})",
+            "Normal during a deploy. Afterwards restart the processes with the older version.",
         )
     if any(node.protocol != PROTOCOL for node in report.nodes):
-        findings.note("versions", "error", "the nodes speak several versions of the protocol")
+        findings.note(
+            "versions",
+            "error",
+            "the nodes speak different versions of realtime's protocol",
+            "They don't hear each other's emits. Restart the processes with the older version.",
+        )
     if not different:
-        findings.note("versions", "ok", f"all have realtime {ours['realtime']}")
+        findings.note("versions", "ok", f"all nodes have realtime {ours['realtime']}")
 
 
 def _examine_clocks(findings: Findings, report: NodesReport) -> None:
-    """Ask each alone, so that the time of the answer is known to some milliseconds."""
+    """Ask one at a time, so that the time of each answer is known to a few milliseconds."""
     asked = [(node, _skew(node.id)) for node in report.nodes[:CLOCKS]]
     skews = [(node, skew) for node, skew in asked if skew is not None]
     for node, skew in skews:
@@ -203,11 +222,11 @@ def _examine_clocks(findings: Findings, report: NodesReport) -> None:
                 "clocks",
                 "error" if abs(skew) > TOO_MUCH_SKEW else "warning",
                 f"the clock of {_name(node)} is {abs(skew):.1f} s"
-                f" {'ahead of' if skew > 0 else 'behind'} ours",
+                f" {'ahead of' if skew > 0 else 'behind'} this machine's",
                 "Synchronise the clocks (NTP): from 30 s on, questions go unanswered.",
             )
     if skews and all(abs(skew) <= SKEW for _, skew in skews):
-        findings.note("clocks", "ok", f"no clock is {SKEW:g} s away from ours")
+        findings.note("clocks", "ok", f"every clock is within {SKEW:g} s of this machine's")
 
 
 def _skew(id: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The examination: one try after another, from the settings to an event through the layer."""
+"""The examination: one test after another, from the settings to an event through the layer."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ START = 5.0
 
 @dataclass(kw_only=True)
 class Examination:
-    """Examines a site; what it finds is in `findings`."""
+    """Examines a site; the results are in `findings`."""
 
     site: Site
     findings: Findings = field(default_factory=Findings)
@@ -73,7 +73,7 @@ class Examination:
                 reasons = _object(answer).get("reasons") or [f"HTTP {answer.status}"]
                 raise Ailment(
                     f"a process is not ready: {'; '.join(map(str, reasons))}",
-                    "Its log, and that of Redis, say why.",
+                    "Its log and Redis' log say why.",
                 )
             success.text = "the process that answered is ready"
 
@@ -105,7 +105,8 @@ class Examination:
             refused = policy.refuses(answer.headers.get("content-security-policy", ""), self.site)
             if refused is not None:
                 raise Ailment(
-                    f"the Content-Security-Policy of {path} lets no script connect: {refused}",
+                    f"the Content-Security-Policy of {path} keeps scripts from connecting:"
+                    f" {refused}",
                     f"Add 'self' to connect-src, and for old Safari {self._websocket_origin()}.",
                 )
             success.text = f"the page {path} may connect"
@@ -124,7 +125,7 @@ class Examination:
         if "polling" in chosen and "websocket" in chosen and len(self._clients) == 2:
             self._try_client("upgrade", self._upgraded)
         elif "polling" in chosen and "websocket" in chosen:
-            self._leave_out("upgrade", "it needs polling and websocket")
+            self._leave_out("upgrade", "it needs both polling and websocket to work")
 
     def _on_websocket(self) -> Client:
         wire = self._opened(Websocket(self.site))
@@ -166,9 +167,9 @@ class Examination:
             text = secrets.token_hex(8)
             next(iter(self._clients.values())).say(text)
             self._all_hear("said", text)
-            success.text = f"an event of a server reached {self._all_of_them()}"
+            success.text = f"an event emitted by a server reached {self._all_of_them()}"
         if not self._layer_works:
-            self._leave_out("emit", "this process has no layer that reaches the servers")
+            self._leave_out("emit", "this command has no layer that reaches the servers")
             return
         with self.findings.trying("emit") as success:
             text = secrets.token_hex(8)
@@ -178,7 +179,7 @@ class Examination:
                 raise Ailment(str(error)) from None
             self._all_hear("told", text)
             success.text = (
-                f"an event of this process went through the layer to {self._all_of_them()}"
+                f"an event emitted by this command reached {self._all_of_them()} through the layer"
             )
 
     def _examine_places(self) -> None:
@@ -189,10 +190,10 @@ class Examination:
             self.findings.note(
                 "places",
                 "error",
-                f"{', '.join(sorted(strangers))} serves {self.site.origin}, and does not answer"
-                " through our layer",
-                "It has another layer than this command: another CHANNEL_LAYERS, Redis, database or"
-                " prefix, or REALTIME['CHANNEL_LAYER']. Or --url names another site.",
+                f"{', '.join(sorted(strangers))} serves {self.site.origin}, but does not answer"
+                " through this command's channel layer",
+                "Its layer is different from this command's: another CHANNEL_LAYERS, Redis,"
+                " database, prefix or REALTIME['CHANNEL_LAYER']. Or --url names another site.",
             )
 
     def _all_hear(self, event: str, text: str) -> None:
@@ -201,9 +202,9 @@ class Examination:
                 client.hears(event, text)
             except Ailment as ailment:
                 raise Ailment(
-                    f"the client on {topic}, at {client.node}, did not hear it: {ailment}",
+                    f"the client on {topic}, at {client.node}, did not get it: {ailment}",
                     ailment.hint
-                    or "Are all processes on one layer? `realtime status` says which are deaf.",
+                    or "Do all processes use one layer? `realtime status` says which are deaf.",
                 ) from None
 
     def _all_of_them(self) -> str:

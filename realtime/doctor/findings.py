@@ -11,7 +11,7 @@ Level = Literal["ok", "warning", "error", "left out"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """How one thing stands. `hint` says what to change; `seconds` is how long the try took."""
+    """The result of one test. `hint` says what to change; `seconds` is how long the test took."""
 
     topic: str
     level: Level
@@ -38,7 +38,7 @@ class Findings(list[Finding]):
 
     @contextmanager
     def trying(self, topic: str) -> Iterator["Success"]:
-        """Try something: an Ailment becomes an error, and anything else a success with its time."""
+        """Test something: an Ailment becomes an error, anything else a success with its time."""
         success, started = Success(), time.perf_counter()
         try:
             yield success
@@ -53,7 +53,7 @@ class Findings(list[Finding]):
 
 
 class Success:
-    """What a try says when it worked."""
+    """What a test reports when it worked."""
 
     text = "it works"
     worked = False

@@ -1,7 +1,7 @@
 """The namespace that the doctor talks to: an echo, for whoever knows the site's SECRET_KEY.
 
-Without a token that this site signed a moment ago nobody gets in. What a token opens is one room of
-random name, an echo of short texts, and the id of the node; it knows nothing of other sockets.
+Nobody gets in without a token that was signed with it a moment ago. A token opens one room of
+random name, an echo of short texts, and the id of the node; it reveals nothing of other sockets.
 """
 
 import secrets
@@ -17,10 +17,10 @@ from ..routing import namespace
 
 NAMESPACE = "/realtime/doctor"
 SALT = "realtime.doctor"
-#: Seconds that a token is good for, by the clocks of two machines.
+#: Seconds that a token is valid, by the clocks of two machines.
 MAX_AGE = 60
 MAX_TEXT = 100
-#: What the doctor is told when it is refused: why.
+#: Why the doctor was refused.
 EXPIRED, FORGED = "expired", "forged"
 
 
@@ -37,7 +37,9 @@ def room_of(token: Any) -> str:
     except signing.SignatureExpired:
         raise ConnectionRefused("This token is too old.", {"code": EXPIRED}) from None
     except (signing.BadSignature, TypeError, AttributeError):
-        raise ConnectionRefused("For `manage.py realtime doctor`.", {"code": FORGED}) from None
+        raise ConnectionRefused(
+            "Only `manage.py realtime doctor` of this site.", {"code": FORGED}
+        ) from None
     return room
 
 
@@ -59,5 +61,5 @@ class DoctorConsumer(SocketIOConsumer):
 
 def _short(text: Any) -> str:
     if not isinstance(text, str) or len(text) > MAX_TEXT:
-        raise EventError(f"a text of {MAX_TEXT} characters at most", code="bad_text")
+        raise EventError(f"must be a string of at most {MAX_TEXT} characters", code="bad_text")
     return text

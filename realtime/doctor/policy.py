@@ -1,4 +1,4 @@
-"""Whether a page's Content-Security-Policy lets its scripts connect. Pure."""
+"""Whether a page's Content-Security-Policy allows its scripts to connect. Pure."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """Requests to the site as a browser makes them, each on a connection of its own.
 
-A connection for each request lets a load balancer send each to another process, which is what tells
-whether several processes work as one.
+That lets a load balancer send each request to another process, which shows whether several
+processes work as one.
 """
 
 import http.client
@@ -17,13 +17,13 @@ from ..conf import settings
 from .findings import Ailment
 
 AGENT = "realtime-doctor"
-#: Bytes of an answer that are read; what is longer is none of ours.
+#: Bytes of an answer that are read; realtime's answers are shorter.
 MAX_BODY = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Where the site is. `prefix` is what its addresses begin with; `patience` is in seconds."""
+    """Where the site is. `prefix` is what its paths begin with; `patience` is in seconds."""
 
     secure: bool
     host: str
@@ -34,7 +34,7 @@ class Site:
 
     @property
     def netloc(self) -> str:
-        """The Host header: without the port where it is the scheme's own, as browsers do."""
+        """The Host header, without the port if it is the scheme's default, as in browsers."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         return name if self.port == (443 if self.secure else 80) else f"{name}:{self.port}"
 
@@ -52,17 +52,17 @@ class Site:
             plain = socket.create_connection((self.host, self.port), self.patience)
         except socket.gaierror:
             raise Ailment(
-                f"there is no host {self.host!r}", "Name the site's address with --url."
+                f"there is no host {self.host!r}", "Give the site's address with --url."
             ) from None
         except ConnectionRefusedError:
             raise Ailment(
                 f"nothing listens at {self.netloc}",
-                "Start the server, or name the site's address with --url.",
+                "Start the server, or give the site's address with --url.",
             ) from None
         except OSError as error:
             raise Ailment(
-                f"no connection to {self.netloc}: {error}",
-                "The host is down, or a firewall drops what is sent there.",
+                f"can't connect to {self.netloc}: {error}",
+                "The host is down, or a firewall drops what is sent to it.",
             ) from None
         return self._secured(plain) if self.secure else plain
 
@@ -77,12 +77,13 @@ class Site:
             plain.close()
             raise Ailment(
                 f"the certificate of {self.host} is not valid: {error.verify_message}",
-                "Clients refuse it too. For one that you signed yourself there is --insecure.",
+                "Clients refuse it too. If it is self-signed, use --insecure.",
             ) from None
         except (ssl.SSLError, OSError) as error:
             plain.close()
             raise Ailment(
-                f"{self.netloc} speaks no TLS: {error}", "Is it http:// there? Say so in --url."
+                f"{self.netloc} does not speak TLS: {error}",
+                "If the site uses http://, say so in --url.",
             ) from None
 
 
@@ -100,7 +101,7 @@ class Answer:
 
     @property
     def refusal(self) -> dict[str, Any] | None:
-        """The code and message of a refusal by realtime itself."""
+        """The code and message, if it is a refusal by realtime itself."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -113,7 +114,7 @@ def a_site(url: str, *, verify: bool, patience: float) -> Site:
     parts = urlsplit(url if "://" in url else f"http://{url}")
     secure = {"http": False, "https": True, "ws": False, "wss": True}.get(parts.scheme)
     if secure is None or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"an address is like https://example.com, not {url!r}")
+        raise ValueError(f"--url must be an address such as https://example.com, not {url!r}")
     return Site(
         secure=secure,
         host=parts.hostname,
@@ -149,12 +150,12 @@ def fetch(
     except TimeoutError:
         raise Ailment(
             f"no answer to {path} within {site.patience:g} s",
-            "The process hangs, or a proxy waits for one that does. --timeout gives it longer.",
+            "The process hangs, or a proxy waits for one that does. --timeout allows more time.",
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise Ailment(
             f"{site.netloc} broke off its answer to {path}: {error!r}",
-            "It speaks no HTTP there, or no plain one: is it https:// in --url?",
+            "It does not speak HTTP there, or only HTTPS: try https:// in --url.",
         ) from None
     finally:
         connection.close()

@@ -54,12 +54,13 @@ class Wire(Protocol):
 
 
 def greeting(packet: Packet) -> dict[str, Any]:
-    """What the server says first. Raises Ailment."""
+    """The server's opening packet. Raises Ailment."""
     value = _object(packet[1:]) if isinstance(packet, str) and packet.startswith("0") else {}
     if not isinstance(value.get("sid"), str):
         raise Ailment(
-            f"what answers there is not Socket.IO: {packet[:60]!r}",
-            'Is it another application\'s address? REALTIME["PATH"] has to be the same there.',
+            f"the answer is not Socket.IO's: {packet[:60]!r}",
+            "Another application may answer at this address. The server must have the same"
+            ' REALTIME["PATH"] as this command.',
         )
     return value
 
@@ -202,13 +203,13 @@ class Websocket:
             events = list(self._ws.events())
         except TimeoutError:
             raise Ailment(
-                f"nothing came over the websocket within {self._site.patience:g} s",
-                "A proxy that holds back what it passes on? In nginx: proxy_buffering off.",
+                f"nothing arrived over the websocket within {self._site.patience:g} s",
+                "A proxy may be buffering what it passes on. With nginx: proxy_buffering off.",
             ) from None
         except (OSError, RemoteProtocolError) as error:
             raise Ailment(f"the websocket broke: {error!r}") from None
         if not data and not events:
-            raise Ailment("the websocket was cut without a word")
+            raise Ailment("the websocket was cut without a close frame")
         return events
 
 
@@ -222,5 +223,5 @@ def probe(wire: Websocket) -> None:
     wire.send("2probe")
     (answer, *_) = wire.receive()
     if answer != "3probe":
-        raise Ailment(f"the probe of the upgrade was answered {answer[:60]!r}, not '3probe'")
+        raise Ailment(f"the answer to the upgrade's probe was {answer[:60]!r}, not '3probe'")
     wire.send("5")

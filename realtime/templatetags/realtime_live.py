@@ -1,4 +1,4 @@
-"""`{% load realtime_live %}{% realtime_live %}`: what makes a page of the realtime admin live."""
+"""`{% load realtime_live %}{% realtime_live %}`: keeps a page of realtime's admin up to date."""
 
 import json
 
@@ -37,26 +37,26 @@ def _texts() -> dict[str, str]:
         "reconnecting": gettext("Reconnecting"),
         "timer": gettext("Every 10 seconds"),
         "paused": gettext("Paused"),
-        "out": gettext("You are signed out, or may not see this page any more"),
+        "out": gettext("You are logged out, or may no longer see this page"),
         "pause": gettext("Pause"),
         "resume": gettext("Resume"),
         "charts": gettext("The last five minutes"),
         "process": gettext("process"),
         "sockets": gettext("Sockets"),
-        "eventsIn": gettext("Events in, a second"),
-        "eventsOut": gettext("Events out, a second"),
+        "eventsIn": gettext("Events in per second"),
+        "eventsOut": gettext("Events out per second"),
         "memory": gettext("Memory"),
         "atMost": gettext("at most"),
         "feed": gettext("Events"),
         "feedOn": gettext("Show events"),
         "feedOff": gettext("Stop"),
-        "feedHelp": gettext("What is emitted to this room is shown only while you ask for it."),
-        "feedWaits": gettext("Events appear here as they are emitted, the newest first."),
-        "feedMissed": gettext("The connection was lost: what is emitted meanwhile is not shown."),
-        "noFeed": gettext("There is no live connection to show events over."),
+        "feedHelp": gettext("Events emitted to this room appear here while you watch."),
+        "feedWaits": gettext("Events appear here as they are emitted, newest first."),
+        "feedMissed": gettext("The connection was lost: events emitted meanwhile are not shown."),
+        "noFeed": gettext("Events can't be shown: there is no live connection."),
         "clear": gettext("Clear"),
         "skipped": gettext("%(count)s more events were not shown"),
         "everyone": gettext("to the whole namespace"),
-        "skips": gettext("left out: %(count)s"),
-        "tooBig": gettext("too big to be shown: %(bytes)s bytes"),
+        "skips": gettext("skipped sockets: %(count)s"),
+        "tooBig": gettext("too large to show: %(bytes)s bytes"),
     }

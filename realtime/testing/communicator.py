@@ -85,7 +85,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
             self._keep(message)
 
     async def emit(self, event: str, *args: Any) -> None:
-        """Send an event that wants no answer."""
+        """Send an event without asking for an ack."""
         await self._send(event, args, None)
 
     async def send(self, event: str, *args: Any) -> int:

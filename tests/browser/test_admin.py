@@ -157,14 +157,14 @@ def test_superuser_finds_and_closes_a_room_by_keyboard(
     expect(page.get_by_text(ODD)).to_be_visible()
     walk_to(page, "#content input[type=submit]")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("1 socket was taken out.")).to_be_visible()
+    expect(page.get_by_text("1 socket was removed.")).to_be_visible()
     expect(page.locator("#result_list")).to_have_count(0)
     assert clients.run(member.call("join", "elsewhere"))["ok"]
     page.goto("/admin/")
     page.locator("#recent-actions-module").get_by_role("link", name="onerror").click()
     expect(page.get_by_text("Nobody is in this room.")).to_be_visible()
     page.get_by_role("link", name="History").click()
-    expect(page.get_by_text("1 socket was taken out.")).to_be_visible()
+    expect(page.get_by_text("1 socket was removed.")).to_be_visible()
 
 
 def test_selected_members_are_disconnected_after_no_and_yes(
@@ -203,13 +203,13 @@ def test_arguments_are_checked_as_they_are_typed_and_emitted(
     for typed, says in (
         ('["a", oops]', "Not JSON"),
         ('["a"', "Not JSON"),
-        ('{"a": 1}', "A list is needed"),
+        ('{"a": 1}', "This must be a list"),
         ("", "No arguments."),
-        ('["a", {"b": [1]}, null]', "3 arguments: text, object, null."),
+        ('["a", {"b": [1]}, null]', "3 arguments: string, object, null."),
     ):
         field.fill(typed)
         expect(verdict).to_contain_text(says)
-        wrong = says.startswith(("Not", "A list"))
+        wrong = says.startswith(("Not", "This must"))
         expect(field).to_have_attribute("aria-invalid", str(wrong).lower())
         if wrong:
             page.get_by_role("button", name="Emit").click()

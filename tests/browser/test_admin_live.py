@@ -300,13 +300,13 @@ def test_viewer_sees_rooms_live_but_no_feed(viewer: Person, lobby: Lobby, tag: s
 
 
 def test_who_is_no_staff_is_refused(lobby: Lobby) -> None:
-    assert "For staff" in lobby.page.evaluate(ASK, ["watch", "rooms"])
+    assert "Only staff" in lobby.page.evaluate(ASK, ["watch", "rooms"])
 
 
 def test_who_is_staff_no_more_sees_no_more(viewer: Person, site: Site, lobby: Lobby) -> None:
     demote = DEMOTE.format(name=viewer.name)
     site.manage("shell", "-c", f"{demote}.update(is_staff=False)")
-    expect(viewer.page.get_by_text("You are signed out")).to_be_visible()
+    expect(viewer.page.get_by_text("You are logged out")).to_be_visible()
     lobby.enter("a room that is not for the viewer")
     expect(viewer.page.get_by_role("button", name="Pause")).to_be_hidden()
     expect(row(viewer.page, "not for the viewer")).to_have_count(0)

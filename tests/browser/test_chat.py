@@ -138,7 +138,7 @@ def test_file_that_is_no_picture_is_refused_with_a_reason(
     ada.choose_picture(disguised)
     ada.say("A page in disguise")
     failure = ada.bubble("A page in disguise").locator(".failure")
-    expect(failure).to_contain_text("Only PNG, JPEG, GIF and WebP pictures.")
+    expect(failure).to_contain_text("Only PNG, JPEG, GIF and WebP pictures can be sent.")
     ada.bubble("A page in disguise").get_by_role("button", name="Discard").click()
     expect(ada.bubble("A page in disguise")).to_have_count(0)
 
@@ -222,7 +222,7 @@ def test_messages_of_an_absence_appear_once_and_in_order_afterwards(
     grace.sees("Before")
     site.stop()
     for someone in (ada, grace):
-        expect(someone.page.locator(".connection")).to_contain_text("Trying to get")
+        expect(someone.page.locator(".connection")).to_contain_text("Trying again")
     ada.say("Said into the void")
     expect(ada.bubble("Said into the void").locator(".delivery")).to_have_attribute(
         "aria-label", "Sending"

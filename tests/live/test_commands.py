@@ -153,15 +153,15 @@ async def test_sockets_join_leave_and_go(
         await connect(cluster[n % 2], topic, headers=ada if n == 2 else {}) for n in range(3)
     ]
     there = ["--namespace", topic]
-    assert await shell.process("join", "club", "--user", "ada", *there) == "1 socket joined.\n"
+    assert await shell.process("join", "club", "--user", "ada", *there) == "1 socket added.\n"
     asked = await shell.process("join", "club", *there, typed="yes\n")
-    assert "3 sockets, everyone in namespace" in asked
-    assert "2 sockets joined." in asked
+    assert "Add 3 sockets (everyone in namespace" in asked
+    assert "2 sockets added." in asked
     assert (await shell.json("leave", "club", *there))["sockets"] == 3
     assert await shell.run("disconnect", "--sid", clients[0].sid()) == "1 socket disconnected.\n"
     for typed in ("n\n", ""):
         said = await shell.process("disconnect", *there, code=1, typed=typed)
-        assert "2 sockets, everyone in" in said
+        assert "2 sockets (everyone in" in said
         assert "Nothing was done" in said
     assert (await shell.json("disconnect", *there, "--no-input"))["sockets"] == 2
     assert (await shell.json("sockets", *there))["total"] == 0
@@ -223,7 +223,7 @@ async def test_doctor_finds_nothing_where_nothing_is_wrong(
     url = cluster[number].url
     lines = (await shell.process("doctor", "--url", url)).splitlines()
     assert [line.split()[:2] for line in lines[1:-1]] == [["ok", topic] for topic in TOPICS]
-    assert lines[-1] == "All is well."
+    assert lines[-1] == "Everything works."
 
 
 @pytest.mark.nginx
@@ -294,7 +294,7 @@ def test_doctor_says_where_nothing_listens(doctor: Doctor, cluster: list[Server]
     assert "nothing listens" in ill["address"]
     assert "no host" in errors(doctor("http://nowhere.invalid"))["address"]
     plain = f"https://127.0.0.1:{cluster[0].port}"
-    assert "speaks no TLS" in errors(doctor(plain, "--timeout", "2"))["address"]
+    assert "does not speak TLS" in errors(doctor(plain, "--timeout", "2"))["address"]
 
 
 @pytest.mark.any_layer

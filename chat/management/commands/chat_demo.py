@@ -28,17 +28,20 @@ ROOMS: dict[str, list[tuple[str, str]]] = {
 class Command(BaseCommand):
     help = (
         "Creates what the demo starts with: two users, an admin, and rooms with a few messages."
-        " What is there already stays as it is. The database must be migrated."
+        " Existing ones are left unchanged. The database must be migrated."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--force", action="store_true", help="even with DEBUG off, with passwords that all know"
+            "--force", action="store_true", help="even with DEBUG off; the passwords are public"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not (settings.DEBUG or options["force"]):
-            raise CommandError("DEBUG is off, and these passwords are public: see --force.")
+            raise CommandError(
+                "DEBUG is off, and these users' passwords are public. Use --force to create them"
+                " all the same."
+            )
         with transaction.atomic():
             people = {name: self.person(name, password) for name, password in PEOPLE.items()}
             for name, lines in ROOMS.items():

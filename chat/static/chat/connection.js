@@ -66,16 +66,16 @@ function showBanner(socket) {
     everConnected = true;
   });
   socket.on("disconnect", (reason) => {
-    show("away", "Connection lost. Trying to get it back…");
-    // After this reason alone the client does not come back by itself.
+    show("away", "Connection lost. Reconnecting…");
+    // After this reason alone the client does not reconnect by itself.
     if (reason === "io server disconnect") setTimeout(() => socket.connect(), RETRY_AFTER_KICK);
   });
   socket.on("connect_error", (error) => {
     // An active socket goes on trying by itself; otherwise the server refused this user.
-    if (socket.active) show("away", "No connection. Trying to get one…");
+    if (socket.active) show("away", "No connection. Trying again…");
     else show("refused", `${error.message} `);
   });
-  // A page that is being left closes its socket; that is nothing to tell its reader.
+  // A page that is being left closes its socket; its reader need not hear of that.
   window.addEventListener("pagehide", () => socket.off("disconnect"));
   window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 }

@@ -1,5 +1,5 @@
 // Messages on their way: sent one after the other, kept while the connection is away, sent again on
-// request. Each has an id of its own making, by which the server knows one that it has stored already.
+// request. Each has an id made here, by which the server recognises one that it has already stored.
 
 import { newClientId } from "./dom.js";
 import { request, RequestError } from "./connection.js";

@@ -5,9 +5,9 @@ const MAX_BYTES = 3_000_000;
 const MAX_EDGE = 2_000;
 const SMALL_ENOUGH = 800_000;
 
-/** The file as it is, or a smaller copy of a large photograph; throws an Error with words for the user. */
+/** The file as it is, or a smaller copy of a large photograph; throws an Error whose message the user sees. */
 export async function preparePicture(file) {
-  if (!TYPES.includes(file.type)) throw new Error("Only PNG, JPEG, GIF and WebP pictures.");
+  if (!TYPES.includes(file.type)) throw new Error("Only PNG, JPEG, GIF and WebP pictures can be sent.");
   // A copy of a GIF would not move any more.
   if (file.size > SMALL_ENOUGH && file.type !== "image/gif") file = await smaller(file);
   if (file.size > MAX_BYTES) throw new Error("The picture is larger than 3 MB.");
@@ -19,7 +19,7 @@ async function smaller(file) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error("This picture cannot be read.");
+    throw new Error("This picture can't be read.");
   }
   const scale = Math.min(1, MAX_EDGE / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");

@@ -1,1 +1,1 @@
-"""What moves in the admin: live pages, feeds of events, the Socket.IO Admin UI."""
+"""What keeps the admin's pages up to date: their live connection, and a room's feed of events."""

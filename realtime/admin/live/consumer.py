@@ -1,8 +1,8 @@
-"""The namespace through which pages of the admin are live, for staff only.
+"""The namespace that keeps pages of the admin up to date, for staff only.
 
-A client sends `watch` with the name of its page and hears `tick` when it should fetch the page
-anew, and on the page of nodes `nodes` with readings for the charts. It sends `feed` with a
-namespace and a room and hears `lines` of what passes there. Served where realtime's admin is.
+A client sends `watch` with the name of its page and gets `tick` when it should fetch the page
+again, and on the page of nodes `nodes` with readings for the charts. It sends `feed` with a
+namespace and a room and gets `lines` with the events there. Served where realtime's admin is.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from .staff import NAMESPACE, granted
 
 logger = logging.getLogger("realtime.admin")
 
-#: What the user must be permitted to watch a page.
+#: The permission that each page needs.
 PAGES = {
     "rooms": "realtime.view_room",
     "room": "realtime.view_room",
@@ -33,7 +33,7 @@ PAGES = {
     "nodes": "realtime.view_node",
 }
 VIEW = frozenset(PAGES.values())
-#: To read what passes in a room; it may be personal, so that viewing rooms is not enough.
+#: To read the events of a room; they may be personal, so viewing rooms is not enough.
 FEED = frozenset({"realtime.view_room", "realtime.watch_room"})
 #: Seconds from the first line of a batch until it is sent.
 BATCH = 0.25
@@ -48,7 +48,7 @@ class LiveAdminConsumer(SocketIOConsumer):
         self._feed: Feed | None = None
         self._sending: asyncio.Task[None] | None = None
         if not await granted(self.scope, VIEW):
-            raise ConnectionRefused("For staff who may view rooms, sockets, users or nodes.")
+            raise ConnectionRefused("Only staff who may view rooms, sockets, users or nodes.")
 
     async def disconnect(self, reason: str) -> None:
         pulse().remove(self)
@@ -57,10 +57,12 @@ class LiveAdminConsumer(SocketIOConsumer):
 
     @event
     async def watch(self, page: str | None) -> dict[str, Any]:
-        """Tell me of changes on this page, from now on; with None of none."""
+        """Report changes on this page from now on; None stops it."""
         if page is not None:
             if page not in PAGES:
-                raise EventError(f"a page is one of {', '.join(PAGES)}, or null", code="bad_page")
+                raise EventError(
+                    f"The page must be one of {', '.join(PAGES)}, or null.", code="bad_page"
+                )
             await self._demand({PAGES[page]})
         self._page = page
         self._attend()
@@ -70,7 +72,7 @@ class LiveAdminConsumer(SocketIOConsumer):
 
     @event("feed")
     async def switch_feed(self, namespace: str, room: str, on: bool) -> dict[str, Any]:
-        """Send me what passes in this room, instead of the one before; or stop."""
+        """Send the events of this room, instead of the previous one's; or stop."""
         self._end_feed()
         if on:
             await self._demand(FEED)
@@ -108,7 +110,8 @@ class LiveAdminConsumer(SocketIOConsumer):
 
     async def _demand(self, permissions: set[str] | frozenset[str]) -> None:
         if not permissions <= await granted(self.scope, permissions):
-            raise PermissionRefused(f"This needs {' and '.join(sorted(permissions))}.")
+            needed = " and ".join(sorted(permissions))
+            raise PermissionRefused(f"You need the permission {needed}.")
 
     def _attend(self) -> None:
         if self._page is not None or self._feed is not None:
@@ -120,13 +123,13 @@ class LiveAdminConsumer(SocketIOConsumer):
         node = serving()
         (name,) = rooms.targets((room,)) or ()
         if node is None or rooms.node_of(name) is not None or not rooms.is_namespace(namespace):
-            raise EventError("there is no such room to listen to", code="bad_room")
+            raise EventError("There is no such room to watch.", code="bad_room")
         feed = Feed(node.members, namespace, name, self._lines_are_ready)
         self._feed = feed
         feed.open()
         await node.cluster.memberships.subscribe(feed.groups)
         logger.info(
-            "a feed of room %r in %s was switched on",
+            "somebody began to watch the events of room %r in %s",
             name,
             namespace,
             extra=facts(sid=self.sid, namespace=self.namespace, user=self.user, event="feed"),

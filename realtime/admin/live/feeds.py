@@ -1,4 +1,4 @@
-"""What passes in a room, for a person to read: bounded in how much, and in how often."""
+"""The events of a room, for a person to read: limited in size and in rate."""
 
 import json
 import time
@@ -13,11 +13,11 @@ from ...node.members import Members
 
 #: Events a second that are shown, twice as many at once; the others are counted.
 RATE = 25
-#: Bytes of an event that are decoded to be shown; of a bigger one only the size is told.
+#: Bytes of an event that are decoded to be shown; of a larger one only the size is shown.
 MAX_DECODED = 64_000
 #: Characters of the text of an event's arguments.
 MAX_TEXT = 2_000
-#: Of one value in it: characters of a text, items of a list or an object, levels of nesting.
+#: Of one value in it: characters of a string, items of a list or an object, levels of nesting.
 MAX_STRING = 200
 MAX_ITEMS = 20
 MAX_LEVELS = 6
@@ -26,10 +26,10 @@ Line = dict[str, Any]
 
 
 class Feed:
-    """Listens to one room here, and to what its whole namespace is told.
+    """Listens here to the emits to one room, and to those to its whole namespace.
 
-    What is heard is gathered; `ready` is called at the first line of a batch, and `take` hands the
-    batch over.
+    They are gathered; `ready` is called at the first line of a batch, and `take` hands the batch
+    over.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class Feed:
 def line(emission: Emission) -> Line:
     """An emission for people: its name, and its arguments as JSON text of a bounded length.
 
-    `args` is None where the event is too big to be shown. `rooms` is None for an event to the whole
-    namespace, otherwise the first of those that it went to.
+    `args` is None where the event is too large to show. `rooms` is None for an event to the whole
+    namespace, otherwise the first few rooms that it went to.
     """
     rooms = emission.to
     return {
@@ -94,7 +94,7 @@ def _size(message: str | bytes) -> int:
 
 
 def _arguments(emission: Emission) -> str | None:
-    # Attachments are not decoded, only told of, so that they may be of any size.
+    # Attachments are not decoded, only mentioned, so they may be of any size.
     if len(emission.messages[0]) > MAX_DECODED:
         return None
     decoder = emissions.parser().decoder()

@@ -1,4 +1,4 @@
-"""One beat for all staff who watch live pages in this process; none while nobody does."""
+"""One regular look for all staff who watch pages in this process; none while nobody does."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ logger = logging.getLogger("realtime.admin")
 
 #: Seconds from one beat to the next.
 INTERVAL = 2.0
-#: Beats after which pages are told even if nothing changed: ages and depths do by themselves.
+#: Beats after which pages refresh even if nothing changed: ages and outboxes change by themselves.
 CALM_BEATS = 5
 #: Beats that the charts go back: five minutes.
 REMEMBERED = 150
@@ -39,18 +39,18 @@ Reading = dict[str, Any]
 
 
 class Watcher(Protocol):
-    """Somebody of the staff, as the pulse knows them."""
+    """A staff user's open page, as the pulse sees it."""
 
     @property
     def watches(self) -> bool:
-        """Whether there is a page to be told of changes."""
+        """Whether a page has asked to be told of changes."""
 
     @property
     def charts(self) -> bool:
         """Whether it is the page with the charts of nodes."""
 
     async def still_may(self) -> bool:
-        """Look again; who may watch no more has been sent away when this returns."""
+        """Check the permissions again; if they are gone, so is the watcher when this returns."""
 
     async def tell(self, event: str, *args: Any) -> None: ...
 
@@ -88,8 +88,8 @@ class Pulse:
             lane = lanes().acquire()
             try:
                 await self._look_after(list(self._watchers))
-            except Exception:  # a database that is away for a moment must not end it for all
-                logger.exception("live pages of the admin could not be told of changes")
+            except Exception:  # a database that is down for a moment must not end it for all
+                logger.exception("the admin's live pages could not be told of changes")
             finally:
                 lanes().release(lane)
 
@@ -107,7 +107,7 @@ class Pulse:
                 await watcher.tell("nodes", [reading])
 
     async def _is_news(self) -> bool:
-        """Whether anything changed, on any node, since it was asked last."""
+        """Whether anything changed, on any node, since the last time."""
         if serving() is None:
             return True
         try:

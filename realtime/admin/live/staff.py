@@ -1,4 +1,4 @@
-"""What the user of a socket may do in the admin at this moment, asked anew each time."""
+"""What the user of a socket may do in the admin at this moment, looked up each time."""
 
 from collections.abc import Collection
 from importlib import import_module
@@ -17,8 +17,8 @@ NAMESPACE = "/realtime/admin"
 async def granted(scope: dict[str, Any], permissions: Collection[str]) -> frozenset[str]:
     """Those of the permissions ("app.codename") that the scope's user has, if active staff.
 
-    The user and the session are read again: who logged out, was deactivated, changed the password
-    or lost a permission since the socket was opened has none.
+    The user and the session are read again: a user who logged out, was deactivated, changed the
+    password or lost a permission since the socket was opened is not granted it.
     """
     user = await _user_now(scope)
     if user is None or not (user.is_active and user.is_staff):
@@ -36,7 +36,7 @@ async def _user_now(scope: dict[str, Any]) -> Any:
     if not (isinstance(user, Model) and user.pk is not None):
         return None
     key = await database_sync_to_async(_session_of_login)(scope)
-    if key is None:  # known by something else than a session, a token say
+    if key is None:  # identified by something other than a session, such as a token
         return await user.__class__._default_manager.filter(pk=user.pk).afirst()
     session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     again = await get_user({"session": session})

@@ -1,4 +1,4 @@
-"""What can be done to rooms, sockets and users: asked first, checked, done, and logged."""
+"""What can be done to rooms, sockets and users: confirmed, checked, carried out and logged."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class Action:
     #: What was done to sockets, as in "3 sockets were disconnected."
     done: str
     run: Callable[[Sequence[str]], Outcome]
-    #: What the entry with a key is called; None for a key that can't be one.
+    #: What the entry with a key is called; None for an invalid key.
     label_of: Callable[[str], str | None]
-    #: Another entry that it is logged for, as {key: label}; by default those it was done to.
+    #: The entry that the log names instead, as {key: label}; by default those it was done to.
     logged_for: dict[str, str] | None = None
 
     def is_allowed(self, request: HttpRequest) -> bool:
@@ -51,7 +51,7 @@ def offered(request: HttpRequest, actions: Iterable[Action]) -> list[Action]:
 def act_on_selected(
     model_admin: LiveAdmin, request: HttpRequest, actions: Iterable[Action], **context: Any
 ) -> HttpResponse:
-    """Answer the POST of a list with boxes: first the question, then the deed."""
+    """Answer the POST of a list with checkboxes: first with the question, then with the action."""
     back = request.get_full_path()
     chosen = next((a for a in actions if a.name == request.POST.get("action")), None)
     if chosen is None:
@@ -70,7 +70,7 @@ def carry_out(
     back: str,
     **context: Any,
 ) -> HttpResponse:
-    """Ask whether to do it or, once that was answered with yes, do it and go back."""
+    """Ask for confirmation or, once that was given, do it and go back."""
     if not action.is_allowed(request):
         raise PermissionDenied
     entries = {key: label for key in keys if (label := action.label_of(key)) is not None}
@@ -99,7 +99,7 @@ def confirmation(
     back: str,
     **context: Any,
 ) -> HttpResponse:
-    """The page that asks; its form posts the hidden fields again, and post=yes, to this address."""
+    """The confirmation page; its form posts the hidden fields again, and post=yes, to this URL."""
     request.current_app = model_admin.admin_site.name
     context = {
         **model_admin.admin_site.each_context(request),
@@ -119,17 +119,17 @@ def _do(request: HttpRequest, action: Action, entries: dict[str, str]) -> None:
     try:
         outcome = action.run(list(entries))
     except (RealtimeError, TimeoutError) as error:
-        messages.error(request, f"Nothing is sure to have been changed: {error}")
+        messages.error(request, f"This may not have been done, or only in part: {error}")
         write_log(request, action.model, logged, CHANGE, f"{action.label} failed: {error}")
         return
     sockets = f"{outcome.sockets} socket{'' if outcome.sockets == 1 else 's'}"
     text = f"{sockets} {'was' if outcome.sockets == 1 else 'were'} {action.done}."
-    note = f" No answer of: {', '.join(outcome.missing)}." if outcome.missing else ""
+    note = f" No answer from: {', '.join(outcome.missing)}." if outcome.missing else ""
     write_log(request, action.model, logged, action.flag, f"{text}{note}")
     if outcome.sockets:
         messages.success(request, text)
     else:
-        messages.warning(request, f"{text} Those that were meant are gone already.")
+        messages.warning(request, f"{text} Those you selected are already gone.")
     if outcome.missing:
         messages.warning(request, silent(outcome.missing))
 
@@ -137,7 +137,7 @@ def _do(request: HttpRequest, action: Action, entries: dict[str, str]) -> None:
 def write_log(
     request: HttpRequest, model: type[Shown], entries: dict[str, str], flag: int, message: str
 ) -> None:
-    """One entry in the admin's log for each, by key and by what it is called."""
+    """One entry in the admin's log for each, with its key and its label."""
     logged = []
     for key, label in entries.items():
         entry = model(key=_storable(key))
@@ -147,5 +147,5 @@ def write_log(
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL stores any text but one with NUL in it."""
+    """PostgreSQL stores any text except one with NUL in it."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

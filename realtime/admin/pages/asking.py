@@ -12,7 +12,7 @@ from ...operations.reports import NodesReport
 T = TypeVar("T")
 
 NO_SERVER = (
-    "No server answered, so nobody is connected as far as this page can tell. Start the site under"
+    "No server answered, so as far as this page can tell nobody is connected. Start the site under"
     " an ASGI server, such as Daphne, with the same CHANNEL_LAYERS as the process that shows this"
     " page."
 )
@@ -20,7 +20,7 @@ NO_SERVER = (
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """Something that the reader of a page has to know. The levels are those of messages."""
+    """Something that the reader of a page needs to know. The levels are those of messages."""
 
     level: str
     text: str
@@ -29,7 +29,7 @@ class Note:
 class Notes(list[Note]):
     """What went wrong while a page was put together."""
 
-    #: Nobody answers at all: a further question would only take time.
+    #: Nobody answers at all: another question would only take time.
     hopeless = False
 
     def ask(self, question: Callable[[], T]) -> T | None:
@@ -47,7 +47,7 @@ class Notes(list[Note]):
             self.append(Note(level="warning", text=silent(nodes)))
 
     def nobody(self) -> None:
-        """Nothing was found anywhere: say so if that is for want of a server."""
+        """Nothing was found anywhere: say so if that is because there is no server."""
         report = self.ask(fetch_nodes)
         if report is not None:
             self.need_servers(report)
@@ -63,8 +63,9 @@ def silent(nodes: Collection[str]) -> str:
     """What it means that these nodes did not answer."""
     names = ", ".join(sorted(nodes))
     count = "A server" if len(nodes) == 1 else f"{len(nodes)} servers"
+    its, it = ("Its", "It") if len(nodes) == 1 else ("Their", "They")
     return (
-        f"{count} did not answer within {settings.REQUEST_TIMEOUT:g} s: {names}. What it holds is"
-        " not shown. It may be busy, stopped or of another version; the page of nodes and its log"
-        " say more."
+        f"{count} did not answer within {settings.REQUEST_TIMEOUT:g} s: {names}. {its} sockets are"
+        f" not shown. {it} may be busy, stopped or of another version; see the page of nodes and"
+        " the server's log."
     )

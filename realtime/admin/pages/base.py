@@ -27,7 +27,7 @@ View = Callable[..., HttpResponse]
 
 
 class LiveAdmin(ModelAdmin):
-    """A list of what the servers hold, and where there is one, a page for each entry."""
+    """A list of what the servers hold, and for most lists a page for each entry."""
 
     #: What the pages are about, for the script: "rooms" and so on.
     page_name = ""
@@ -142,6 +142,6 @@ def is_fragment(request: HttpRequest) -> bool:
 
 
 def namespace_of(request: HttpRequest) -> str | None:
-    """The namespace that a list is filtered by; what can't be one is as if it were not there."""
+    """The namespace that a list is filtered by; an invalid one is ignored."""
     namespace = request.GET.get("namespace", "")
     return namespace if namespace.startswith("/") else None

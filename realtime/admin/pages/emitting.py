@@ -49,16 +49,16 @@ class ArgumentsField(forms.CharField):
             arguments = loads(text) if text else []
         except json.JSONDecodeError as error:
             raise ValidationError(
-                f"This is not JSON: {error.msg.lower()}, in line {error.lineno}, column"
+                f"This is not JSON: {error.msg.lower()} at line {error.lineno}, column"
                 f" {error.colno}."
             ) from None
         except ValueError as error:
             raise ValidationError(f"This is not JSON: {error}.") from None
         except RecursionError:
-            raise ValidationError("This is nested too deep.") from None
+            raise ValidationError("This is nested too deeply.") from None
         if not isinstance(arguments, list):
             raise ValidationError(
-                f"The arguments are a list, in brackets, with one item for each: {EXAMPLE}"
+                f"The arguments must be a list, in brackets, with one item for each: {EXAMPLE}"
             )
         return arguments
 
@@ -69,8 +69,8 @@ class EmitForm(forms.Form):
     event = forms.CharField(max_length=MAX_EVENT, strip=False)
     arguments = ArgumentsField(
         required=False,
-        help_text=f"JSON: a list with one item for each argument, such as {EXAMPLE}. Empty for no"
-        " arguments.",
+        help_text=f"A JSON list with one item for each argument, such as {EXAMPLE}. Leave it empty"
+        " if there are none.",
     )
     namespace = forms.ChoiceField()
 
@@ -99,12 +99,12 @@ class EmitForm(forms.Form):
             except (TypeError, ValueError) as error:
                 self.add_error("event", f"This can't be sent: {error}.")
             except RecursionError:
-                self.add_error("arguments", "This is nested too deep.")
+                self.add_error("arguments", "This is nested too deeply.")
         return cleaned
 
 
 def emit_view(model_admin: LiveAdmin, request: HttpRequest, target: Target) -> HttpResponse:
-    """The form by itself, the question whether to emit, and the emit."""
+    """The form by itself, the confirmation, and the emit."""
     if not model_admin.has_emit_permission(request):
         raise PermissionDenied
     if not target.namespaces:
@@ -132,7 +132,7 @@ def emit_view(model_admin: LiveAdmin, request: HttpRequest, target: Target) -> H
 
 
 def _facts(target: Target, what: dict[str, Any]) -> dict[str, str]:
-    """What the reader is asked to confirm."""
+    """What the reader has to confirm."""
     facts = {
         "Event": what["event"],
         "Arguments": json.dumps(what["arguments"], ensure_ascii=False, indent=2),
@@ -173,8 +173,8 @@ def _emit(
         emit(event, *arguments, to=target.to, namespace=namespace)
     except (RealtimeError, TimeoutError) as error:
         messages.error(request, f"The event may not have reached everyone: {error}")
-        said = f"Emit of “{event}” failed: {error}"
+        said = f"Emitting “{event}” failed: {error}"
     else:
         messages.success(request, f"The event “{event}” was emitted to {target.label}.")
-        said = f"Emitted “{event}” in {namespace} with {shown}"
+        said = f"Emitted “{event}” in {namespace} with the arguments {shown}"
     write_log(request, model_admin.model, {target.key: target.label}, CHANGE, said)

@@ -9,7 +9,7 @@ from django.db.models import Model
 from ...node import rooms
 from .links import Links
 
-#: What a query for a text that is no primary key of the model raises, by the kind of its field.
+#: What a query raises if a string can't be a primary key of the model, by the kind of its field.
 NO_KEY = (DataError, OverflowError, ValidationError, ValueError)
 
 

@@ -1,4 +1,4 @@
-"""Addresses of pages, as far as the reader may see them; "" where not."""
+"""URLs of pages that the reader may see; "" for those they may not."""
 
 from urllib.parse import urlencode
 

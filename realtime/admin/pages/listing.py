@@ -43,7 +43,7 @@ class Filter:
 
 @dataclass(kw_only=True)
 class Listing:
-    """A list as it was asked for. What the query string has wrong is as if it were not there."""
+    """A list as the query string asks for it. Invalid parts of the query string are ignored."""
 
     params: Mapping[str, str]
     columns: Sequence[Column]

@@ -1,4 +1,4 @@
-"""The page of nodes: the processes that serve, and how they stand."""
+"""The page of nodes: the processes that serve, and the state of each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,8 @@ COLUMNS = (
     "node",
     "health",
     "sockets",
-    "in a second",
-    "out a second",
+    "events in/s",
+    "events out/s",
     "memory",
     "lost",
     "uptime",
@@ -49,6 +49,6 @@ class NodeAdmin(LiveAdmin):
             return []
         notes.missing(report.missing)
         for node, failure in sorted(report.failures.items()):
-            notes.append(Note(level="warning", text=f"Node {node} gave no answer: {failure}."))
+            notes.append(Note(level="warning", text=f"Node {node} could not answer: {failure}."))
         notes.need_servers(report)
         return sorted(report.nodes, key=lambda info: (info.host, info.pid))

@@ -67,11 +67,11 @@ def _close(keys: Sequence[str]) -> Outcome:
 CLOSE = Action(
     name="close",
     label="Close selected rooms",
-    question="Close these rooms? All members leave; they stay connected, and may join again.",
+    question="Close these rooms? All members are removed; they stay connected, and may join again.",
     permission="realtime.disconnect_room",
     model=Room,
     flag=CHANGE,
-    done="taken out",
+    done="removed",
     run=_close,
     label_of=_label_of_key,
 )
@@ -84,12 +84,12 @@ def remove_from(room: Address) -> Action:
     return Action(
         name="remove",
         label="Remove selected members from the room",
-        question=f"Take these sockets out of {room.label}? They stay connected, and may join"
+        question=f"Remove these sockets from {room.label}? They stay connected, and may join"
         " again.",
         permission="realtime.disconnect_room",
         model=Room,
         flag=CHANGE,
-        done="taken out",
+        done="removed",
         run=remove,
         label_of=label_of_sid,
         logged_for={room.key: room.label},

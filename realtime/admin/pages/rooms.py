@@ -45,7 +45,7 @@ class RoomAdmin(LiveAdmin):
         Column(title="kind"),
         Column(title="members", order="sockets"),
         Column(title="users"),
-        Column(title="events a minute", order="events"),
+        Column(title="events/min", order="events"),
     )
     order = "-sockets"
 
@@ -182,5 +182,5 @@ def _address(request: HttpRequest) -> Address:
         checked_namespace(room.namespace)
         rooms.targets(room.name)
     except (RoomError, ValueError) as error:
-        raise Http404(f"the address names no room, ?namespace=/&room=...: {error}") from None
+        raise Http404(f"This URL must name a room, ?namespace=/&room=...: {error}") from None
     return room

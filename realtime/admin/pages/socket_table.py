@@ -71,7 +71,7 @@ def fetch_page(
 
 
 def fetch_within(listing: Listing, notes: Notes, fetch: Callable[[], Any]) -> Any:
-    """A page of anything, or None; the last page where a later one was asked for."""
+    """A page of anything, or None; the last page if a later one was asked for."""
     page = notes.ask(fetch)
     if page is None:
         return None
@@ -104,7 +104,7 @@ def _disconnect(keys: Sequence[str]) -> Outcome:
 DISCONNECT = Action(
     name="disconnect",
     label="Disconnect selected sockets",
-    question="Disconnect these sockets from their namespace? The stock client does not come back by"
+    question="Disconnect these sockets from their namespace? The stock client does not reconnect by"
     " itself.",
     permission="realtime.disconnect_socket",
     model=Socket,

@@ -132,7 +132,7 @@ class SocketAdmin(LiveAdmin):
 def _sid(request: HttpRequest) -> str:
     sid = request.GET.get("sid", "")
     if rooms.node_of(sid) is None:
-        raise Http404("the address names no socket: ?sid=...")
+        raise Http404("This URL must name a socket: ?sid=...")
     return sid
 
 

@@ -39,7 +39,7 @@ def _room_of(key: str) -> str:
 
 
 def _label_of_key(key: str) -> str | None:
-    """The name of the user with this key; None if it is that of no user."""
+    """The name of the user with this key; None if there is no such user."""
     label, _, pk = key.partition(":")
     try:
         rooms.targets(_room_of(key))
@@ -63,7 +63,7 @@ DISCONNECT_USERS = Action(
     name="disconnect_everywhere",
     label="Disconnect selected users everywhere",
     question="Close all connections of these users, in all namespaces and processes? The stock"
-    " client does not come back by itself; whoever loads a page anew is back.",
+    " client does not reconnect by itself, but a user who reloads a page is back.",
     permission="realtime.disconnect_onlineuser",
     model=OnlineUser,
     flag=DELETION,
@@ -196,5 +196,5 @@ def _user(request: HttpRequest) -> tuple[str, str]:
     key = request.GET.get("user", "")
     name = _label_of_key(key)
     if name is None:
-        raise Http404("the address names no user: ?user=auth.user:7")
+        raise Http404("This URL must name a user: ?user=auth.user:7")
     return key, name

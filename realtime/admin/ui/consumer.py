@@ -4,8 +4,8 @@ It speaks to an ordinary namespace, "/admin" by default. Nothing serves it unles
 
     namespace("/admin")(AdminUIConsumer)
 
-The page must come from the site's own origin, for its user is known by the session's cookie; the
-name and password that it asks for are not looked at. Needs django.contrib.admin.
+The page must come from the site's own origin, because the session cookie identifies its user; the
+username and password that it asks for are ignored. Needs django.contrib.admin.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from .messages import Population, Sockets, changes, serialized, server_stats
 
 logger = logging.getLogger("realtime.admin")
 
-#: What the page shows, and so what its user must be permitted to view.
+#: What the page shows, and so the permissions that its user needs.
 VIEW = frozenset({"realtime.view_room", "realtime.view_socket", "realtime.view_node"})
 #: What the page can do, by its own names, and what the user must be permitted for it.
 FEATURES = {
@@ -45,15 +45,15 @@ FEATURES = {
 }
 #: Sockets that a page is told of, the oldest first; it holds all of them in memory.
 MAX_SOCKETS = 2_000
-#: Changes that are told one by one; where there are more, the page gets all sockets anew.
+#: Changes that are sent one by one; if there are more, the page gets all sockets again.
 MAX_CHANGES = 200
 
 
 class AdminUIConsumer(SocketIOConsumer):
-    """One Admin UI. Its user is staff who may view rooms, sockets and nodes.
+    """One open Admin UI. Its user must be staff and may view rooms, sockets and nodes.
 
-    With `read_only = False` it may also emit, join, leave and disconnect, as far as the user is
-    permitted; each time is written to the admin's log. Events of clients are not shown.
+    With `read_only = False` it may also emit, join, leave and disconnect, as far as the user's
+    permissions allow; every action is recorded in the admin's log. Events of clients are not shown.
     """
 
     read_only: ClassVar[bool] = True
@@ -64,7 +64,7 @@ class AdminUIConsumer(SocketIOConsumer):
         permissions = await granted(self.scope, VIEW | set(FEATURES.values()))
         if not permissions >= VIEW:
             raise ConnectionRefused(
-                "Log in to the admin of this site, on this very address, as staff who may view"
+                "Log in to the admin of this site, at the same address, as staff who may view"
                 " rooms, sockets and nodes."
             )
         features = [name for name, needed in FEATURES.items() if needed in permissions]
@@ -102,7 +102,7 @@ class AdminUIConsumer(SocketIOConsumer):
         page = await afetch_sockets(namespace=None, order_by="since", limit=MAX_SOCKETS)
         new = {info.sid: serialized(info) for info in page.sockets}
         for sid, socket in self._known.items():
-            if rooms.node_of(sid) in page.missing:  # a node that is slow, and not its sockets gone
+            if rooms.node_of(sid) in page.missing:  # its node is slow; the socket is not gone
                 new.setdefault(sid, socket)
         old, self._known = self._known, new
         messages = changes(old, new) if old else None
@@ -160,7 +160,7 @@ class AdminUIConsumer(SocketIOConsumer):
         if self.read_only:
             raise PermissionRefused("This Admin UI is read-only.")
         if needed not in await granted(self.scope, {needed}):
-            raise PermissionRefused(f"This needs the permission {needed}.")
+            raise PermissionRefused(f"You need the permission {needed}.")
 
     async def _log(self, namespace: str, target: str | None, flag: int, message: str) -> None:
         await database_sync_to_async(LogEntry.objects.log_actions)(
@@ -170,7 +170,7 @@ class AdminUIConsumer(SocketIOConsumer):
 
 @contextlib.contextmanager
 def _mistakes() -> Iterator[None]:
-    """What a room or a namespace can't be is the page's mistake, not a failure of the handler."""
+    """An invalid room or namespace is the page's mistake, not a failure of the handler."""
     try:
         yield
     except (TypeError, ValueError) as error:

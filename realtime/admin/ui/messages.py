@@ -1,4 +1,4 @@
-"""What the Socket.IO Admin UI is told, in its own shapes. Pure.
+"""What is sent to the Socket.IO Admin UI, in the shapes that it expects. Pure.
 
 The shapes are those of `typed-events` in @socket.io/admin-ui 0.5.
 """
@@ -19,7 +19,7 @@ Message = tuple[Any, ...]
 
 
 def serialized(info: SocketInfo) -> Serialized:
-    """A socket. Its headers are not told of: they hold the session's cookie."""
+    """A socket. Its headers are left out: they hold the session cookie."""
     user = {} if info.user is None else {"user": info.user.name}
     return {
         "id": info.sid,
@@ -40,12 +40,12 @@ def serialized(info: SocketInfo) -> Serialized:
 
 
 def _client_id(sids: Iterable[str]) -> str:
-    # The connection's own id would do, but who knows it can speak for the client.
+    # The connection's own id would do, but whoever knows it can act as the client.
     return hashlib.blake2b(min(sids).encode(), digest_size=6).hexdigest()
 
 
 def changes(old: Sockets, new: Sockets) -> list[Message] | None:
-    """What to tell a page that knows `old`; None if it is simpler to tell it all of `new`."""
+    """What to send to a page that knows `old`; None if it is simpler to send all of `new`."""
     if any(new[sid]["clientId"] != old[sid]["clientId"] for sid in new.keys() & old.keys()):
         return None
     now = datetime.now(UTC).isoformat()
@@ -84,7 +84,7 @@ def _changed(old: Serialized, new: Serialized, now: str) -> Iterator[Message]:
 class Population:
     """How many sockets each node has in each namespace.
 
-    The page merges what it is told by position, so a namespace keeps its own even when it is empty.
+    The page merges these by position, so a namespace keeps its position even when it is empty.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Population:
 
 
 def server_stats(node: dict[str, Any], population: list[dict[str, Any]]) -> dict[str, Any]:
-    """How a node stands, by a reading of admin_pulse."""
+    """The state of a node, from a reading of live/pulse.py."""
     stats = node["stats"]
     return {
         "serverId": node["id"],

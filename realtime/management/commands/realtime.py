@@ -1,4 +1,4 @@
-"""`manage.py realtime`: look at the running site and steer it; see docs/commands.md."""
+"""`manage.py realtime`: inspect the running site and steer it; see docs/commands.md."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ SUBCOMMANDS: dict[str, Subcommand] = {
 
 
 class Command(BaseCommand):
-    help = "Look at the running site and steer it, from any process, over the channel layer."
-    # A site that is not well has to be looked at all the same; `doctor` runs the checks itself.
+    help = "Inspect the running site and steer it, from any process, over the channel layer."
+    # A site with errors has to be inspected all the same; `doctor` runs the checks itself.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,1 +1,1 @@
-"""The subcommands of `manage.py realtime`: each is a module with a noun, and a `Subcommand`."""
+"""The subcommands of `manage.py realtime`, each a `Subcommand`; commands/realtime.py lists them."""

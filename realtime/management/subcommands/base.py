@@ -13,9 +13,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from ...exceptions import ChannelLayerError
 
-#: Exit codes; 0 is for what was done. Here something is wrong, or a part was not done.
+#: Exit codes; 0 means done. With 1 something is wrong, or was not done completely.
 INCOMPLETE = 1
-#: The command line can't be understood. It is argparse's own code, too.
+#: The command line is invalid. argparse uses this code, too.
 USAGE = 2
 #: There is no channel layer that reaches the servers, or it is down.
 NO_LAYER = 3
@@ -56,7 +56,7 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subcommand:
-    """One verb of the command. `run` raises CommandError with an exit code for all but success."""
+    """One subcommand. `run` raises CommandError with an exit code for everything but success."""
 
     name: str
     help: str
@@ -65,7 +65,7 @@ class Subcommand:
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey: clients choose the names of rooms."""
+    """The text without control characters: clients choose the names of rooms."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
@@ -89,9 +89,9 @@ def usage(text: str) -> CommandError:
 
 @contextlib.contextmanager
 def verbs() -> Iterator[None]:
-    """Around calls of the public verbs: their errors as messages with an exit code.
+    """Around calls of the public verbs: turns their errors into messages with an exit code.
 
-    They raise ValueError and TypeError for what they were told, before anything is sent.
+    They raise ValueError and TypeError for bad arguments, before anything is sent.
     """
     try:
         yield
@@ -102,11 +102,11 @@ def verbs() -> Iterator[None]:
 
 
 def check_complete(missing: Sequence[str]) -> None:
-    """Raise what says that nodes are missing in the result, after it was printed."""
+    """Once the result is printed, raise an error if nodes are missing from it."""
     if missing:
         nodes = "a node" if len(missing) == 1 else f"{len(missing)} nodes"
         raise CommandError(
-            f"{nodes} did not answer, and what is there is not in this result:"
-            f" {', '.join(missing)}. `manage.py realtime status` says more.",
+            f"{nodes} did not answer and {'is' if len(missing) == 1 else 'are'} missing from this"
+            f" result: {', '.join(missing)}. `manage.py realtime status` says more.",
             returncode=INCOMPLETE,
         )

@@ -1,4 +1,4 @@
-"""`doctor`: tries the whole way of an event, and says what to change."""
+"""`doctor`: follows an event the whole way, and says what to change."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,37 +9,38 @@ from ...doctor.examination import Examination
 from ...doctor.findings import Finding, Level
 from ...doctor.site import a_site
 from .base import INCOMPLETE, Options, Output, Subcommand, printable, usage
+from .targets import count
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def _add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
-        "--url", help=f"the site's address as its users type it; {DEFAULT_URL} by default"
+        "--url", help=f"the site's address, as its users type it; {DEFAULT_URL} by default"
     )
     parser.add_argument(
-        "--insecure", action="store_true", help="accept any certificate, for one of your own"
+        "--insecure", action="store_true", help="accept any certificate, even a self-signed one"
     )
     parser.add_argument(
-        "--timeout", type=float, default=10.0, help="seconds to wait for each answer (10)"
+        "--timeout", type=float, default=10.0, help="seconds to wait for each answer; 10 by default"
     )
     parser.add_argument(
         "--fail-level",
         choices=("ERROR", "WARNING"),
         default="ERROR",
-        help="from which level on the exit code is 1",
+        help="the lowest level of finding that makes the exit code 1; ERROR by default",
     )
 
 
 def _run(options: Options, output: Output) -> None:
     url = options["url"] or DEFAULT_URL
     if options["timeout"] <= 0:
-        raise usage("--timeout takes a number of seconds above 0")
+        raise usage("--timeout must be a number of seconds greater than 0")
     try:
         site = a_site(url, verify=not options["insecure"], patience=options["timeout"])
     except ValueError as error:
         raise usage(str(error)) from error
-    chosen = "" if options["url"] else " (name another with --url)"
+    chosen = "" if options["url"] else " (use --url for another site)"
     output.line(f"Examining {site.origin}{site.prefix}{chosen}")
     findings = Examination(site=site).run()
     for finding in findings:
@@ -53,9 +54,10 @@ def _run(options: Options, output: Output) -> None:
             "findings": [asdict(finding) for finding in findings],
         }
     )
+    found = f"{count(errors, 'error')}, {count(warnings, 'warning')}"
     if errors or (warnings and options["fail_level"] == "WARNING"):
-        raise CommandError(f"{errors} wrong, {warnings} doubtful", returncode=INCOMPLETE)
-    output.line("All is well." if not warnings else f"It works; {warnings} doubtful.")
+        raise CommandError(found, returncode=INCOMPLETE)
+    output.line(f"It works: {found}." if warnings else "Everything works.")
 
 
 def _print(finding: Finding, output: Output) -> None:
@@ -73,7 +75,7 @@ def _style(level: Level, output: Output) -> Callable[[str], str]:
 
 doctor = Subcommand(
     name="doctor",
-    help="Connect to the running site and the channel layer, send events, say what is wrong.",
+    help="Connect to the running site and the channel layer, send events, report what is wrong.",
     add_arguments=_add_arguments,
     run=_run,
 )

@@ -1,4 +1,4 @@
-"""`drain`: nodes let their clients go, in a stagger, and take no new ones."""
+"""`drain`: nodes let their clients go gradually, and accept no new ones."""
 
 import time
 from collections import Counter
@@ -14,26 +14,26 @@ from ...operations.reports import NodeInfo
 from . import targets
 from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
 
-#: Seconds between two looks at how far the nodes are.
+#: Seconds between two looks at the nodes' progress.
 LOOK = 0.5
-#: Seconds beyond DRAIN_TIMEOUT, after which a node that still has connections is stuck.
+#: Seconds beyond DRAIN_TIMEOUT, after which a node that still has connections counts as stuck.
 GRACE = 5.0
-#: Looks in a row at which a node was silent, after which nobody waits for it any more.
+#: After this many looks in a row without an answer, the command no longer waits for a node.
 SILENT = 3
 
 
 @dataclass(kw_only=True, slots=True)
 class Progress:
-    """How far each node is: its open connections, and why it is of no help."""
+    """How far each node has come: its open connections, or why it does not answer."""
 
     connections: dict[str, int]
     failures: dict[str, str]
-    #: How many times in a row a node was silent.
+    #: How many times in a row a node did not answer.
     silent: Counter[str] = field(default_factory=Counter)
 
     @property
     def left(self) -> list[str]:
-        """The nodes that have connections, as far as they say."""
+        """The nodes that still have connections, by what they last reported."""
         open_at = [node for node, number in self.connections.items() if number]
         return [node for node in open_at if node not in self.failures]
 
@@ -45,7 +45,7 @@ class Progress:
         self.silent.update(replies.missing)
         for node in replies.missing:
             if self.silent[node] == SILENT:
-                self.failures[node] = "it answers no more: it has ended, or hangs"
+                self.failures[node] = "it no longer answers: it has ended, or hangs"
 
 
 def _add_arguments(parser: CommandParser) -> None:
@@ -53,32 +53,41 @@ def _add_arguments(parser: CommandParser) -> None:
         "nodes",
         nargs="*",
         metavar="node",
-        help="an id, the beginning of one, or host:pid. After -- if it begins with a hyphen",
+        help="an id, the beginning of one, or host:pid; put it after -- if it begins with a hyphen",
     )
-    parser.add_argument("--all", action="store_true", help="every node, after a question")
+    parser.add_argument(
+        "--all", action="store_true", help="every node; asks for confirmation first"
+    )
     parser.add_argument(
         "--wait",
         nargs="?",
         type=float,
         const=0.0,
         metavar="SECONDS",
-        help="until all connections are closed; DRAIN_TIMEOUT and a little by default",
+        help="wait until all connections are closed; at most DRAIN_TIMEOUT + 5 seconds by default",
     )
-    parser.add_argument("--resume", action="store_true", help="take connections again")
+    parser.add_argument(
+        "--resume", action="store_true", help="let the nodes accept connections again"
+    )
     targets.add_no_input(parser)
 
 
 def _run(options: Options, output: Output) -> None:
     if bool(options["nodes"]) == options["all"]:
-        raise usage("drain which? Name nodes as `manage.py realtime status` lists them, or --all")
+        raise usage(
+            "say which nodes to drain: name them as `manage.py realtime status` lists them, or use"
+            " --all for every node"
+        )
     if options["resume"] and options["wait"] is not None:
-        raise usage("there is nothing to --wait for with --resume")
+        raise usage("--wait can't be used with --resume: there is nothing to wait for")
     nodes = _find(options)
     ids = [node.id for node in nodes]
     if options["all"] and not options["resume"]:
         sockets = sum(int(node.stats["connections"]) for node in nodes)
         asked = f"{targets.count(len(ids), 'node')} with {targets.count(sockets, 'connection')}"
-        targets.confirm(f"Drain all {asked}? Nobody can connect then.", options, output)
+        targets.confirm(
+            f"Drain all {asked}? Afterwards nobody can connect to the site.", options, output
+        )
     with verbs():
         replies = drain_nodes(ids, resume=options["resume"])
     progress = Progress(
@@ -86,7 +95,7 @@ def _run(options: Options, output: Output) -> None:
     )
     progress.learn(replies)
     for id, number in progress.connections.items():
-        word = "takes connections again" if options["resume"] else "is draining"
+        word = "accepts connections again" if options["resume"] else "is draining"
         output.line(f"{id} {word}: {targets.count(number, 'connection')}")
     if options["wait"] is not None:
         _wait(progress, options["wait"] or settings.DRAIN_TIMEOUT + GRACE, output)
@@ -100,11 +109,14 @@ def _find(options: Options) -> list[NodeInfo]:
         if report.missing or report.failures:
             away = ", ".join([*report.missing, *report.failures])
             raise CommandError(
-                f"these nodes do not answer: {away}. Try again, or name the others.",
+                f"these nodes do not answer: {away}. Try again, or name the other nodes.",
                 returncode=INCOMPLETE,
             )
         if not report.nodes:
-            raise CommandError("no node answered", returncode=INCOMPLETE)
+            raise CommandError(
+                "no node answered: is the site running, on the same channel layer as this command?",
+                returncode=INCOMPLETE,
+            )
         return list(report.nodes)
     found = [_one(name, report.nodes) for name in options["nodes"]]
     return list({node.id: node for node in found}.values())
@@ -115,9 +127,10 @@ def _one(name: str, nodes: Collection[NodeInfo]) -> NodeInfo:
     found = exact or [node for node in nodes if node.id.startswith(name)]
     if len(found) == 1:
         return found[0]
-    what = f"{name!r} are several nodes" if found else f"no node {name!r} answered"
-    there = ", ".join(f"{node.id} ({node.host}:{node.pid})" for node in nodes) or "none"
-    raise CommandError(f"{what}. There are: {there}.", returncode=INCOMPLETE)
+    what = f"{name!r} matches several nodes" if found else f"no node {name!r} answered"
+    there = ", ".join(f"{node.id} ({node.host}:{node.pid})" for node in found or nodes) or "none"
+    which = "They are" if found else "These answered"
+    raise CommandError(f"{what}. {which}: {there}.", returncode=INCOMPLETE)
 
 
 def _wait(progress: Progress, seconds: float, output: Output) -> None:
@@ -146,7 +159,7 @@ def _finish(progress: Progress, options: Options, output: Output) -> None:
 
 drain = Subcommand(
     name="drain",
-    help="Let nodes take no new connections and close theirs in a stagger; they go on running.",
+    help="Make nodes refuse new connections and close theirs gradually; they keep running.",
     add_arguments=_add_arguments,
     run=_run,
 )

@@ -17,11 +17,15 @@ def _add_arguments(parser: CommandParser) -> None:
         "values",
         nargs="*",
         metavar="arg",
-        help="each is JSON; quote it for your shell: '{\"a\": 1}'",
+        help="a JSON value; quote it for your shell: '{\"a\": 1}'",
     )
-    parser.add_argument("--text", action="store_true", help="the arguments are texts, not JSON")
-    parser.add_argument("--volatile", action="store_true", help="drop it where a client is slow")
-    targets.add_arguments(parser, everyone="With none of them, everyone in the namespace.")
+    parser.add_argument(
+        "--text", action="store_true", help="take the arguments as strings, not as JSON"
+    )
+    parser.add_argument(
+        "--volatile", action="store_true", help="drop the event for clients that are slow"
+    )
+    targets.add_arguments(parser, everyone="Without any, everyone in the namespace is meant.")
 
 
 def _run(options: Options, output: Output) -> None:
@@ -37,12 +41,12 @@ def _run(options: Options, output: Output) -> None:
 
 
 def _namespaces(sids: list[str] | None) -> list[str]:
-    """Those that the sockets are in; a sid alone does not say. Raises CommandError."""
+    """The namespaces of the sockets; a sid does not tell its own. Raises CommandError."""
     page = fetch_sockets(sids, namespace=None)
     absent = set(sids or ()) - {socket.sid for socket in page.sockets}
     if absent:
         raise CommandError(
-            f"there is no socket {' nor '.join(sorted(absent))}: nothing was emitted",
+            f"there is no socket {' or '.join(sorted(absent))}: nothing was emitted",
             returncode=INCOMPLETE,
         )
     return sorted({socket.namespace for socket in page.sockets})
@@ -56,23 +60,23 @@ def _value(number: int, text: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise usage(f"argument {number} is nested too deeply") from None
+        raise usage(f"argument {number} is nested too deeply to be sent") from None
     except ValueError as error:
         raise usage(_mistake(number, text, error)) from error
 
 
 def _mistake(number: int, text: str, error: ValueError) -> str:
-    """What is wrong, and where: the line with a mark under the place."""
+    """What is wrong, and where: the line with a mark below the mistake."""
     lines = [f"argument {number} is not JSON: {getattr(error, 'msg', error)}"]
     at = getattr(error, "pos", None)
     if at is not None:
         begin = text.rfind("\n", 0, at) + 1
         line = text[begin:].partition("\n")[0]
-        # Long lines are cut around the place.
+        # Of a long line only the part around the mistake is shown.
         skipped = max(0, at - begin - 60)
         lines += [f"  {line[skipped : skipped + 100]}", f"  {' ' * (at - begin - skipped)}^"]
     if text.replace("_", "").replace("-", "").isalnum():
-        lines.append(f"A text is written '\"{text}\"', or with --text as it is.")
+        lines.append(f"Write a string as '\"{text}\"', or use --text.")
     return "\n".join(lines)
 
 

@@ -20,11 +20,17 @@ LARGEST_FIRST = ("sockets", "events", "outbox")
 
 def _add_page(parser: CommandParser, orders: Sequence[str]) -> None:
     group = parser.add_argument_group("page")
-    group.add_argument("--search", default="", metavar="TEXT", help="whatever the case")
+    group.add_argument(
+        "--search", default="", metavar="TEXT", help="only what contains this text; ignores case"
+    )
     group.add_argument("--sort", choices=orders, default=orders[0])
-    group.add_argument("--reverse", action="store_true", help="the other way round")
-    group.add_argument("--limit", type=int, default=50, metavar="ROWS")
-    group.add_argument("--offset", type=int, default=0, metavar="ROWS")
+    group.add_argument("--reverse", action="store_true", help="reverse the order")
+    group.add_argument(
+        "--limit", type=int, default=50, metavar="ROWS", help="rows to print; 50 by default"
+    )
+    group.add_argument(
+        "--offset", type=int, default=0, metavar="ROWS", help="rows to skip at the beginning"
+    )
     parser.add_argument("--timeout", type=float, help="seconds that the nodes have to answer")
 
 
@@ -45,16 +51,25 @@ def _finish(page: RoomPage | SocketPage, shown: int, noun: str, output: Output) 
         first, last = page.offset + 1, page.offset + shown
         output.line(f"{first:,} to {last:,} of {targets.count(page.total, noun)}")
     else:
-        output.line(f"Nothing here: there are {targets.count(page.total, noun)}")
+        output.line(f"--offset is beyond the end: there {_there_are(page.total, noun)}.")
     check_complete(page.missing)
+
+
+def _there_are(number: int, noun: str) -> str:
+    return f"{'is' if number == 1 else 'are'} only {targets.count(number, noun)}"
 
 
 # Rooms
 
 
 def _add_room_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--namespace", metavar="NAME", help="only this one")
-    parser.add_argument("--kind", choices=ROOM_KINDS, help="named, of users, of other instances")
+    parser.add_argument("--namespace", metavar="NAME", help="only rooms in this namespace")
+    parser.add_argument(
+        "--kind",
+        choices=ROOM_KINDS,
+        help="room: names that the application chose; user: rooms of users; instance: rooms of"
+        " other model instances",
+    )
     _add_page(parser, ROOM_ORDERS)
 
 
@@ -80,7 +95,7 @@ def _run_rooms(options: Options, output: Output) -> None:
 
 rooms = Subcommand(
     name="rooms",
-    help="The rooms that have sockets, over all nodes.",
+    help="List the rooms that have sockets, on all nodes.",
     add_arguments=_add_room_arguments,
     run=_run_rooms,
 )
@@ -89,7 +104,7 @@ rooms = Subcommand(
 
 
 def _add_socket_arguments(parser: CommandParser) -> None:
-    targets.add_arguments(parser, everyone="With none of them, all sockets.")
+    targets.add_arguments(parser, everyone="Without any, all sockets are listed.")
     _add_page(parser, tuple(SOCKET_ORDERS))
 
 
@@ -125,7 +140,7 @@ def _socket_row(socket: SocketInfo) -> tuple[str, ...]:
 
 sockets = Subcommand(
     name="sockets",
-    help="The clients in namespaces, over all nodes.",
+    help="List the sockets, on all nodes.",
     add_arguments=_add_socket_arguments,
     run=_run_sockets,
 )

@@ -1,4 +1,4 @@
-"""`status`: which nodes there are, and how they stand."""
+"""`status`: which nodes there are, and the state of each."""
 
 import contextlib
 import time
@@ -26,7 +26,7 @@ def _add_arguments(parser: CommandParser) -> None:
         "--watch",
         type=float,
         metavar="SECONDS",
-        help="print it again every so often; with --json one line each time",
+        help="print it again every SECONDS; with --json one line each time",
     )
 
 
@@ -36,7 +36,7 @@ def _run(options: Options, output: Output) -> None:
         _check(_show(options, output))
         return
     if pause <= 0:
-        raise usage("--watch takes a number of seconds above 0")
+        raise usage("--watch must be a number of seconds greater than 0")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             _show(options, output, indent=None)
@@ -55,9 +55,11 @@ def _show(options: Options, output: Output, indent: int | None = 2) -> NodesRepo
     if rows:
         output.table(COLUMNS, rows, right=COLUMNS[4:11])
     else:
-        output.line("No node answered: no process serves sockets, or none on this channel layer.")
+        output.line(
+            "No node answered: no process serves sockets, or none uses the same channel layer."
+        )
     for node, failure in report.failures.items():
-        output.line(f"{node} failed: {failure}")
+        output.line(f"{node} could not answer: {failure}")
     for node in report.missing:
         output.line(f"{node} did not answer in time")
     return report
@@ -82,7 +84,7 @@ def _row(node: NodeInfo) -> tuple[Any, ...]:
 
 
 def _total(nodes: int, totals: dict[str, float]) -> tuple[Any, ...]:
-    # A room that two nodes have is one room: `rooms` counts them.
+    # A room on two nodes is one room, so their numbers can't be added; `rooms` counts them.
     return (
         f"{nodes} nodes", "", "", "", "", f"{totals['sockets']:,.0f}", "",
         f"{totals['events_in_rate']:,.1f}", f"{totals['events_out_rate']:,.1f}",
@@ -101,9 +103,9 @@ def _check(report: NodesReport) -> None:
     deaf = [node.id for node in report.nodes if not node.healthy]
     wrong = [
         *(["no node answered"] if not (report.nodes or report.missing or report.failures) else []),
-        *(f"node {id} is deaf: it does not hear itself through the layer" for id in deaf),
+        *(f"node {id} is deaf: it does not hear itself through the channel layer" for id in deaf),
         *(f"node {id} did not answer in time" for id in report.missing),
-        *(f"node {id} failed: {failure}" for id, failure in report.failures.items()),
+        *(f"node {id} could not answer: {failure}" for id, failure in report.failures.items()),
     ]
     if wrong:
         raise CommandError("; ".join(wrong), returncode=INCOMPLETE)
@@ -111,7 +113,7 @@ def _check(report: NodesReport) -> None:
 
 status = Subcommand(
     name="status",
-    help="The nodes, which are the processes with a server: version, load, memory, health.",
+    help="List the nodes, which are the processes with a server: version, load, memory, health.",
     add_arguments=_add_arguments,
     run=_run,
 )

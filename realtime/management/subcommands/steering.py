@@ -1,4 +1,4 @@
-"""`join`, `leave` and `disconnect`: sockets of all nodes, changed from the command line."""
+"""`join`, `leave` and `disconnect`: change the sockets of all nodes from the command line."""
 
 from dataclasses import asdict
 
@@ -18,13 +18,15 @@ def _add_whom(parser: CommandParser, everyone: str) -> None:
     parser.add_argument("--timeout", type=float, help="seconds that the nodes have to answer")
 
 
-def _ask_about_everyone(what: str, whom: Targets, options: Options, output: Output) -> None:
+def _ask_about_everyone(
+    verb: str, whom: Targets, options: Options, output: Output, where: str = ""
+) -> None:
     if whom.to is None and not options["no_input"]:
         targets.check_may_ask(options, output)
         with verbs():
             number = count_sockets(namespace=whom.namespace, timeout=options["timeout"])
-        counted = targets.count(number, "socket")
-        targets.confirm(f"{what} {counted}, {whom.text}?", options, output)
+        counted = f"{targets.count(number, 'socket')} ({whom.text})"
+        targets.confirm(f"{verb} {counted}{where}?", options, output)
 
 
 def _finish(what: str, outcome: Outcome, output: Output) -> None:
@@ -33,31 +35,31 @@ def _finish(what: str, outcome: Outcome, output: Output) -> None:
     check_complete(outcome.missing)
     if outcome.refused:
         raise CommandError(
-            f"{targets.count(outcome.refused, 'socket')} could not: they are in as many rooms as"
-            ' REALTIME["MAX_ROOMS"] allows.',
+            f"{targets.count(outcome.refused, 'socket')} could not join, already in as many rooms"
+            ' as REALTIME["MAX_ROOMS"] allows.',
             returncode=INCOMPLETE,
         )
 
 
 def _add_join_arguments(parser: CommandParser) -> None:
     parser.add_argument("room")
-    _add_whom(parser, "With none of them, everyone in the namespace, after a question.")
+    _add_whom(parser, "Without any, everyone in the namespace is meant, after confirmation.")
     targets.add_no_input(parser)
 
 
 def _run_join(options: Options, output: Output) -> None:
     whom = targets.targets(options)
-    _ask_about_everyone(f"Let join {options['room']!r}:", whom, options, output)
+    _ask_about_everyone("Add", whom, options, output, where=f" to {options['room']!r}")
     with verbs():
         outcome = join_sockets(
             options["room"], whom.to, namespace=whom.namespace, timeout=options["timeout"]
         )
-    _finish("joined", outcome, output)
+    _finish("added", outcome, output)
 
 
 def _add_leave_arguments(parser: CommandParser) -> None:
     parser.add_argument("room")
-    _add_whom(parser, "With none of them, all that are in the room.")
+    _add_whom(parser, "Without any, all members of the room are removed.")
 
 
 def _run_leave(options: Options, output: Output) -> None:
@@ -66,11 +68,15 @@ def _run_leave(options: Options, output: Output) -> None:
         outcome = leave_sockets(
             options["room"], whom.to, namespace=whom.namespace, timeout=options["timeout"]
         )
-    _finish("left", outcome, output)
+    _finish("removed", outcome, output)
 
 
 def _add_disconnect_arguments(parser: CommandParser) -> None:
-    _add_whom(parser, "To mean everyone, name the namespace, or all; then it asks first.")
+    _add_whom(
+        parser,
+        "To disconnect everyone, give only --namespace or --all-namespaces; you are then asked for"
+        " confirmation.",
+    )
     targets.add_no_input(parser)
     parser.add_argument(
         "--connection",
@@ -83,8 +89,8 @@ def _run_disconnect(options: Options, output: Output) -> None:
     whom = targets.targets(options)
     if whom.to is None and options["namespace"] is None and not options["all_namespaces"]:
         raise usage(
-            "disconnect whom? --to a room, --user, --sid, or everyone with --namespace / or"
-            " --all-namespaces"
+            "say which sockets to disconnect: --to, --user or --sid, or everyone with --namespace /"
+            " or --all-namespaces"
         )
     _ask_about_everyone("Disconnect", whom, options, output)
     with verbs():
@@ -99,13 +105,13 @@ def _run_disconnect(options: Options, output: Output) -> None:
 
 join = Subcommand(
     name="join",
-    help="Let sockets join a room.",
+    help="Add sockets to a room.",
     add_arguments=_add_join_arguments,
     run=_run_join,
 )
 leave = Subcommand(
     name="leave",
-    help="Take sockets out of a room.",
+    help="Remove sockets from a room.",
     add_arguments=_add_leave_arguments,
     run=_run_leave,
 )

@@ -27,15 +27,24 @@ class Targets:
 def add_arguments(parser: CommandParser, *, everyone: str) -> None:
     """Options that name sockets; `everyone` says what happens without any."""
     group = parser.add_argument_group(
-        "whom", f"A socket that matches any of them is meant, once. {everyone}"
+        "which sockets",
+        "--to, --user and --sid may be repeated; a socket that matches several of them counts once."
+        f" {everyone}",
     )
-    group.add_argument("--to", "--room", action="append", default=[], metavar="ROOM")
+    group.add_argument(
+        "--to",
+        "--room",
+        action="append",
+        default=[],
+        metavar="ROOM",
+        help="the sockets in a room",
+    )
     group.add_argument(
         "--user",
         action="append",
         default=[],
         metavar="NAME",
-        help="the username or the primary key of a user; pk:7 is surely the key",
+        help="the sockets of a user, by username or primary key; pk:7 is always the key",
     )
     group.add_argument(
         "--sid",
@@ -47,16 +56,16 @@ def add_arguments(parser: CommandParser, *, everyone: str) -> None:
     group.add_argument(
         "--namespace",
         metavar="NAME",
-        help='"/" where none is named; with nothing but --sid, that of the socket',
+        help="in this namespace; / by default, or the socket's own if only --sid is given",
     )
 
 
 def add_all_namespaces(parser: CommandParser) -> None:
-    parser.add_argument("--all-namespaces", action="store_true")
+    parser.add_argument("--all-namespaces", action="store_true", help="in every namespace")
 
 
 def targets(options: Options, *, default: str | None = "/") -> Targets:
-    """Whom the options name. Raises CommandError."""
+    """The sockets that the options name. Raises CommandError."""
     named = [
         *options["to"],
         *(find_user(name) for name in options["user"]),
@@ -77,27 +86,27 @@ def a_namespace(options: Options, default: str | None) -> str | None:
     name: str | None = options["namespace"]
     if options.get("all_namespaces"):
         if name is not None:
-            raise usage("--namespace and --all-namespaces exclude each other")
+            raise usage("use either --namespace or --all-namespaces, not both")
         return None
     if name is None:
         return None if only_sids(options) else default
     if not name.startswith("/"):
-        raise usage(f"a namespace begins with '/': --namespace /{name}")
+        raise usage(f"a namespace must begin with '/': --namespace /{name}")
     return name
 
 
 def only_sids(options: Options) -> bool:
-    """Whether nothing but sockets is named: each is in one namespace, which need not be said."""
+    """Whether only sids are given: each is in one namespace, which need not be named."""
     return bool(options["sid"]) and not (options["to"] or options["user"])
 
 
 def a_sid(text: str) -> str:
-    """A sid. The ~ may be left out: some shells take it for somebody's home."""
+    """A sid. The ~ may be left out: some shells expand it to a home directory."""
     sid = text if text.startswith(rooms.RESERVED) else rooms.RESERVED + text
     if rooms.node_of(sid) is None:
         raise usage(
-            f"{text!r} is no sid: it has 10 characters, a dot and 20 characters, as in the first"
-            " column of `manage.py realtime sockets`"
+            f"{text!r} is not a sid: that is 10 characters, a dot and 20 characters, as in the"
+            " first column of `manage.py realtime sockets`"
         )
     return sid
 
@@ -114,11 +123,11 @@ def find_user(name: str) -> Model:
         found = [by_name, _by_key(name)]
     users = {user.pk: user for user in found if user is not None}
     if not users:
-        raise usage(f"there is no user with the {model.USERNAME_FIELD} or the key {name!r}")
+        raise usage(f"there is no user with the {model.USERNAME_FIELD} or primary key {name!r}")
     if len(users) > 1:
         raise usage(
-            f"{name!r} is the {model.USERNAME_FIELD} of one user and the key of another: write"
-            f" {' or '.join(f'{PK}{pk}' for pk in users)}"
+            f"{name!r} is the {model.USERNAME_FIELD} of one user and the primary key of another:"
+            f" write {' or '.join(f'{PK}{pk}' for pk in users)}"
         )
     (user,) = users.values()
     return user
@@ -128,12 +137,12 @@ def _by_key(key: str) -> Model | None:
     model = get_user_model()
     try:
         return model._default_manager.filter(pk=key).first()
-    except (ValueError, ValidationError):  # no key of this kind
+    except (ValueError, ValidationError):  # not a valid key of this model
         return None
 
 
 def confirm(question: str, options: Options, output: Output) -> None:
-    """Ask before much happens, unless told not to. Raises CommandError for a no."""
+    """Ask for confirmation, unless told not to. Raises CommandError if the answer is no."""
     check_may_ask(options, output)
     if options["no_input"]:
         return
@@ -143,18 +152,21 @@ def confirm(question: str, options: Options, output: Output) -> None:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise CommandError(
-            "Nothing was done. Where nobody can answer, pass --no-input.", returncode=INCOMPLETE
+            "Nothing was done. If nobody is there to answer, use --no-input.",
+            returncode=INCOMPLETE,
         )
 
 
 def check_may_ask(options: Options, output: Output) -> None:
-    """Raise CommandError where a question would be in the way of a script."""
+    """Raise CommandError if a question would get in the way of a script."""
     if output.is_json and not options["no_input"]:
-        raise usage("with --json nothing is asked: say --no-input if you mean it")
+        raise usage("with --json no question can be asked: add --no-input to confirm")
 
 
 def add_no_input(parser: CommandParser) -> None:
-    parser.add_argument("--no-input", "--noinput", action="store_true", help="do not ask, do it")
+    parser.add_argument(
+        "--no-input", "--noinput", action="store_true", help="do not ask for confirmation"
+    )
 
 
 def count(number: int, noun: str) -> str:

@@ -6,15 +6,15 @@ const verdict = document.getElementById("realtime-verdict");
 function kind(value) {
   if (value === null) return "null";
   if (Array.isArray(value)) return "list";
-  return typeof value === "string" ? "text" : typeof value;
+  return typeof value;
 }
 
-// Chromium tells a position, at times; other browsers say where in their own words.
+// Chromium sometimes gives a position; other browsers say where in their own words.
 function place(message, text) {
   const position = /position (\d+)/.exec(message);
   if (position === null) return "";
   const before = text.slice(0, Number(position[1])).split("\n");
-  return `, in line ${before.length}, column ${before.at(-1).length + 1}`;
+  return ` at line ${before.length}, column ${before.at(-1).length + 1}`;
 }
 
 function judge(text) {
@@ -30,7 +30,7 @@ function judge(text) {
     return { good: false, says: `Not JSON${place(error.message, text)}: ${reason}.` };
   }
   if (!Array.isArray(value)) {
-    return { good: false, says: `A list is needed, in brackets: [${text.trim().slice(0, 40)}]` };
+    return { good: false, says: `This must be a list, in brackets: [${text.trim().slice(0, 40)}]` };
   }
   if (value.length === 0) return { good: true, says: "No arguments." };
   const kinds = value.map(kind).join(", ");
