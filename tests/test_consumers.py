@@ -146,6 +146,20 @@ async def test_wrong_argument_count_is_answered_with_an_error(args: Any) -> None
     await client.disconnect()
 
 
+@pytest.mark.parametrize(
+    ("name", "args", "message"),
+    [
+        ("named event", (), "'named event' takes 1 argument, not 0"),
+        ("nothing", (1,), "'nothing' takes no arguments, not 1"),
+        ("optional", (1, 2, 3), "'optional' takes 1 to 2 arguments, not 3"),
+    ],
+)
+async def test_wrong_argument_count_is_told_in_english(name: str, args: Any, message: str) -> None:
+    client = await connected(Echo)
+    assert (await client.call(name, *args))["error"]["message"] == message
+    await client.disconnect()
+
+
 async def test_handler_that_raises_is_answered_and_the_socket_stays(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

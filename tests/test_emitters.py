@@ -28,7 +28,7 @@ async def test_aemit_is_refused_the_same_way() -> None:
 
 def test_no_channel_layer_is_refused_with_its_name(settings: Any) -> None:
     settings.CHANNEL_LAYERS = {}
-    with pytest.raises(ChannelLayerError, match="CHANNEL_LAYERS has no 'default'"):
+    with pytest.raises(ChannelLayerError, match="CHANNEL_LAYERS has no entry 'default'"):
         emit("event", 1)
 
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_sent_is_refused_even_silently(
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "newListener"])
 def test_reserved_event_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="reserved"):
+    with pytest.raises(ValueError, match="reserves"):
         emit(name)
 
 

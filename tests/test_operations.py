@@ -206,7 +206,7 @@ async def test_pages_in_any_order_are_the_whole_list(connect: Connect) -> None:
         ({"search": "\ud800"}, "valid Unicode"),
         ({"timeout": 0}, "greater than 0"),
         ({"timeout": math.nan}, "greater than 0"),
-        ({"to": 5}, "a room is a text"),
+        ({"to": 5}, "a room must be a string"),
     ],
 )
 async def test_bad_arguments_are_refused(options: dict[str, Any], message: str) -> None:
@@ -302,7 +302,7 @@ async def test_bad_arguments_about_rooms_are_refused() -> None:
         await afetch_rooms(kind="users")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="must be one of sockets, events, name"):
         await afetch_rooms(order_by="users")
-    with pytest.raises(TypeError, match="list of rooms"):
+    with pytest.raises(TypeError, match="rooms must be a list"):
         await aroom_sizes("lobby")
 
 
@@ -355,7 +355,7 @@ async def test_disconnected_sockets_are_gone(connect: Connect) -> None:
 
 async def test_disconnecting_everyone_has_to_be_said() -> None:
     for options in ({}, {"to": None}, {"connection": True}):
-        with pytest.raises(ValueError, match="whom"):
+        with pytest.raises(ValueError, match="told whom"):
             await adisconnect_sockets(**options)
 
 

@@ -313,7 +313,7 @@ def test_json_does_not_send_what_javascript_cannot_read(value: Any) -> None:
 @every_parser
 @pytest.mark.parametrize("name", sorted(RESERVED_EVENTS))
 def test_reserved_names_are_not_sent(parser: Parser, name: str) -> None:
-    with pytest.raises(ValueError, match="reserved"):
+    with pytest.raises(ValueError, match="reserves"):
         parser.encode(Packet(PacketType.EVENT, "/", [name]))
 
 

@@ -135,7 +135,7 @@ async def test_node_of_another_protocol_is_a_failure_that_names_both_versions(
     await impostor.reply(await impostor.questions.get(), version=PROTOCOL + 1)
     replies = await asking
     assert replies.failures == {
-        "impostor-0": f"it speaks version {PROTOCOL + 1} of the protocol, and we {PROTOCOL}"
+        "impostor-0": f"it speaks version {PROTOCOL + 1} of the protocol, not version {PROTOCOL}"
     }
 
 
@@ -200,4 +200,4 @@ async def test_more_questions_than_a_node_takes_are_refused(
         await impostor.bus.tell(groups.node_group(cluster.node_id), "request", body)
     reply = await asyncio.wait_for(replies.get(), 30)
     release.set()
-    assert "questions in hand already" in reply["failure"]
+    assert "already answering" in reply["failure"]

@@ -51,7 +51,7 @@ def test_targets_keeps_order_and_drops_repeats() -> None:
 
 
 def test_reserved_names_cannot_be_joined_as_text() -> None:
-    with pytest.raises(RoomError, match="pass the model instance"):
+    with pytest.raises(RoomError, match="pass the instance itself"):
         rooms.to_join("~auth.user:1")
     assert rooms.to_join(User(pk=1)) == "~auth.user:1"
 

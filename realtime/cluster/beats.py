@@ -116,7 +116,10 @@ class Nodes:
     def _was_away(self) -> None:
         """We were suspended, or the loop was blocked: whoever seems silent was not."""
         count("nodes.suspended")
-        logger.warning("this process stood still for a while; it asks the others what it missed")
+        logger.warning(
+            "this process was suspended, or its event loop blocked, for several heartbeats; it asks"
+            " the other nodes what it missed"
+        )
         self._give_all_time()
         self._was_deaf = True
 
@@ -130,7 +133,8 @@ class Nodes:
             return
         for peer in list(self.live.values()):
             if now - peer.heard > LEASE * max(peer.interval, self.interval):
-                logger.warning("node %s is gone: no beat for %.1f s", peer.id, now - peer.heard)
+                silence = now - peer.heard
+                logger.warning("node %s is gone: no heartbeat for %.1f s", peer.id, silence)
                 count("nodes.lost")
                 self._remove(peer.id)
 
@@ -148,8 +152,8 @@ class Nodes:
         self._was_deaf = True
         count("layer.deaf")
         logger.error(
-            "this process is deaf: the channel layer %r takes what it sends and brings back not"
-            " even its own beats. It is unhealthy, and subscribes anew.",
+            "this process is deaf: the channel layer %r accepts what it sends, but does not even"
+            " bring back its own heartbeats. It is unhealthy, and subscribes again.",
             settings.CHANNEL_LAYER,
         )
         await self._bus.renew(afresh=self._patience > 1)

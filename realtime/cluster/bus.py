@@ -96,7 +96,7 @@ class Bus:
     def message(self, kind: str, body: Message) -> Message:
         """A message of ours. Raises ValueError for a body that would hide the envelope."""
         if not ENVELOPE.isdisjoint(body):
-            raise ValueError(f"a body has none of the keys {', '.join(sorted(ENVELOPE))}")
+            raise ValueError(f"a body can't have the keys {', '.join(sorted(ENVELOPE))}")
         return {
             "type": TYPE,
             "version": PROTOCOL,
@@ -116,7 +116,7 @@ class Bus:
         if self._waiting >= MAX_WAITING:
             count("layer.refused")
             raise ChannelLayerError(
-                f"{MAX_WAITING} messages wait already for the channel layer"
+                f"{MAX_WAITING} messages already wait for the channel layer"
                 f" {settings.CHANNEL_LAYER!r}, which hangs or is too slow; this one was not sent"
             )
         self._waiting += 1
@@ -198,9 +198,9 @@ class Bus:
                 self.on[kind](message)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             count("layer.malformed")
-            logger.warning("ignored a message on our channel that is not ours: %r", error)
+            logger.warning("ignored a message on our channel that is not realtime's: %r", error)
         except Exception:
-            logger.exception("a message of another process could not be handled")
+            logger.exception("a message from another process could not be handled")
 
     # Trouble
 
@@ -214,8 +214,8 @@ class Bus:
         if not self.in_trouble:
             self.in_trouble = True
             logger.error(
-                "the channel layer %r is out of reach: %s. Sockets of this process hear only this"
-                " process until it is back.",
+                "the channel layer %r can't be reached: %s. Until it is back, the clients of this"
+                " process get only what this process emits.",
                 settings.CHANNEL_LAYER,
                 cause(error),
             )

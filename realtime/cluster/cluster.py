@@ -162,8 +162,8 @@ class Cluster:
         metrics.count("lost", total)
         affected = self._of_names(lost)
         logger.error(
-            "%d messages of other processes did not reach this one, in %d rooms. Its clients there"
-            " have missed events.",
+            "%d messages from other processes, for %d rooms, did not reach this one. Its clients in"
+            " those rooms have missed events.",
             total,
             len(affected),
         )

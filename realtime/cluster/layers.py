@@ -86,8 +86,8 @@ def layer_error(error: Exception) -> ChannelLayerError:
         return error
     alias = settings.CHANNEL_LAYER
     return ChannelLayerError(
-        f"the channel layer {alias!r} did not take the event: {cause(error)}. Other processes have"
-        f" not had it. Check that what CHANNEL_LAYERS[{alias!r}] names is running and reachable."
+        f"the channel layer {alias!r} did not accept a message: {cause(error)}. Other processes did"
+        f" not get it. Check that what CHANNEL_LAYERS[{alias!r}] names is running and reachable."
     )
 
 

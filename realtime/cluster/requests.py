@@ -185,7 +185,7 @@ class Requests:
     async def _reply_to(self, message: Message) -> None:
         if len(self._tasks) > AT_A_TIME:
             count("requests.refused")
-            answer = {"failure": f"it has {AT_A_TIME} questions in hand already; ask again later"}
+            answer = {"failure": f"it is already answering {AT_A_TIME} questions; ask again later"}
         else:
             answer = await self._answer(message)
         await self._send_reply(message, {"id": message["id"], **answer})
@@ -195,7 +195,7 @@ class Requests:
         verb = question["verb"]
         answer = self.answers.get(verb)
         if answer is None:
-            return {"failure": f"it has no answer for {verb!r}: another version of the app"}
+            return {"failure": f"it has no answer to {verb!r}: it runs another version of the app"}
         try:
             value = answer(question["body"])
             return {"answer": await value if inspect.isawaitable(value) else value}
@@ -210,7 +210,7 @@ class Requests:
         try:
             await self._bus.send(message["reply_to"], "reply", {**reply, "nodes": live})
         except ChannelLayerError as error:
-            logger.warning("the question %r stays without our reply: %s", message["verb"], error)
+            logger.warning("the reply to %r could not be sent: %s", message["verb"], error)
 
     # Replies
 
@@ -229,7 +229,7 @@ class Requests:
     def _foreign(self, message: Message) -> None:
         """A node of another version: say so to whoever waits."""
         count("layer.other_version")
-        text = f"it speaks version {message['version']} of the protocol, and we {PROTOCOL}"
+        text = f"it speaks version {message['version']} of the protocol, not version {PROTOCOL}"
         pending = self._pending.get(message.get("id", ""))
         if message["kind"] == "reply" and pending is not None:
             pending.failures[message["node"]] = text

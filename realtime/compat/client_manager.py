@@ -103,7 +103,9 @@ class ClientManager:
                 check_arguments(event, signature, values)
                 result = callback(*values)
             except EventError as error:
-                logger.warning("an answer to event %s", error, extra=about)
+                logger.warning(
+                    "a client's answer does not fit the callback: %s", error, extra=about
+                )
             except Exception:  # a callback's bug is no reason to close the client's connection
                 logger.exception("the callback of event %s raised", shortened(event), extra=about)
             else:
@@ -126,7 +128,9 @@ class ClientManager:
             replies = await self._request("sockets.call", sids, namespace, body, timeout)
         except ChannelLayerError as error:
             about = facts(namespace=namespace)
-            logger.error("no client of another process could be asked: %s", error, extra=about)
+            logger.error(
+                "the clients of other processes could not be asked: %s", error, extra=about
+            )
             return
         for answer in replies.answers.values():
             for sid, packed in answer["answers"].items():
@@ -138,7 +142,7 @@ class ClientManager:
         if self._is_elsewhere(sid):
             replies = await self._request("sockets.join", [sid], namespace, {"room": room})
             if any(answer["refused"] for answer in replies.answers.values()):
-                raise RoomError(f"{sid!r} is in as many rooms as it may be (REALTIME MAX_ROOMS)")
+                raise RoomError(f"{sid!r} is already in as many rooms as REALTIME MAX_ROOMS allows")
         else:
             await self._node.enter_room(self._socket(sid, namespace), room)
 

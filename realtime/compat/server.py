@@ -91,8 +91,11 @@ class SocketIOServer(socketio.AsyncServer):
         return connection.environ
 
     def instrument(self, *args: Any, **kwargs: Any) -> Any:
-        """Not here: it patches sockets that this server does not have."""
-        raise NotImplementedError("python-socketio's instrument() does not fit this server")
+        """Not available: it patches sockets that this server does not have."""
+        raise NotImplementedError(
+            "python-socketio's instrument() does not work with this server; serve"
+            " realtime.admin.ui.consumer.AdminUIConsumer instead"
+        )
 
 
 def _engine_options() -> dict[str, Any]:

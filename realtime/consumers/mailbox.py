@@ -61,7 +61,7 @@ class Mailbox:
     def expect(self) -> tuple[int, asyncio.Future[list[Any]]]:
         """A new id for a call, and the future of its answer."""
         if self._gone:
-            raise CallError("the client is gone")
+            raise CallError("the client has left")
         self._last_call += 1
         answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._calls[self._last_call] = answer

@@ -77,7 +77,9 @@ class Wire:
             return True
         metrics.report("closed.outbox", address=self.connection.address)
         self.connection.fail(
-            "transport error", f"its outbox is full: {messages} messages, {size} bytes"
+            "transport error",
+            f"its outbox is full: {messages} messages, {size} bytes (see OUTBOX_MESSAGES and"
+            " OUTBOX_BYTES); the client reads too slowly",
         )
         return False
 
@@ -178,7 +180,7 @@ class Connection:
             self.wire.left()
             self.close("transport close", discard=True)
         elif kind != NOOP:
-            self.reject(f"a packet of type {kind} is not the client's to send")
+            self.reject(f"clients may not send packets of type {kind}")
 
     def _receive_message(self, data: str | bytes) -> None:
         try:
@@ -202,7 +204,7 @@ class Connection:
 
     def fail(self, reason: str, error: str) -> None:
         """Close in the loop's next turn: safe where the caller walks a room."""
-        logger.warning("%r is closed: %s", self, error, extra=connection_facts(self))
+        logger.warning("closing %r: %s", self, error, extra=connection_facts(self))
         self.closed = True
         asyncio.get_running_loop().call_soon(self._end, reason, True)
 

@@ -191,7 +191,7 @@ class EngineServer(engineio.AsyncServer):
         if refusal is not None:
             metrics.report("refused.origin", address=address_of(scope))
             about = {"address": address_of(scope), "transport": _transport_of(scope)}
-            logger.warning("refused: %s", refusal, extra=about)
+            logger.warning("refused a request: %s", refusal, extra=about)
             raise Refused(http.FORBIDDEN, refusal)
 
     def _check_query(self, query: dict[str, str], transport: str) -> None:
@@ -215,7 +215,7 @@ class EngineServer(engineio.AsyncServer):
             if not bucket.overrun:
                 bucket.overrun = True
                 logger.warning(
-                    "refused: more than %s connections a second from %s",
+                    "refused a connection: more than %s a second (CONNECTION_RATE) from %s",
                     rate,
                     address,
                     extra={"address": address, "transport": _transport_of(scope)},
@@ -271,7 +271,7 @@ class EngineServer(engineio.AsyncServer):
     async def send_packet(self, sid: str, pkt: Packet) -> None:
         connection = self.sockets.get(sid)
         if connection is None:
-            logger.warning("nothing sent: there is no such session")
+            logger.warning("a packet was not sent: there is no such session")
             return
         encoded = pkt.encode()
         if pkt.packet_type != MESSAGE:

@@ -22,29 +22,29 @@ GAUGES = {
     ),
     "realtime_rooms": ("rooms", "Rooms that have members here"),
     "realtime_namespaces": ("namespaces", "Namespaces, by their full names, with sockets here"),
-    "realtime_outbox_messages": ("outbox_messages", "Messages that wait for their clients"),
-    "realtime_outbox_messages_max": ("outbox_messages_max", "The most of any one connection"),
+    "realtime_outbox_messages": ("outbox_messages", "Messages waiting for their clients"),
+    "realtime_outbox_messages_max": ("outbox_messages_max", "The most for any one connection"),
     "realtime_outbox_bytes": (
         "outbox_bytes",
-        "Bytes that wait for their clients, the web server's buffers included",
+        "Bytes waiting for their clients, the web server's buffers included",
     ),
-    "realtime_outbox_bytes_max": ("outbox_bytes_max", "The most of any one connection"),
-    "realtime_inbox_events": ("inbox_events", "Events that wait for their handlers"),
-    "realtime_inbox_events_max": ("inbox_events_max", "The most of any one socket"),
-    "realtime_handlers_running": ("handlers_running", "Handlers that run now"),
+    "realtime_outbox_bytes_max": ("outbox_bytes_max", "The most for any one connection"),
+    "realtime_inbox_events": ("inbox_events", "Events waiting for their handlers"),
+    "realtime_inbox_events_max": ("inbox_events_max", "The most for any one socket"),
+    "realtime_handlers_running": ("handlers_running", "Handlers running now"),
     "realtime_handler_lanes": ("handlers_lanes", "Threads for handlers: REALTIME THREADS"),
     "realtime_healthy": ("healthy", "1 while this process hears itself through the channel layer"),
-    "realtime_draining": ("draining", "1 once this process takes no new sockets"),
+    "realtime_draining": ("draining", "1 once this process accepts no new sockets"),
     "realtime_nodes": ("nodes", "Processes with a server that this one knows of, itself included"),
 }
 #: Metric -> the name in `metrics.counts`, and what it says.
 COUNTERS = {
-    "realtime_events_received": ("events.in", "Events of clients that were taken"),
-    "realtime_events_unknown": ("events.unknown", "Events of clients that no handler is for"),
+    "realtime_events_received": ("events.in", "Events accepted from clients"),
+    "realtime_events_unknown": ("events.unknown", "Events of clients that have no handler"),
     "realtime_events_sent": ("events.out", "Events handed to connections, one for each recipient"),
-    "realtime_emits": ("emits", "Emits by this process, whatever the number of recipients"),
-    "realtime_emits_silenced": ("emits.silenced", "Emits that failed silently, as asked"),
-    "realtime_lost_messages": ("lost", "Messages of other processes that never came here"),
+    "realtime_emits": ("emits", "Emits by this process, however many recipients each had"),
+    "realtime_emits_silenced": ("emits.silenced", "Emits that failed with fail_silently=True"),
+    "realtime_lost_messages": ("lost", "Messages from other processes that never arrived here"),
 }
 KINDS = {
     "realtime_connects": Kinds(
@@ -76,7 +76,7 @@ KINDS = {
     "realtime_refusals": Kinds(
         prefix="refused.",
         label="kind",
-        help="Requests, connections, events and joins that were refused at a limit",
+        help="Requests, connections, events and joins that a limit refused",
         known=(
             "connect_timeout",
             "connection_rate",
@@ -95,25 +95,25 @@ KINDS = {
     "realtime_pauses": Kinds(
         prefix="paused.",
         label="kind",
-        help="Times that a client was not read from for a while",
+        help="Times that a client was paused, because its inbox was full",
         known=("inbox",),
     ),
     "realtime_layer_faults": Kinds(
         prefix="layer.",
         label="kind",
-        help="Troubles with the channel layer",
+        help="Trouble with the channel layer",
         known=("deaf", "errors", "failed", "malformed", "other_version", "refused"),
     ),
     "realtime_node_faults": Kinds(
         prefix="nodes.",
         label="kind",
-        help="Nodes that vanished, and times that this one stood still",
+        help="Nodes that vanished, and times that this one was suspended",
         known=("lost", "suspended"),
     ),
     "realtime_relay": Kinds(
         prefix="relay.",
         label="kind",
-        help="Requests that came to another process than that of their connection",
+        help="Requests that reached another process than their connection's",
         known=("elsewhere", "failed", "gaps", "requests", "served"),
     ),
 }

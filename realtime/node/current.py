@@ -62,7 +62,7 @@ def run(make: Callable[[Node], Work[T]], name: str, seconds: float = 0.0) -> T:
             raise
         future.cancel()
         raise EmitError(
-            f"the event loop of the server did not come to {name}() in {patience} s: something"
+            f"the server's event loop did not get to {name}() within {patience:g} s: something"
             " blocks it"
         ) from None
 
@@ -84,6 +84,6 @@ def refuse_in_async_code(name: str) -> None:
     except RuntimeError:
         return
     raise SyncEmitInAsyncCode(
-        f"{name}() waits until it is done, which would block the event loop that runs here: use"
-        f" `await a{name}(...)` in async code"
+        f"{name}() waits for its result, which would block the event loop that runs here: in async"
+        f" code use `await a{name}(...)`"
     )

@@ -45,7 +45,7 @@ def _parser(name: str, json: str) -> Parser:
         from ..protocol.msgpack import MsgpackParser  # its library is an extra
     except ImportError as error:
         raise ImproperlyConfigured(
-            'REALTIME["PARSER"] = "msgpack" needs the library: pip install msgpack'
+            'REALTIME["PARSER"] is "msgpack", which needs that library: pip install msgpack'
         ) from error
     return MsgpackParser(django_default)
 
@@ -66,9 +66,9 @@ def encode(
 ) -> Emission:
     """An emission of an event. Raises TypeError or ValueError for what can't be sent."""
     if not isinstance(event, str):
-        raise TypeError(f"an event's name is a text, not {type(event).__name__}: {event!r}")
+        raise TypeError(f"an event's name must be a string, not {type(event).__name__}: {event!r}")
     if not namespace.startswith("/"):
-        raise ValueError(f"a namespace begins with '/': {namespace!r}")
+        raise ValueError(f"a namespace must begin with '/': {namespace!r}")
     if isinstance(skip, str):
         skip = (skip,)
     messages = parser().encode(Packet(PacketType.EVENT, namespace, [event, *args]))

@@ -167,7 +167,9 @@ class ServingNode(Node):
             return
         if len(socket.rooms) >= settings.MAX_ROOMS:
             report("refused.rooms", address=socket.connection.address)
-            raise RoomError(f"a socket may be in {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)")
+            raise RoomError(
+                f"a socket may be in at most {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)"
+            )
         if socket.state is State.CONNECTING:  # the acceptance makes it a member
             socket.rooms.add(room)
             return

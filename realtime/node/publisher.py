@@ -72,7 +72,7 @@ def publisher() -> Publisher:
     if not reaches_processes(found):
         alias = settings.CHANNEL_LAYER
         what = (
-            f"CHANNEL_LAYERS has no {alias!r}"
+            f"CHANNEL_LAYERS has no entry {alias!r}"
             if found is None
             else f"the channel layer {alias!r} is in memory and reaches no other process"
         )

@@ -49,7 +49,7 @@ def of_instance(instance: Model) -> str:
     model = instance.__class__
     if instance.pk is None:
         raise RoomError(
-            f"this {model.__name__} has no primary key yet: save it before its room is used"
+            f"this {model.__name__} has no primary key yet: save it before you use its room"
         )
     # A proxy or a deferred model shares the table, and so the room, of its concrete model.
     concrete = model._meta.concrete_model or model
@@ -63,7 +63,8 @@ def to_join(room: Any) -> str:
     name = _checked(room)
     if name.startswith(RESERVED):
         raise RoomError(
-            f"room names that begin with {RESERVED!r} are reserved: pass the model instance itself"
+            f"room names that begin with {RESERVED!r} are reserved; for the room of a model"
+            " instance, pass the instance itself"
         )
     return name
 
@@ -86,10 +87,11 @@ def _target(item: Any) -> str:
 def _checked(name: Any) -> str:
     if not isinstance(name, str):
         raise RoomError(
-            f"a room is a text or a saved model instance, not {type(name).__name__}: {name!r}"
+            "a room must be a string or a saved model instance, not"
+            f" {type(name).__name__}: {name!r}"
         )
     if not 0 < len(name) <= MAX_LENGTH:
-        raise RoomError(f"a room name has 1 to {MAX_LENGTH} characters, not {len(name)}")
+        raise RoomError(f"a room name must have 1 to {MAX_LENGTH} characters, not {len(name)}")
     try:
         name.encode()
     except UnicodeEncodeError:

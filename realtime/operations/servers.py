@@ -82,8 +82,8 @@ async def _run(name: str, *args: Any) -> Any:
     function = _functions.get(name)
     if function is None:
         raise RealtimeError(
-            f"no function is declared with @server_event({name!r}) on this node: another version"
-            " of the app, or a consumers.py that was not imported"
+            f"no function is declared with @server_event({name!r}) there: the node runs another"
+            " version of the app, or did not import the consumers.py"
         )
     lane = lanes().acquire()
     try:

@@ -176,7 +176,7 @@ class Presence(Follower):
             try:
                 self._flush_one(room)
             except Exception:
-                logger.exception("the presence in room %r could not be told", room.key)
+                logger.exception("presence changes in room %r could not be reported", room.key)
 
     def _flush_one(self, room: HostedRoom) -> None:
         self._links.tell_changes(room)

@@ -58,7 +58,10 @@ class MsgpackDecoder:
 
     def feed(self, message: Message) -> Packet | None:
         if isinstance(message, str):
-            raise ProtocolError("a text message; this server speaks the msgpack parser")
+            raise ProtocolError(
+                'a text message, while REALTIME["PARSER"] is "msgpack": the client uses another'
+                " parser"
+            )
         try:
             fields = msgpack.unpackb(
                 message, ext_hook=_undefined, timestamp=_DATETIME, unicode_errors="surrogatepass"

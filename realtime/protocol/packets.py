@@ -65,7 +65,7 @@ class Parser(Protocol):
 def check_event_name(data: list[Any]) -> None:
     """Raise ValueError if an event that we send has a reserved name."""
     if data[0] in RESERVED_EVENTS:
-        raise ValueError(f"{data[0]!r} is a reserved event name of Socket.IO; choose another")
+        raise ValueError(f"Socket.IO reserves the event name {data[0]!r}; choose another")
 
 
 # A lone surrogate is legal in a JavaScript string and in JSON text, as an escape, but not in UTF-8.
@@ -96,7 +96,7 @@ class JSONParser:
         kind = str(int(type))
         if attachments:
             if type not in (PacketType.EVENT, PacketType.ACK):
-                raise TypeError("binary data can be sent in events and acks only")
+                raise TypeError("only events and acks can carry binary data")
             kind = f"{type + 3}{len(attachments)}-"
         head = kind if namespace == "/" else f"{kind}{namespace},"
         if id is not None:
@@ -121,8 +121,8 @@ class JSONParser:
         if attachments:
             if len(attachments) > MAX_ATTACHMENTS:
                 raise ValueError(
-                    f"{len(attachments)} binary values in one event; JavaScript clients take"
-                    f" {MAX_ATTACHMENTS} at most: send more events, or join the values"
+                    f"there are {len(attachments)} binary values in one event, and JavaScript"
+                    f" clients accept {MAX_ATTACHMENTS}: send several events, or join the values"
                 )
             # A look-alike in the data would be taken for an attachment, or for an illegal one.
             expected = len(attachments)

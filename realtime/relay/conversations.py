@@ -34,9 +34,9 @@ class End(enum.Enum):
     GONE = "the process that holds this session is gone"
     SILENT = "the process that holds this session did not answer in time"
     LOST = "messages between two processes were lost"
-    LAYER = "the channel layer is out of reach"
-    FULL = "too much waits for the channel layer"
-    REFUSED = "the process that holds this session has too many requests of other processes"
+    LAYER = "the channel layer can't be reached"
+    FULL = "too many messages wait for the channel layer"
+    REFUSED = "the process that holds this session has too many requests from other processes"
 
 
 class Conversation:

@@ -68,7 +68,7 @@ class RelayHome:
         try:
             await self._engine(scope, receive, send)
         except Exception:
-            logger.exception("a request of another process could not be answered")
+            logger.exception("a request relayed by another process could not be answered")
         finally:
             conversation.finish(End.DONE)
 

@@ -123,7 +123,7 @@ class Link:
         self._is_silent = False
         if self._heard is not None and order != self._heard + 1 and self.conversations:
             count("relay.gaps")
-            logger.warning("messages of node %s on relayed requests were lost", self.node)
+            logger.warning("messages from node %s about relayed requests were lost", self.node)
             self.end_all(End.LOST)
         for parcel in parcels:
             if parcel["verb"] in _VERBS:

@@ -1,4 +1,4 @@
-"""Users who log out, change their password, or may log in no more: their sockets are re-checked.
+"""Users who log out, change their password, or may no longer log in: their sockets are rechecked.
 
 A socket keeps the rights that it had when it joined. So when they may have changed, its connection
 is closed: the stock client reconnects by itself, and Django's session and user are asked anew.
@@ -70,4 +70,8 @@ def _revoke(body: dict[str, Any]) -> None:
         current.run(lambda _: node.bus.tell_all("revoke", body), "revoke")
     except EmitError as error:
         count("revocations.failed")
-        logger.error("sockets of a user who may have lost rights were not re-checked: %s", error)
+        logger.error(
+            "the other processes could not be told that a user's rights changed: %s. Sockets of"
+            " that user may still be open there.",
+            error,
+        )

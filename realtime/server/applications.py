@@ -89,9 +89,9 @@ async def deliver(node: ServingNode, socket: Socket, emission: Emission) -> None
 
 def _ask(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     if tuple(message["to"] or ()) != (socket.sid,):
-        raise ValueError("an emit with an ack_id is for the socket itself: to=[its sid]")
+        raise ValueError("an emit with an ack_id must be for the socket itself: to=[its sid]")
     if socket.state is State.CONNECTING:
-        raise RuntimeError("a client can be asked only once it is accepted, not in connect")
+        raise RuntimeError("a client can't be asked in connect, only once it is accepted")
     if socket.state is State.CLOSED:
         return
 

@@ -1,4 +1,4 @@
-"""The quiet end of a server: handlers finish, and connections are closed in a stagger."""
+"""The graceful shutdown of a server: handlers finish, and connections are closed gradually."""
 
 import asyncio
 import logging
@@ -14,11 +14,11 @@ from .namespaces import Namespaces
 
 logger = logging.getLogger("realtime.server")
 
-#: What the applications are told; a client sees "transport close" or "transport error" and returns.
+#: What applications are told; clients see "transport close" or "transport error", and reconnect.
 REASON = "server shutting down"
 #: Seconds that the goodbye to the other processes gets where the drain took all the time.
 LEAST = 1.0
-#: How often it is looked whether a handler has ended. Seconds.
+#: Seconds between two looks whether a handler has ended.
 TICK = 0.02
 #: The part of DRAIN_TIMEOUT over which the batches may be spread; the rest is for handlers.
 SPREAD = 0.5

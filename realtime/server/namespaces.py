@@ -87,7 +87,7 @@ class Namespaces:
                 error = INVALID_NAMESPACE
             else:
                 logger.exception(
-                    "the application of %s failed, for %s",
+                    "the application of namespace %s failed, for socket %s",
                     socket.namespace,
                     socket.sid,
                     extra=facts(sid=socket.sid, namespace=socket.namespace),
@@ -103,7 +103,7 @@ class Namespaces:
         verb = self._verbs.get(message["type"])
         if verb is None:
             raise ValueError(
-                f"{message['type']!r} is not a message of a socketio application; it may send"
+                f"a socketio application can't send {message['type']!r}; it may send"
                 f" {', '.join(self._verbs)}"
             )
         await verb(socket, message)

@@ -1,4 +1,4 @@
-"""How a server stands, as plain numbers for `metrics.snapshot()`."""
+"""The state of a server, as plain numbers for `metrics.snapshot()`."""
 
 from __future__ import annotations
 

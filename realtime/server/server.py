@@ -121,7 +121,7 @@ class Server:
     def _never_joined(self, connection: Connection) -> None:
         report("refused.connect_timeout", address=connection.address)
         logger.info(
-            "closed a connection that joined no namespace in time",
+            "closing a connection that joined no namespace within CONNECT_TIMEOUT",
             extra=connection_facts(connection),
         )
         connection.close("forced close")
@@ -157,7 +157,8 @@ class Server:
         if not bucket.overrun:
             bucket.overrun = True
             logger.warning(
-                "%s sent more than %s events a second (REALTIME EVENT_RATE); some are refused",
+                "socket %s sends more than %s events a second (REALTIME EVENT_RATE); the events"
+                " beyond that are refused",
                 socket.sid,
                 rate,
                 extra=facts(sid=socket.sid, namespace=socket.namespace),

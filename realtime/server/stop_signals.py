@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: our connections end quietly before the web server ends by its own rules.
+"""SIGTERM and SIGINT: our connections end gracefully before the web server ends in its own way.
 
 Daphne cancels everything at once, and uvicorn closes all websockets in one instant and waits for
 polls. Neither has a hook that comes before: Daphne knows no lifespan, and Twisted's "before

@@ -83,7 +83,7 @@ async def test_layer_that_is_down_is_named_and_heals_by_itself(
     silenced = counts["emits.silenced"]
     await asyncio.to_thread(emit, "lost", to=room, fail_silently=True)
     assert counts["emits.silenced"] == silenced + 1
-    assert "the channel layer 'default' did not take the event" in caplog.text
+    assert "the channel layer 'default' did not accept a message" in caplog.text
     answer = await post(f"{servers[0].url}/emit/", event="local", args=[], to=room)
     assert answer["error"] == "ChannelLayerError"
     assert "'default'" in answer["message"]
@@ -101,7 +101,7 @@ async def test_layer_that_is_down_is_named_and_heals_by_itself(
         assert answer == {}
         await listeners[receiver].next("across")
     assert [listener.waiting("lost") for listener in listeners] == [[], []]
-    logs.expect("the channel layer 'default' is out of reach")
+    logs.expect("the channel layer 'default' can't be reached")
 
 
 async def test_layer_that_restarts_in_a_moment_has_all_groups_again(

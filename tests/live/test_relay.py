@@ -469,7 +469,7 @@ async def test_clients_outlive_a_restart_of_redis(
     refused = await session.post("3")
     assert (refused.status, refused.json["message"]) == (
         502,
-        "Not relayed: the channel layer is out of reach",
+        "Not relayed: the channel layer can't be reached",
     )
     own_redis.start()
     await asyncio.to_thread(own_redis.wait)

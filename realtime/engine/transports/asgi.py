@@ -162,7 +162,7 @@ class WebsocketWire(Wire):
         # disconnect); its websocket.disconnect is on the way.
         if not isinstance(error, OSError) and not self._closing:
             logger.warning(
-                "the server did not take a message for %r: %r",
+                "the web server did not accept a message for %r: %r",
                 self.connection,
                 error,
                 extra=connection_facts(self.connection),

@@ -85,7 +85,7 @@ class PollingWire(Wire):
         """Wait until there is something to answer."""
         if self._poll is not None:
             about = connection_facts(self.connection)
-            logger.warning("%r is closed: two polls at once", self.connection, extra=about)
+            logger.warning("closing %r: it sent two polls at once", self.connection, extra=about)
             self.connection.close("transport error", discard=True)
             raise Refused(BAD_REQUEST)
         self._abandoned = False
@@ -228,7 +228,9 @@ def refuse_body(connection: Connection) -> None:
     """Close because a body was over the limit."""
     metrics.report("refused.payload", address=connection.address)
     about = connection_facts(connection)
-    logger.warning("%r is closed: its payload is over the limit", connection, extra=about)
+    logger.warning(
+        "closing %r: its payload is larger than MAX_PAYLOAD allows", connection, extra=about
+    )
     connection.close("transport error", discard=True)
 
 

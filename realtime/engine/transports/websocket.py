@@ -151,7 +151,9 @@ def _take(connection: Connection, frame: str | bytes) -> None:
     if not fits(frame, connection.sessions.limits.max_payload):
         metrics.report("refused.payload", address=connection.address)
         about = connection_facts(connection)
-        logger.warning("%r is closed: its message is over the limit", connection, extra=about)
+        logger.warning(
+            "closing %r: its message is larger than MAX_PAYLOAD allows", connection, extra=about
+        )
         connection.close("transport error", discard=True)
         return
     try:
