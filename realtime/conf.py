@@ -53,7 +53,7 @@ class Settings:
         return value
 
     def forget(self) -> None:
-        """Read every key anew at its next use."""
+        """Read every key again at its next use."""
         self.__dict__.clear()
 
 

@@ -47,7 +47,7 @@ def _consumer_of(route: URLPattern) -> type[SocketIOConsumer]:
 
 
 def _is_reloaded(served: URLPattern, consumer: type[SocketIOConsumer]) -> bool:
-    """Whether `consumer` is the same class again, from a module that was imported anew."""
+    """Whether `consumer` is the same class again, from a module that was reloaded."""
     old = _consumer_of(served)
     return (old.__module__, old.__qualname__) == (consumer.__module__, consumer.__qualname__)
 

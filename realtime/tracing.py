@@ -38,7 +38,7 @@ def instrument(tracer_provider: TracerProvider | None = None) -> None:
 
 
 def uninstrument() -> None:
-    """Make no more spans."""
+    """Stop making spans."""
     instruments.tracing = None
 
 

@@ -59,7 +59,7 @@ class Nodes:
         #: Sent since we last heard ourselves, without an error.
         self._unheard = 0
         self._was_deaf = False
-        # In leases: how long we wait for ourselves before we subscribe anew.
+        # In leases: how long we wait for ourselves before we subscribe again.
         self._patience = 1
         self._tasks = Tasks()
         bus.echoed.add("beat")

@@ -143,12 +143,12 @@ class Bus:
             self._listener = asyncio.ensure_future(self._listen())
 
     async def stop(self) -> None:
-        """Hear no more; the channel is given up."""
+        """Stop listening, and give up the channel."""
         self._channel = None
         await self._end_listening()
 
     async def close(self) -> None:
-        """Hear no more, and close the connections."""
+        """Stop listening, and close the connections."""
         await self.stop()
         await close(self.layer)
 
@@ -161,7 +161,7 @@ class Bus:
                     await tidied(self.layer)
 
     async def renew(self, *, afresh: bool) -> None:
-        """Hear anew. What waits in the channel is kept, unless it is to be another, `afresh`."""
+        """Start listening again, `afresh` on a new channel; else what waits in it is kept."""
         await self._end_listening()
         if afresh:
             self._channel = None

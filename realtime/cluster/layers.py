@@ -60,7 +60,7 @@ async def new_channel(own: Any) -> str:
 
 
 async def close(own: Any) -> None:
-    """Close the connections of a layer that is used no more."""
+    """Close the connections of a layer that is no longer used."""
     # The pubsub layer has no such method, and closes its own when the event loop is closed.
     if reaches_processes(own) and hasattr(type(own), "close_pools"):
         await own.close_pools()

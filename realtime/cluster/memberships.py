@@ -111,7 +111,7 @@ class Memberships:
         return old
 
     async def leave_all(self) -> None:
-        """The process serves no more."""
+        """The process stops serving."""
         self._own.clear()
         self._needed.clear()
         self._unneeded.clear()

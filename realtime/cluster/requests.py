@@ -227,7 +227,7 @@ class Requests:
         pending.replied(node)
 
     def _foreign(self, message: Message) -> None:
-        """A node of another version: say so to whoever waits."""
+        """A node of another version: tell whoever is waiting."""
         count("layer.other_version")
         text = f"it speaks version {message['version']} of the protocol, not version {PROTOCOL}"
         pending = self._pending.get(message.get("id", ""))

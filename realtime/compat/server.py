@@ -21,7 +21,7 @@ logger = logging.getLogger("realtime.server")
 class SocketIOServer(socketio.AsyncServer):
     """python-socketio's server with another engine, and ASGI applications behind it.
 
-    `application` answers the `socketio` protocol type (see applications.py), and
+    `application` answers the `socketio` protocol type (see server/applications.py), and
     `serves(namespace)` says which namespaces it knows; handlers and namespaces registered the
     python-socketio way come first. Other options are python-socketio's and python-engineio's; their
     defaults are the `REALTIME` setting.

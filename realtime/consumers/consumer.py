@@ -59,7 +59,7 @@ class SocketIOConsumer(SocketVerbs):
 
     @async_or_not
     async def disconnect(self, reason: str) -> None:
-        """The client is gone, or was sent away; `reason` is Socket.IO's, as "transport close"."""
+        """The client left, or was disconnected; `reason` is Socket.IO's, as "transport close"."""
 
     # ASGI
 

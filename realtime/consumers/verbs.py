@@ -60,7 +60,7 @@ class SocketVerbs(AsyncConsumer):
 
     @in_threads_too
     async def join(self, room: str | Model, *, presence: bool = False) -> None:
-        """Join a room: any text that does not begin with "~", or a saved model instance.
+        """Join a room: any string that does not begin with "~", or a saved model instance.
 
         With `presence` the user counts as present in it, and the client gets the event
         `presence:state`, then `presence:diff` as users come and go; see docs/presence.md.
@@ -122,9 +122,9 @@ class SocketVerbs(AsyncConsumer):
 
     @in_threads_too
     async def close(self, *, connection: bool = False) -> None:
-        """Disconnect this client from the namespace; with `connection` from all, for good.
+        """Disconnect this client from the namespace; with `connection` from all of them.
 
-        The stock client does not come back by itself after either.
+        The stock client does not reconnect by itself after either.
         """
         await self.send({"type": "socketio.close", "connection": connection})
 

@@ -43,7 +43,7 @@ class Wire:
         raise NotImplementedError
 
     def retire(self) -> None:
-        """Hand over what is queued and end, in a way after which every client comes back."""
+        """Hand over what is queued and end, in such a way that every client reconnects."""
         self.close(False)
 
     def left(self) -> None:
@@ -218,14 +218,14 @@ class Connection:
             self._end(reason, discard)
 
     def retire(self, reason: str) -> None:
-        """Close, in a way after which every client connects again by itself."""
+        """Close, in such a way that every client reconnects by itself."""
         if not self.closed:
             self.closed = True
             self.wire.retire()
             self._end(reason, False)
 
     def leave(self, reason: str) -> None:
-        """The wire is over: there is no one to tell."""
+        """The wire is gone: there is nobody to tell."""
         if not self.closed:
             self.closed = True
             self.wire.gone()
@@ -253,7 +253,7 @@ class Connection:
         return self._resumed is not None
 
     def pause(self) -> None:
-        """Take no more from the client until `resume`."""
+        """Stop reading from the client until `resume`."""
         if self._resumed is None and not self.closed:
             self._resumed = asyncio.get_running_loop().create_future()
             self.wire.pause_reading()

@@ -15,7 +15,7 @@ class TokenBucket:
         self.rate = rate
         self._tokens = 2 * rate
         self._filled = now
-        #: For whoever says something about the first refusal, and no more about the others.
+        #: For callers that report only the first refusal.
         self.overrun = False
 
     def take(self, now: float) -> bool:

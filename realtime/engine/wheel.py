@@ -70,7 +70,7 @@ class TimerWheel:
     def _bound_loop(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            # A server object that outlives its loop (tests, reloads) starts anew on the next one.
+            # A server object that outlives its loop (tests, reloads) starts over on the next one.
             self._loop, self._timer = loop, None
             self._buckets.clear()
             self._order.clear()

@@ -20,7 +20,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Emission:
-    """An encoded event and whom it is for.
+    """An encoded event and its addressees.
 
     `to` are rooms and sids, None for the whole namespace; a socket in several of them gets one
     copy.

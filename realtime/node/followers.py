@@ -1,17 +1,17 @@
-"""Who wants to hear what becomes of this process's sockets: presence, for one."""
+"""What follows the sockets of this process as they come and go: presence, for one."""
 
 from .sockets import Socket
 
 
 class Follower:
-    """What a node tells of its sockets; override what concerns you.
+    """Is told by a node what happens to its sockets; override the methods that you need.
 
-    Each method but `stop` is called on the event loop, while the socket is changing: it must
+    All of them except `stop` are called on the event loop while the socket is changing, and must
     neither raise nor block.
     """
 
     def wants_presence(self, socket: Socket, room: str) -> None:
-        """A socket joined a room, or will with its acceptance, and is to be present there."""
+        """A socket joined a room, or will when it is accepted, and is to count as present there."""
 
     def accepted(self, socket: Socket) -> None:
         """A socket is connected."""

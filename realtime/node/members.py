@@ -17,7 +17,7 @@ Tap = Callable[[Emission], None]
 
 
 class Members:
-    """Who is connected here, and in which rooms. Each change costs the rooms of one socket."""
+    """Who is connected here, and in which rooms. A change costs only the rooms of one socket."""
 
     def __init__(self) -> None:
         self.sockets: dict[str, Socket] = {}
@@ -87,7 +87,7 @@ class Members:
         return list(self._rooms.items())
 
     def events_a_minute(self, namespace: str, room: str) -> int:
-        """How many events were emitted to a room in the last minute, about."""
+        """About how many events were emitted to a room in the last minute."""
         return self._rates.a_minute((namespace, room), time.monotonic())
 
     def tap(self, namespace: str, room: str | None, tap: Tap) -> None:

@@ -39,7 +39,7 @@ class Node(ABC):
     requests: Requests
 
     async def broadcast(self, emission: Emission) -> None:
-        """Deliver an emission to all whom it is for, in every process. Raises ChannelLayerError."""
+        """Deliver an emission to its recipients in every process. Raises ChannelLayerError."""
         count("emits")
         if instruments.tracing is None:
             await self._publish(emission)

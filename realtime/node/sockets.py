@@ -41,7 +41,7 @@ class Client:
         self._full = 0
 
     def hold(self, socket: "Socket") -> None:
-        """The inbox of a socket is full: read no more from the client."""
+        """The inbox of a socket is full: stop reading from the client."""
         if not socket.full:
             socket.full = True
             self._full += 1

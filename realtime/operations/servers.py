@@ -49,7 +49,7 @@ def _name(function: Any) -> str:
 
 
 def _is_reloaded(known: Callable[..., Any], function: Callable[..., Any]) -> bool:
-    """Whether it is the same function again, from a module that was imported anew."""
+    """Whether it is the same function again, from a module that was reloaded."""
     same = (known.__module__, known.__qualname__)
     return same == (function.__module__, function.__qualname__)
 

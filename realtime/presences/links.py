@@ -2,7 +2,7 @@
 
 A node that begins to host a room tells all of its users there to the others that do
 (`presence.state`), and they answer with theirs. From then on it tells changes (`presence.change`),
-and at the end that it hosts the room no more (`presence.end`). All of these may be lost. So each
+and at the end that it no longer hosts the room (`presence.end`). All of these may be lost. So each
 change says which one it follows, and who missed that one asks (`presence.ask`). And nodes compare
 what they know of each other (`presence.sync`): when one comes, or comes back, when the layer was
 away, and one node with one other every SYNC_INTERVAL, whatever happens.
@@ -71,7 +71,7 @@ class PresenceLinks:
         return self._clock
 
     async def stop(self) -> None:
-        """Tell no more."""
+        """Stop telling."""
         await self._tasks.end()
         await self.post.stop()
 
@@ -112,7 +112,7 @@ class PresenceLinks:
         self.post.put(groups.group_name(*room.key), "presence.change", body)
 
     def end(self, room: HostedRoom) -> None:
-        """We host a room no more."""
+        """We no longer host a room."""
         del self.rooms[room.key]
         self.post.put(groups.group_name(*room.key), "presence.end", {"rooms": [room.key]})
         self._cluster.memberships.unsubscribe([room.key])

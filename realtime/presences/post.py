@@ -1,4 +1,4 @@
-"""What is to be told of presence, on its way to the layer: in order, and never piling up."""
+"""News of presence on its way to the layer: in order, and never piling up."""
 
 import asyncio
 from collections import deque
@@ -39,7 +39,7 @@ class PresencePost:
             self._task = asyncio.ensure_future(self._send_all())
 
     async def stop(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._waiting.clear()
         if self._task is not None:
             self._task.cancel()

@@ -177,7 +177,7 @@ class RoomTable:
         return True
 
     def drop(self, node: str) -> None:
-        """A node is gone, or hosts the room no more."""
+        """A node is gone, or no longer hosts the room."""
         if self.numbers.pop(node, None) is not None:
             self._take_out(node)
 

@@ -1,7 +1,7 @@
 """Users who log out, change their password, or may no longer log in: their sockets are rechecked.
 
 A socket keeps the rights that it had when it joined. So when they may have changed, its connection
-is closed: the stock client reconnects by itself, and Django's session and user are asked anew.
+is closed: the stock client reconnects by itself, and Django's session and user are looked up again.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What others tell this process that concerns its clients: events were lost, rights are gone."""
+"""What other processes report that concerns clients here: events were lost, rights are gone."""
 
 from collections.abc import Collection, Iterable
 
@@ -39,7 +39,7 @@ class Notices:
             self._members.deliver(emissions.encode(event, [room], namespace=namespace, to=to))
 
     def _revoke(self, message: Message) -> None:
-        """Someone's rights may have changed: let those whom it concerns connect anew."""
+        """Someone's rights may have changed: make their clients reconnect."""
         sockets = self._members.sockets.values()
         for client in {s.client for s in sockets if is_revoked(s.marks, s.rooms, message)}:
             count("closed.revoked")

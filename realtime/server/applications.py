@@ -80,7 +80,7 @@ async def emit(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
 
 
 async def deliver(node: ServingNode, socket: Socket, emission: Emission) -> None:
-    """Send what a socket's application emitted: to the socket itself, or to all whom it is for."""
+    """Send what a socket's application emitted: to the socket itself, or to all recipients."""
     if emission.to != (socket.sid,):
         await node.broadcast(emission)
     elif socket.state is State.CONNECTED and socket.sid not in emission.skip:
@@ -111,5 +111,5 @@ async def join(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
 
 
 async def leave(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
-    """The socket is to be in a room no more."""
+    """The socket is to leave a room."""
     node.leave_room(socket, message["room"])

@@ -80,7 +80,7 @@ class Namespaces:
         try:
             await application(applications.scope_of(socket, auth), socket.receive, send)
         except (Exception, asyncio.CancelledError) as failure:
-            # Whatever it was, the client is told and the log has it.
+            # Whatever it was, the client gets an error and the log the traceback.
             if is_being_cancelled():
                 raise
             if _is_unrouted(failure) and socket.state is State.CONNECTING:
@@ -131,7 +131,7 @@ class Namespaces:
         self.leave(socket, "server namespace disconnect")
 
     def leave(self, socket: Socket, reason: str) -> None:
-        """A socket is out: its application is told, and has CLOSE_TIMEOUT to end."""
+        """A socket has left: its application is told, and has CLOSE_TIMEOUT to end."""
         was_connected = socket.state is State.CONNECTED
         socket.state = State.CLOSED
         client = socket.client
@@ -180,13 +180,13 @@ class Namespaces:
             self.close(socket)
 
     def close_connection(self, client: Client) -> None:
-        """Send a client of this process away from all its namespaces, and close its connection."""
+        """Disconnect a client of this process from all its namespaces, and close its connection."""
         for socket in list(client.sockets.values()):
             self.close(socket)
         client.connection.close("forced server close")
 
     def close(self, socket: Socket) -> None:
-        """Send a socket of this process away from its namespace."""
+        """Disconnect a socket of this process from its namespace."""
         if socket.state is State.CONNECTING:
             self.refuse(socket, {"message": "Connection refused"})
         elif socket.state is State.CONNECTED:

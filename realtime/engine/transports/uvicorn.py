@@ -1,6 +1,6 @@
 """Websockets under uvicorn, on asyncio's transport.
 
-uvicorn frames a message anew for each recipient; here the frame is built once and written to the
+uvicorn frames a message again for each recipient; here the frame is built once and written to the
 protocol's transport. uvicorn's flow control says when the client does not read.
 
 Known are the implementations on wsproto and on websockets' sans-I/O core (`--ws auto`, `wsproto`,
