@@ -1,6 +1,6 @@
 """Real-time for Django: Socket.IO clients, Channels consumers, and `emit` from anywhere.
 
-The names are imported when they are first used: most of them need Django's settings.
+Names are imported when they are first used, because most of them need Django's settings.
 """
 
 from typing import TYPE_CHECKING, Any

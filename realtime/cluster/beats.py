@@ -1,6 +1,6 @@
-"""Who serves: each process tells all others, and itself, that it lives.
+"""Which processes serve: each tells all others, and itself, that it is alive.
 
-A process that no longer hears its own beat is deaf: it may send as it likes, and hears nobody.
+A process that no longer hears its own beat is deaf: it can send, but hears nobody.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One process's place on the channel layer: it tells the others, and hears what they tell.
+"""One process's place on the channel layer: it sends to the others, and hears what they send.
 
 Every message is a dict of plain values (msgpack's): `type` (always "realtime.message"), `version`
 of this protocol, `kind`, `node` (the sender's id), `number` (the sender's own count), and the body.

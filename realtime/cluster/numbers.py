@@ -1,4 +1,4 @@
-"""Emissions on their way to other processes, numbered so that who misses one can tell."""
+"""Emissions on their way to other processes, numbered so that a missing one is noticed."""
 
 import itertools
 import time

@@ -1,4 +1,4 @@
-"""What came already, as far back as is worth remembering. Pure."""
+"""What has already arrived, as far back as is worth remembering. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Hashable

@@ -1,4 +1,4 @@
-"""What happened in this process, as counters, and how things stand, as plain numbers.
+"""What happened in this process, as counters, and its present state, as plain numbers.
 
 Reading is cheap; so is counting. Who wants the numbers as a page for Prometheus finds it in
 prometheus.py.

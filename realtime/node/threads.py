@@ -1,4 +1,4 @@
-"""The worker threads in which handlers meet the ORM.
+"""The worker threads in which handlers use the ORM.
 
 asgiref runs all thread-sensitive code, the async ORM's too, in one thread for the whole process,
 unless a context says otherwise: then one handler's slow query holds up every other socket. Here

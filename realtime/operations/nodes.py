@@ -1,4 +1,4 @@
-"""Nodes, which are the processes with a server: how they stand, and their drain."""
+"""Nodes, which are the processes with a server: the state of each, and draining them."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Who of this process's sockets is where, told to their clients, the other nodes and signals.
+"""Where the users of this process's sockets are: told to clients, the other nodes and signals.
 
 Only sockets that joined a room with `presence=True` count there, and only rooms that have some cost
 anything. Of the rest it is kept who is online: a number for each user.

@@ -1,1 +1,1 @@
-"""Requests that reached another process than the one that holds their session."""
+"""Requests that reached a process other than the one that holds their session."""

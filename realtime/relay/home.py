@@ -1,4 +1,4 @@
-"""The home of sessions whose requests reached other processes: it answers them all the same."""
+"""The home of sessions whose requests reached other processes: it answers those requests too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""By what a socket's session is known again when its rights may have changed. Pure."""
+"""Digests by which a socket's session is recognised when its rights may have changed. Pure."""
 
 import hashlib
 from typing import Any

@@ -71,7 +71,7 @@ async def test_room_on_two_processes_is_one_and_is_steered(
         action="close",
         _selected_action=f"{topic},{room}",
     )
-    assert "2 sockets were taken out." in closed
+    assert "2 sockets were removed." in closed
     assert "Nobody is in this room." in closed
     assert await LogEntry.objects.acount() == 3
 

@@ -1,4 +1,4 @@
-"""A limit for request bodies under Daphne, which knows none.
+"""A limit for request bodies under Daphne, which has none.
 
 Daphne starts the application when it has the whole body, and then puts all of it into the
 application's queue: a chunked POST of 200 MB fills the memory before any application sees a byte.

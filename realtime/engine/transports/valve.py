@@ -1,4 +1,4 @@
-"""Flow control for a websocket that is relayed: what its client does, the relay has to know.
+"""Flow control for a relayed websocket: the relay has to know how fast its client reads and writes.
 
 uvicorn waits in `send` for a slow client, and stops reading while nobody calls `receive`. Daphne
 does neither (see daphne.py), so that what one process relays would pile up in another's memory.
