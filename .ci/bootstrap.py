@@ -13,7 +13,7 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - the Makefile runs this file with whatever python3 is
     found = ".".join(map(str, sys.version_info[:3]))
-    sys.exit("Python 3.11 or newer is needed and this is " + found + ": add PYTHON=python3.13, say")
+    sys.exit("Python 3.11 or newer is needed, and this is " + found + ": try PYTHON=python3.13")
 
 import contextlib
 import fcntl

@@ -6,11 +6,11 @@ import sys
 
 def refusal(port: str) -> str:
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        return f"PORT={port} is no port: choose one from 1 to 65535"
+        return f"PORT={port} is not a port: choose one from 1 to 65535"
     try:
         listen(int(port))
     except OSError as error:
-        return f"Port {port}: {error.strerror}. Choose another one: make demo PORT={listen(0)}"
+        return f"Port {port}: {error.strerror}. Choose another: make demo PORT={listen(0)}"
     return ""
 
 

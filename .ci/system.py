@@ -101,9 +101,9 @@ def apt_install(*packages: str) -> bool:
 
 def main(without: set[str]) -> None:
     if unknown := without - MARKERS:
-        sys.exit(f"WITHOUT knows {', '.join(sorted(MARKERS))}; not {', '.join(sorted(unknown))}")
+        sys.exit(f"WITHOUT takes {', '.join(sorted(MARKERS))}; not {', '.join(sorted(unknown))}")
     if without and os.environ.get("CI") == "true":
-        sys.exit("WITHOUT leaves tests out, and on CI none may be left out")
+        sys.exit("WITHOUT can't be used on CI, where no test may be left out")
     needed = [program for program in PROGRAMS if program.marker not in without]
     missing = [program for program in needed if not program.present()]
     if missing:

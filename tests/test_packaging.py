@@ -153,7 +153,7 @@ def test_without_of_an_unknown_thing_is_refused_in_one_line() -> None:
         [sys.executable, ".ci/system.py", "redis tea"], cwd=ROOT, capture_output=True, text=True
     )
     assert answer.returncode == 1
-    assert answer.stderr == "WITHOUT knows browser, nginx, node, postgres, redis; not tea\n"
+    assert answer.stderr == "WITHOUT takes browser, nginx, node, postgres, redis; not tea\n"
 
 
 @pytest.mark.parametrize("without", ["", "redis browser"])

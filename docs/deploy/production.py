@@ -10,10 +10,10 @@ from .settings import BASE_DIR, INSTALLED_APPS
 
 DEBUG = False
 SECRET_KEY = os.environ["DJANGO_SECRET_KEY"]
-# Pages of these hosts may open sockets; those of other sites by CSRF_TRUSTED_ORIGINS.
+# Pages of these hosts may open sockets; list the origins of other sites in CSRF_TRUSTED_ORIGINS.
 ALLOWED_HOSTS = os.environ["DJANGO_ALLOWED_HOSTS"].split(",")
 
-# nginx sets it, and lets nobody else do so.
+# nginx sets this header, in place of whatever a client sent.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
