@@ -43,7 +43,7 @@ class Echo:
         """What the server knows."""
         answer = {
             "wire": type(connection.wire).__name__,
-            "address": connection.environ["REMOTE_ADDR"],
+            "address": connection.address,
             "open": len(engine.sockets),
             "ends": self.ends,
             "counts": metrics.counts,
