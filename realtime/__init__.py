@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         join_sockets,
         leave_sockets,
     )
-    from .presences.verbs import ais_online, apresence, is_online, presence
+    from .presences.queries import ais_online, apresence, is_online, presence
     from .routing import namespace
 
 __all__ = [
@@ -64,7 +64,7 @@ __all__ = [
     "server_event",
 ]
 
-_HOMES = {
+_MODULES = {
     "ConnectionRefused": "exceptions",
     "EventError": "exceptions",
     "RealtimeError": "exceptions",
@@ -77,10 +77,10 @@ _HOMES = {
     "aemit": "emitters",
     "afetch_rooms": "operations.rooms",
     "afetch_sockets": "operations.sockets",
-    "ais_online": "presences.verbs",
+    "ais_online": "presences.queries",
     "ajoin_sockets": "operations.steering",
     "aleave_sockets": "operations.steering",
-    "apresence": "presences.verbs",
+    "apresence": "presences.queries",
     "aroom_sizes": "operations.rooms",
     "call_servers": "operations.servers",
     "call_sockets": "operations.calls",
@@ -91,11 +91,11 @@ _HOMES = {
     "event": "events",
     "fetch_rooms": "operations.rooms",
     "fetch_sockets": "operations.sockets",
-    "is_online": "presences.verbs",
+    "is_online": "presences.queries",
     "join_sockets": "operations.steering",
     "leave_sockets": "operations.steering",
     "namespace": "routing",
-    "presence": "presences.verbs",
+    "presence": "presences.queries",
     "room_sizes": "operations.rooms",
     "server_event": "operations.servers",
 }
@@ -106,6 +106,6 @@ if not TYPE_CHECKING:  # for type checkers it would be a promise that every name
     def __getattr__(name: str) -> Any:
         from importlib import import_module
 
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module 'realtime' has no attribute {name!r}")
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)

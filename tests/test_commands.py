@@ -15,12 +15,12 @@ from django.core.management.color import no_style
 
 from realtime.doctor import diagnoses, policy
 from realtime.doctor.namespace import MAX_AGE, SALT, new_token, room_of
-from realtime.doctor.site import Answer, Site, a_site
+from realtime.doctor.site import Answer, Site, parse_site
 from realtime.exceptions import ConnectionRefused
 from realtime.management.commands.realtime import SUBCOMMANDS
 from realtime.management.subcommands import targets
 from realtime.management.subcommands.base import NO_LAYER, USAGE, Output, width
-from realtime.management.subcommands.values import a_duration, a_size
+from realtime.management.subcommands.values import duration_text, size_text
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 SID = "~abcdefghij.abcdefghijklmnopqrst"
@@ -183,10 +183,10 @@ def test_table_is_aligned_and_obeys_no_name_in_it() -> None:
 
 
 def test_numbers_are_as_people_read_them() -> None:
-    assert [a_duration(s) for s in (-1, 8, 65, 3_600, 90_061)] == [
+    assert [duration_text(s) for s in (-1, 8, 65, 3_600, 90_061)] == [
         "0s", "8s", "1m 5s", "1h 0m", "1d 1h",
     ]  # fmt: skip
-    assert [a_size(s) for s in (0, 310, 12_500, 85e6, 2.34e9)] == [
+    assert [size_text(s) for s in (0, 310, 12_500, 85e6, 2.34e9)] == [
         "0 B", "310 B", "12.5 kB", "85.0 MB", "2.3 GB",
     ]  # fmt: skip
 
@@ -227,7 +227,7 @@ def test_token_is_refused_when_it_is_old() -> None:
 
 
 def site(url: str) -> Site:
-    return a_site(url, verify=True, patience=1)
+    return parse_site(url, verify=True, patience=1)
 
 
 def test_address_is_read_as_people_type_it() -> None:

@@ -36,7 +36,7 @@ from realtime import (
 )
 from realtime.asgi import RealtimeApplication, make_server
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
-from realtime.metrics.rates import WINDOW, EventRates
+from realtime.metrics.rates import WINDOW, RoomRates
 from realtime.operations import servers
 from realtime.operations.paging import AT_ONCE, first_keys
 from realtime.operations.readable import MAX_DATA, readable
@@ -517,7 +517,7 @@ def test_without_a_server_and_a_layer_the_error_says_what_to_do() -> None:
 
 
 def test_each_operation_has_a_twin_that_takes_the_same() -> None:
-    exported = {n for n, home in realtime._HOMES.items() if home.startswith("operations.")}
+    exported = {n for n, home in realtime._MODULES.items() if home.startswith("operations.")}
     names = [name for name in exported - {"server_event"} if name[0] != "a"]
     assert len(names) == 10
     for name in names:
@@ -567,15 +567,15 @@ async def test_first_keys_are_those_of_the_sorted_list() -> None:
 
 
 def test_rate_is_of_the_last_minute() -> None:
-    rates = EventRates(0.0)
+    rates = RoomRates(0.0)
     for second in range(60):
         rates.count(("/", "a"), float(second))
-    assert rates.a_minute(("/", "a"), 59.0) == 60
-    assert rates.a_minute(("/", "a"), WINDOW * 1.5) == 30
-    assert rates.a_minute(("/", "a"), WINDOW * 2) == 0
-    assert rates.a_minute(("/", "b"), WINDOW * 2) == 0
+    assert rates.per_minute(("/", "a"), 59.0) == 60
+    assert rates.per_minute(("/", "a"), WINDOW * 1.5) == 30
+    assert rates.per_minute(("/", "a"), WINDOW * 2) == 0
+    assert rates.per_minute(("/", "b"), WINDOW * 2) == 0
     rates.count(("/", "a"), WINDOW * 10)
-    assert rates.a_minute(("/", "a"), WINDOW * 10) == 1
+    assert rates.per_minute(("/", "a"), WINDOW * 10) == 1
 
 
 class Unspeakable:

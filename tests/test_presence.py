@@ -17,8 +17,8 @@ from realtime.cluster.cluster import Cluster
 from realtime.engine.wheel import TimerWheel
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.operations.reports import UserInfo
-from realtime.presences import links
-from realtime.presences.links import PresenceLinks
+from realtime.presences import exchange
+from realtime.presences.exchange import PresenceExchange
 from realtime.presences.room import HostedRoom
 from realtime.presences.table import Entry, RoomTable, key_of
 
@@ -197,10 +197,10 @@ class Node:
 
     def __init__(self, id: str) -> None:
         self.cluster = Cluster(id * 10, lambda emission: 0)
-        self.links = PresenceLinks(self.cluster, TimerWheel(), self.links_changed)
+        self.exchange = PresenceExchange(self.cluster, TimerWheel(), self.exchange_changed)
         self.changes: list[HostedRoom] = []
 
-    def links_changed(self, room: HostedRoom) -> None:
+    def exchange_changed(self, room: HostedRoom) -> None:
         room.table.take()
 
     def start(self) -> None:
@@ -208,30 +208,30 @@ class Node:
         self.host()
 
     def host(self) -> None:
-        table = RoomTable(self.cluster.node_id, self.links.tick())
+        table = RoomTable(self.cluster.node_id, self.exchange.tick())
         self.room = HostedRoom(("/", "lobby"), table)
-        self.links.host(self.room)
+        self.exchange.host(self.room)
 
     def act(self, user: UserInfo, come: bool) -> None:
         if come:
-            self.room.table.put(user, 1, now=1.0, number=self.links.tick())
+            self.room.table.put(user, 1, now=1.0, number=self.exchange.tick())
         else:
-            self.room.table.remove(user, number=self.links.tick())
-        self.links.tell_changes(self.room)
+            self.room.table.remove(user, number=self.exchange.tick())
+        self.exchange.tell_changes(self.room)
 
     @property
     def view(self) -> list[str]:
         return sorted(names(self.room.table.everyone()))
 
     async def stop(self) -> None:
-        await self.links.stop()
+        await self.exchange.stop()
         await self.cluster.stop()
 
 
 @pytest.fixture
 async def nodes(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Node]]:
-    monkeypatch.setattr(links, "SYNC_INTERVAL", 0.3)
-    monkeypatch.setattr(links, "RETRY", 0.2)
+    monkeypatch.setattr(exchange, "SYNC_INTERVAL", 0.3)
+    monkeypatch.setattr(exchange, "RETRY", 0.2)
     monkeypatch.setattr(LossyLayer, "bad", False)
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.LossyLayer"}}
     settings.REALTIME = {"HEARTBEAT_INTERVAL": 0.1, "PRESENCE_GRACE": 0.2}
@@ -282,7 +282,7 @@ async def test_node_that_lets_the_room_go_unheard_is_found_out(
     a, b, c = nodes
     a.act(ADA, True)
     await agree(nodes, ["ada"])
-    a.links.rooms.clear()  # as if the message that says so, and ada's leaving, were lost
+    a.exchange.rooms.clear()  # as if the message that says so, and ada's leaving, were lost
     await agree([b, c], [])
     a.host()
     await agree(nodes, [])

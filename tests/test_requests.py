@@ -196,7 +196,7 @@ async def test_more_questions_than_a_node_takes_are_refused(
     impostor.bus.on["reply"] = replies.put_nowait
     channel = await impostor.bus.channel()
     for number in range(AT_A_TIME + 2):
-        body = {"id": str(number), "verb": "slow", "body": {}, "reply_to": channel, "asked": 9e9}
+        body = {"id": str(number), "name": "slow", "body": {}, "reply_to": channel, "asked": 9e9}
         await impostor.bus.tell(groups.node_group(cluster.node_id), "request", body)
     reply = await asyncio.wait_for(replies.get(), 30)
     release.set()

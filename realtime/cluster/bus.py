@@ -17,7 +17,7 @@ from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
 from . import groups
-from .layers import cause, close, layer, layer_error, new_channel, persist, tidied
+from .layers import call_with_retries, cause, close, layer, layer_error, new_channel, tidied
 from .remembered import Remembered
 
 logger = logging.getLogger("realtime.cluster")
@@ -111,7 +111,7 @@ class Bus:
         await self._bounded(self.layer.group_send, messages)
 
     async def _bounded(
-        self, verb: Callable[..., Any], calls: Iterable[tuple[str, Message]]
+        self, method: Callable[..., Any], calls: Iterable[tuple[str, Message]]
     ) -> None:
         if self._waiting >= MAX_WAITING:
             count("layer.refused")
@@ -123,17 +123,17 @@ class Bus:
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
                 for name, message in calls:
-                    await self.call(verb, name, message)
+                    await self.call(method, name, message)
         except Exception as error:  # each layer has errors of its own; none may pass for a success
             count("layer.failed")
             raise layer_error(error) from error
         finally:
             self._waiting -= 1
 
-    async def call(self, verb: Callable[..., Any], *args: Any) -> None:
+    async def call(self, method: Callable[..., Any], *args: Any) -> None:
         """Call a method of the layer, in turn with others, and again if it fails at first."""
         async with self._gate:
-            await persist(verb, *args)
+            await call_with_retries(method, *args)
 
     # Hearing
 

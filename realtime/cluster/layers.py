@@ -71,13 +71,13 @@ def reaches_processes(channel_layer: Any) -> bool:
     return channel_layer is not None and not isinstance(channel_layer, InMemoryChannelLayer)
 
 
-async def persist(verb: Callable[..., Awaitable[None]], *args: Any) -> None:
+async def call_with_retries(method: Callable[..., Awaitable[None]], *args: Any) -> None:
     """Call a method of the layer until it succeeds, `TRIES` times at most."""
     for _ in range(TRIES - 1):
         # Whatever it is: what is no passing failure fails the last time, too.
         with contextlib.suppress(Exception):
-            return await verb(*args)
-    return await verb(*args)
+            return await method(*args)
+    return await method(*args)
 
 
 def layer_error(error: Exception) -> ChannelLayerError:

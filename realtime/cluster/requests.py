@@ -76,7 +76,7 @@ class Requests:
     def __init__(self, bus: Bus, nodes: Nodes | None = None) -> None:
         self._bus = bus
         self._nodes = nodes
-        #: What this process can be asked: verb -> a function of the question's body. It returns
+        #: What this process can be asked: name -> a function of the question's body. It returns
         #: plain values; a RealtimeError that it raises becomes the asker's failure of this node.
         self.answers: dict[str, Answer] = {}
         self._pending: dict[str, _Pending] = {}
@@ -92,7 +92,7 @@ class Requests:
 
     async def ask(
         self,
-        verb: str,
+        name: str,
         body: dict[str, Any] | None = None,
         *,
         nodes: Collection[str] | None = None,
@@ -110,7 +110,7 @@ class Requests:
         self._pending[request_id] = pending
         try:
             async with asyncio.timeout(seconds):
-                question = {"verb": verb, "body": body or {}, "id": request_id}
+                question = {"name": name, "body": body or {}, "id": request_id}
                 await self._send_out(pending, question, nodes)
                 if self._nodes is not None and own in pending.waiting:
                     await self._answer_ourselves(pending, question)
@@ -192,25 +192,25 @@ class Requests:
 
     async def _answer(self, question: Message) -> dict[str, Any]:
         """Our own reply: {"answer": value} or {"failure": text}."""
-        verb = question["verb"]
-        answer = self.answers.get(verb)
+        name = question["name"]
+        answer = self.answers.get(name)
         if answer is None:
-            return {"failure": f"it has no answer to {verb!r}: it runs another version of the app"}
+            return {"failure": f"it has no answer to {name!r}: it runs another version of the app"}
         try:
             value = answer(question["body"])
             return {"answer": await value if inspect.isawaitable(value) else value}
         except RealtimeError as error:
             return {"failure": str(error)}
         except Exception:
-            logger.exception("the question %r could not be answered", verb)
-            return {"failure": f"{verb!r} failed there; its log says why"}
+            logger.exception("the question %r could not be answered", name)
+            return {"failure": f"{name!r} failed there; its log says why"}
 
     async def _send_reply(self, message: Message, reply: Message) -> None:
         live = [] if self._nodes is None else [self._bus.node_id, *self._nodes.live]
         try:
             await self._bus.send(message["reply_to"], "reply", {**reply, "nodes": live})
         except ChannelLayerError as error:
-            logger.warning("the reply to %r could not be sent: %s", message["verb"], error)
+            logger.warning("the reply to %r could not be sent: %s", message["name"], error)
 
     # Replies
 

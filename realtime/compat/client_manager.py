@@ -165,7 +165,7 @@ class ClientManager:
 
     async def _request(
         self,
-        verb: str,
+        name: str,
         to: list[str],
         namespace: str,
         body: dict[str, Any],
@@ -174,7 +174,7 @@ class ClientManager:
         """Ask the processes that `to` may be in. Raises ChannelLayerError."""
         question = {"to": to, "namespace": namespace, **body}
         ask = self._node.requests.ask
-        return await ask(verb, question, nodes=rooms.nodes_of(tuple(to)), timeout=timeout)
+        return await ask(name, question, nodes=rooms.nodes_of(tuple(to)), timeout=timeout)
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         return [sid, *self._socket(sid, namespace).rooms]

@@ -22,7 +22,7 @@ from ..permissions import BasePermission
 from ..revocation.marks import marks
 from ..server.handling import Ack, Handling, Send, announce
 from .mailbox import Mailbox, Receive
-from .verbs import SocketVerbs
+from .socket import ConsumerSocket
 
 _handling = Handling(logging.getLogger("realtime.consumers"))
 
@@ -30,7 +30,7 @@ _handling = Handling(logging.getLogger("realtime.consumers"))
 MAX_CONCURRENT = 100
 
 
-class SocketIOConsumer(SocketVerbs):
+class SocketIOConsumer(ConsumerSocket):
     """Handles one client in one namespace.
 
     Override `connect` and `disconnect`, and declare handlers with `@event`. Methods may be `async

@@ -109,7 +109,7 @@ class Answer:
         return value if isinstance(value, dict) and "code" in value else None
 
 
-def a_site(url: str, *, verify: bool, patience: float) -> Site:
+def parse_site(url: str, *, verify: bool, patience: float) -> Site:
     """The site at an address. Raises ValueError."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     secure = {"http": False, "https": True, "ws": False, "wss": True}.get(parts.scheme)

@@ -6,7 +6,7 @@ WINDOW = 60.0
 Room = tuple[str, str]
 
 
-class EventRates:
+class RoomRates:
     """Two counts by (namespace, room), of this window and of the one before.
 
     Rooms that got no event in two windows take no memory.
@@ -25,7 +25,7 @@ class EventRates:
             self._turn(now)
         self._current[room] = self._current.get(room, 0) + 1
 
-    def a_minute(self, room: Room, now: float) -> int:
+    def per_minute(self, room: Room, now: float) -> int:
         """The events of the last minute, as if those of the window before had come evenly."""
         if now - self._since >= WINDOW:
             self._turn(now)

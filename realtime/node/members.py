@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ..metrics.counters import counts
-from ..metrics.rates import EventRates
+from ..metrics.rates import RoomRates
 from ..protocol.frames import Frames
 from .emissions import Emission
 from .sockets import Socket
@@ -23,7 +23,7 @@ class Members:
         self.sockets: dict[str, Socket] = {}
         self._everyone: dict[str, set[Socket]] = {}
         self._rooms: dict[tuple[str, str], set[Socket]] = {}
-        self._rates = EventRates(time.monotonic())
+        self._rates = RoomRates(time.monotonic())
         #: How often a socket came, went, joined or left, or an event was delivered to a room: so
         #: that a page can tell that it is stale.
         self.changes = 0
@@ -86,9 +86,9 @@ class Members:
         """Each room as (namespace, name), with its sockets; a list of the moment."""
         return list(self._rooms.items())
 
-    def events_a_minute(self, namespace: str, room: str) -> int:
+    def events_per_minute(self, namespace: str, room: str) -> int:
         """About how many events were emitted to a room in the last minute."""
-        return self._rates.a_minute((namespace, room), time.monotonic())
+        return self._rates.per_minute((namespace, room), time.monotonic())
 
     def tap(self, namespace: str, room: str | None, tap: Tap) -> None:
         """Let `tap` hear what is emitted to a room, or with None to a whole namespace."""

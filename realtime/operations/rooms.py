@@ -124,7 +124,7 @@ async def _answer_index(members: Members, body: Body) -> Body:
 
 def _number(members: Members, order: str) -> Callable[[Hosted], int]:
     if order == "events":
-        return lambda hosted: members.events_a_minute(*hosted[0])
+        return lambda hosted: members.events_per_minute(*hosted[0])
     return lambda hosted: len(hosted[1])
 
 
@@ -178,7 +178,7 @@ async def _answer_details(members: Members, body: Body) -> list[list[Any]]:
             if number in wanted:
                 users = await digests_of_users(sockets)
                 told = pack_digests(users) if number in shared else len(users)
-                found.append([*room, len(sockets), members.events_a_minute(*room), told])
+                found.append([*room, len(sockets), members.events_per_minute(*room), told])
         await asyncio.sleep(0)
     return found
 

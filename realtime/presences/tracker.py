@@ -24,7 +24,7 @@ from ..node.threads import lanes
 from ..node.users import UserInfo
 from ..protocol.frames import Frames
 from ..signals import presence_joined, presence_left
-from .links import PresenceLinks
+from .exchange import PresenceExchange
 from .room import HostedRoom, RoomKey
 from .table import Present, RoomTable, Transition, UserKey, key_of
 
@@ -45,7 +45,7 @@ class Presence(Follower):
     def __init__(self, cluster: Cluster, wheel: TimerWheel) -> None:
         self._cluster = cluster
         self._wheel = wheel
-        self._links = PresenceLinks(cluster, wheel, self._changed)
+        self._exchange = PresenceExchange(cluster, wheel, self._changed)
         #: The rooms that each socket wants to be present in, by its sid.
         self._wanted: dict[str, set[str]] = {}
         self._dirty: set[HostedRoom] = set()
@@ -61,7 +61,7 @@ class Presence(Follower):
     async def stop(self) -> None:
         if self._flush is not None:
             self._flush.cancel()
-        await self._links.stop()
+        await self._exchange.stop()
         if self._announcer is not None:
             self._announcer.cancel()
             await asyncio.gather(self._announcer, return_exceptions=True)
@@ -109,12 +109,12 @@ class Presence(Follower):
             )
 
     def _enter(self, socket: Socket, name: str) -> None:
-        room = self._links.rooms.get((socket.namespace, name))
+        room = self._exchange.rooms.get((socket.namespace, name))
         if room is None:
             room = HostedRoom(
-                (socket.namespace, name), RoomTable(self._cluster.node_id, self._links.tick())
+                (socket.namespace, name), RoomTable(self._cluster.node_id, self._exchange.tick())
             )
-            self._links.host(room)
+            self._exchange.host(room)
         if socket in room.watchers:
             return
         room.watchers.add(socket)
@@ -129,7 +129,7 @@ class Presence(Follower):
         self._changed(room)
 
     def _exit(self, socket: Socket, name: str) -> None:
-        room = self._links.rooms.get((socket.namespace, name))
+        room = self._exchange.rooms.get((socket.namespace, name))
         if room is None or socket not in room.watchers:
             return
         room.watchers.discard(socket)
@@ -148,19 +148,19 @@ class Presence(Follower):
 
     def _put(self, room: HostedRoom, user: UserInfo) -> None:
         sockets = room.sockets[key_of(user)]
-        room.table.put(user, sockets, now=time.time(), number=self._links.tick())
+        room.table.put(user, sockets, now=time.time(), number=self._exchange.tick())
         self._changed(room)
 
     def _left(self, room: HostedRoom, user: UserInfo) -> None:
         del room.leaving[key_of(user)]
-        room.table.remove(user, number=self._links.tick())
+        room.table.remove(user, number=self._exchange.tick())
         self._changed(room)
         self._let_go(room)
 
     def _let_go(self, room: HostedRoom) -> None:
         if not room.is_needed:
             _cancel(room.idle)
-            room.idle = self._wheel.after(LINGER, self._links.end, room)
+            room.idle = self._wheel.after(LINGER, self._exchange.end, room)
 
     # Changes
 
@@ -179,7 +179,7 @@ class Presence(Follower):
                 logger.exception("presence changes in room %r could not be reported", room.key)
 
     def _flush_one(self, room: HostedRoom) -> None:
-        self._links.tell_changes(room)
+        self._exchange.tell_changes(room)
         if not room.settled:
             return
         touched = room.table.touched
@@ -191,7 +191,7 @@ class Presence(Follower):
             _send(room, room.newcomers, "presence:state", _listed(room.table.present()))
             room.newcomers.clear()
         if touched:
-            seconds = 0.0 if self._links.post.is_alone else CONFIRM
+            seconds = 0.0 if self._exchange.post.is_alone else CONFIRM
             room.doubt(touched, [key_of(p.user) for p in (*joined, *left)], seconds)
             asyncio.get_running_loop().call_later(seconds, self._confirm, room)
 
@@ -227,7 +227,7 @@ class Presence(Follower):
 
     def present(self, key: RoomKey) -> tuple[Present, ...] | None:
         """Who is in a room; None if this process does not know."""
-        room = self._links.rooms.get(key)
+        room = self._exchange.rooms.get(key)
         if room is None or not room.settled:
             return None
         return room.table.everyone()
@@ -242,7 +242,7 @@ class Presence(Follower):
 
     def _answer_room(self, body: dict[str, Any]) -> dict[str, Any] | None:
         """Our own users, those of nodes that can't answer, and who else hosts the room."""
-        room = self._links.rooms.get((body["namespace"], body["room"]))
+        room = self._exchange.rooms.get((body["namespace"], body["room"]))
         if room is None:
             return None
         table, own = room.table, self._cluster.node_id

@@ -38,7 +38,7 @@ class Namespaces:
         #: Applications, and what handlers of python-socketio's style left behind.
         self.tasks = Tasks()
         #: What an application may send; see applications.py.
-        self._verbs: dict[str, Callable[[Socket, ASGIMessage], Awaitable[None]]] = {
+        self._actions: dict[str, Callable[[Socket, ASGIMessage], Awaitable[None]]] = {
             "socketio.emit": functools.partial(applications.emit, node),
             "socketio.ack": functools.partial(applications.ack, node),
             "socketio.join": functools.partial(applications.join, node),
@@ -100,13 +100,13 @@ class Namespaces:
 
     async def _perform(self, socket: Socket, message: ASGIMessage) -> None:
         """Do what the application of a socket asks for; its ASGI `send`."""
-        verb = self._verbs.get(message["type"])
-        if verb is None:
+        action = self._actions.get(message["type"])
+        if action is None:
             raise ValueError(
                 f"a socketio application can't send {message['type']!r}; it may send"
-                f" {', '.join(self._verbs)}"
+                f" {', '.join(self._actions)}"
             )
-        await verb(socket, message)
+        await action(socket, message)
 
     async def _refuse(self, socket: Socket, message: ASGIMessage) -> None:
         if socket.state is State.CONNECTING:

@@ -7,13 +7,13 @@ from django.db import DataError
 from django.db.models import Model
 
 from ...node import rooms
-from .links import Links
+from .urls import PageURLs
 
 #: What a query raises if a string can't be a primary key of the model, by the kind of its field.
 NO_KEY = (DataError, OverflowError, ValidationError, ValueError)
 
 
-def titles(names: Iterable[str], to: Links) -> dict[str, str]:
+def titles(names: Iterable[str], to: PageURLs) -> dict[str, str]:
     """{room: its instance as text}, of those that may be seen; one query for each model."""
     wanted: dict[str, list[str]] = {}
     for name in names:

@@ -19,10 +19,10 @@ from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of
 from .emitting import EmitForm, Target, emit_view
 from .instances import titles
-from .links import Links
 from .listing import Column
 from .room_actions import CLOSE, Address, remove_from
 from .socket_table import COLUMNS, DISCONNECT, fetch_page, fetch_within, filter_by_namespace, rows
+from .urls import PageURLs
 
 KINDS = {"": "All", "room": "Named", "user": "Of users", "instance": "Of other model instances"}
 
@@ -95,7 +95,7 @@ class RoomAdmin(LiveAdmin):
         )
 
     def _rows(self, request: HttpRequest, found: Sequence[RoomInfo]) -> list[RoomRow]:
-        to = Links(self.admin_site, request)
+        to = PageURLs(self.admin_site, request)
         known = titles((info.name for info in found), to)
         return [
             RoomRow(
@@ -117,7 +117,7 @@ class RoomAdmin(LiveAdmin):
             return act_on_selected(self, request, actions, trail=trail)
         notes = Notes()
         listing = self.listing(request, "namespace", "room", columns=COLUMNS, order="user")
-        to = Links(self.admin_site, request)
+        to = PageURLs(self.admin_site, request)
         found = fetch_page(listing, notes, room.name, room.namespace)
         report = notes.ask(lambda: fetch_room(room.namespace, room.name)) if found else None
         may_emit = self.has_emit_permission(request)

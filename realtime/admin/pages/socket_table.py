@@ -14,8 +14,8 @@ from ...operations.sockets import fetch_sockets
 from ...operations.steering import disconnect_sockets
 from .actions import Action
 from .asking import Notes
-from .links import Links
 from .listing import PAGE, Column, Listing
+from .urls import PageURLs
 
 USER = Column(title="user", order="user")
 SOCKET = Column(title="socket", order="sid")
@@ -39,11 +39,11 @@ class SocketRow:
     user_url: str
 
 
-def rows(sockets: Iterable[SocketInfo], to: Links) -> list[SocketRow]:
+def rows(sockets: Iterable[SocketInfo], to: PageURLs) -> list[SocketRow]:
     return [row(info, to) for info in sockets]
 
 
-def row(info: SocketInfo, to: Links) -> SocketRow:
+def row(info: SocketInfo, to: PageURLs) -> SocketRow:
     user = info.user
     user_url = "" if user is None else to.account(user.model, user.pk)
     if user is not None and not user_url:

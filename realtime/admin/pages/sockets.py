@@ -16,7 +16,6 @@ from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of
 from .emitting import EmitForm, Target, emit_view
 from .instances import titles
-from .links import Links
 from .socket_table import (
     COLUMNS_WITH_NAMESPACE,
     DISCONNECT,
@@ -25,6 +24,7 @@ from .socket_table import (
     row,
     rows,
 )
+from .urls import PageURLs
 
 
 class SocketAdmin(LiveAdmin):
@@ -60,7 +60,7 @@ class SocketAdmin(LiveAdmin):
             "sockets",
             notes,
             listing=listing,
-            rows=rows(found, Links(self.admin_site, request)),
+            rows=rows(found, PageURLs(self.admin_site, request)),
             actions=offered(request, [DISCONNECT]),
             nobody="No sockets.",
         )
@@ -74,7 +74,7 @@ class SocketAdmin(LiveAdmin):
             request,
             "socket",
             notes,
-            **self._details(info, notes, Links(self.admin_site, request)),
+            **self._details(info, notes, PageURLs(self.admin_site, request)),
             title=sid,
             page_name="socket",
             region={"sid": sid},
@@ -83,7 +83,7 @@ class SocketAdmin(LiveAdmin):
             emit_url=self.address("emit", sid=sid),
         )
 
-    def _details(self, info: SocketInfo | None, notes: Notes, to: Links) -> dict[str, Any]:
+    def _details(self, info: SocketInfo | None, notes: Notes, to: PageURLs) -> dict[str, Any]:
         if info is None:
             return {"info": None}
         known = titles(info.rooms, to)

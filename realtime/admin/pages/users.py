@@ -21,9 +21,9 @@ from .asking import Notes
 from .base import LiveAdmin
 from .emitting import EmitForm, Target, emit_view
 from .instances import NO_KEY
-from .links import Links
 from .listing import Column
 from .socket_table import COLUMNS_WITH_NAMESPACE, DISCONNECT, fetch_page, fetch_within, rows
+from .urls import PageURLs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ class OnlineUserAdmin(LiveAdmin):
                 limit=listing.per_page,
             ),
         )
-        to = Links(self.admin_site, request)
+        to = PageURLs(self.admin_site, request)
         return self.show(
             request,
             "users",
@@ -133,7 +133,7 @@ class OnlineUserAdmin(LiveAdmin):
         notes = Notes()
         listing = self.listing(request, "user", columns=COLUMNS_WITH_NAMESPACE, order="-since")
         found = fetch_page(listing, notes, _room_of(key))
-        to = Links(self.admin_site, request)
+        to = PageURLs(self.admin_site, request)
         namespaces = sorted({info.namespace for info in found})
         may_emit = bool(found) and self.has_emit_permission(request)
         return self.show(
@@ -172,7 +172,7 @@ class OnlineUserAdmin(LiveAdmin):
         back = self.address_of(key)
         return carry_out(self, request, DISCONNECT_USERS, [key], back, trail=[(name, back)])
 
-    def _tools(self, request: HttpRequest, key: str, to: Links) -> list[tuple[str, str]]:
+    def _tools(self, request: HttpRequest, key: str, to: PageURLs) -> list[tuple[str, str]]:
         tools = [("History", self.address("history", quote(key)))]
         account = to.account(*key.split(":", 1))
         if account:
@@ -182,7 +182,7 @@ class OnlineUserAdmin(LiveAdmin):
         return tools
 
 
-def _row(info: UserOnline, to: Links) -> UserRow:
+def _row(info: UserOnline, to: PageURLs) -> UserRow:
     return UserRow(
         info=info,
         key=f"{info.model}:{info.pk}",

@@ -88,7 +88,7 @@ def usage(text: str) -> CommandError:
 
 
 @contextlib.contextmanager
-def verbs() -> Iterator[None]:
+def errors_as_exit_codes() -> Iterator[None]:
     """Around calls of the public verbs: turns their errors into messages with an exit code.
 
     They raise ValueError and TypeError for bad arguments, before anything is sent.

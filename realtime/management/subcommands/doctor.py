@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...doctor.examination import Examination
 from ...doctor.findings import Finding, Level
-from ...doctor.site import a_site
+from ...doctor.site import parse_site
 from .base import INCOMPLETE, Options, Output, Subcommand, printable, usage
 from .targets import count
 
@@ -37,7 +37,7 @@ def _run(options: Options, output: Output) -> None:
     if options["timeout"] <= 0:
         raise usage("--timeout must be a number of seconds greater than 0")
     try:
-        site = a_site(url, verify=not options["insecure"], patience=options["timeout"])
+        site = parse_site(url, verify=not options["insecure"], patience=options["timeout"])
     except ValueError as error:
         raise usage(str(error)) from error
     chosen = "" if options["url"] else " (use --url for another site)"

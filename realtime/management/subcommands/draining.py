@@ -12,7 +12,7 @@ from ...conf import settings
 from ...operations.nodes import drain_nodes, fetch_drain_progress, fetch_nodes
 from ...operations.reports import NodeInfo
 from . import targets
-from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
+from .base import INCOMPLETE, Options, Output, Subcommand, errors_as_exit_codes, usage
 
 #: Seconds between two looks at the nodes' progress.
 LOOK = 0.5
@@ -88,7 +88,7 @@ def _run(options: Options, output: Output) -> None:
         targets.confirm(
             f"Drain all {asked}? Afterwards nobody can connect to the site.", options, output
         )
-    with verbs():
+    with errors_as_exit_codes():
         replies = drain_nodes(ids, resume=options["resume"])
     progress = Progress(
         connections={}, failures=dict.fromkeys(replies.missing, "it did not answer in time")
@@ -103,7 +103,7 @@ def _run(options: Options, output: Output) -> None:
 
 
 def _find(options: Options) -> list[NodeInfo]:
-    with verbs():
+    with errors_as_exit_codes():
         report = fetch_nodes()
     if options["all"]:
         if report.missing or report.failures:
@@ -138,7 +138,7 @@ def _wait(progress: Progress, seconds: float, output: Output) -> None:
     while progress.left and time.monotonic() < deadline:
         time.sleep(LOOK)
         before = dict(progress.connections)
-        with verbs():
+        with errors_as_exit_codes():
             progress.learn(fetch_drain_progress(progress.left))
         for id, number in progress.connections.items():
             if number != before[id]:

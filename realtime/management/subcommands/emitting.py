@@ -8,7 +8,7 @@ from ... import json
 from ...emitters import emit as emit_event
 from ...operations.sockets import fetch_sockets
 from . import targets
-from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
+from .base import INCOMPLETE, Options, Output, Subcommand, errors_as_exit_codes, usage
 
 
 def _add_arguments(parser: CommandParser) -> None:
@@ -32,7 +32,7 @@ def _run(options: Options, output: Output) -> None:
     args = options["values"] if options["text"] else _values(options["values"])
     whom = targets.targets(options)
     event: str = options["event"]
-    with verbs():
+    with errors_as_exit_codes():
         namespaces = [whom.namespace] if whom.namespace else _namespaces(whom.to)
         for namespace in namespaces:
             emit_event(event, *args, to=whom.to, namespace=namespace, volatile=options["volatile"])

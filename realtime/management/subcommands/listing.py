@@ -11,8 +11,8 @@ from ...operations.room_kinds import ROOM_KINDS
 from ...operations.rooms import ROOM_ORDERS, fetch_rooms
 from ...operations.sockets import SOCKET_ORDERS, fetch_sockets
 from . import targets
-from .base import Options, Output, Subcommand, check_complete, verbs
-from .values import a_size, an_age
+from .base import Options, Output, Subcommand, check_complete, errors_as_exit_codes
+from .values import age_text, size_text
 
 #: Orders in which people want the largest first.
 LARGEST_FIRST = ("sockets", "events", "outbox")
@@ -74,7 +74,7 @@ def _add_room_arguments(parser: CommandParser) -> None:
 
 
 def _run_rooms(options: Options, output: Output) -> None:
-    with verbs():
+    with errors_as_exit_codes():
         page = fetch_rooms(
             namespace=options["namespace"],
             kind=options["kind"],
@@ -110,7 +110,7 @@ def _add_socket_arguments(parser: CommandParser) -> None:
 
 def _run_sockets(options: Options, output: Output) -> None:
     whom = targets.targets(options, default=None)
-    with verbs():
+    with errors_as_exit_codes():
         page = fetch_sockets(
             whom.to, namespace=whom.namespace, order_by=_order(options), **_page(options)
         )
@@ -132,8 +132,8 @@ def _socket_row(socket: SocketInfo) -> tuple[str, ...]:
         "-" if socket.user is None else socket.user.name,
         socket.transport,
         socket.address or "-",
-        an_age(socket.since),
-        f"{socket.outbox_messages:,} / {a_size(socket.outbox_bytes)}",
+        age_text(socket.since),
+        f"{socket.outbox_messages:,} / {size_text(socket.outbox_bytes)}",
         shown or "-",
     )
 

@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...operations.nodes import fetch_nodes
 from ...operations.reports import NodeInfo, NodesReport
-from .base import INCOMPLETE, Options, Output, Subcommand, usage, verbs
-from .values import a_duration, a_size
+from .base import INCOMPLETE, Options, Output, Subcommand, errors_as_exit_codes, usage
+from .values import duration_text, size_text
 
 COLUMNS = (
     "NODE", "HOST", "PID", "VERSION", "UP", "SOCKETS", "ROOMS", "IN/S", "OUT/S", "MEMORY", "LOST",
@@ -45,7 +45,7 @@ def _run(options: Options, output: Output) -> None:
 
 
 def _show(options: Options, output: Output, indent: int | None = 2) -> NodesReport:
-    with verbs():
+    with errors_as_exit_codes():
         report = fetch_nodes(timeout=options["timeout"])
     totals = {name: sum(node.stats[name] for node in report.nodes) for name in TOTALS}
     output.json({**asdict(report), "totals": totals}, indent=indent)
@@ -72,12 +72,12 @@ def _row(node: NodeInfo) -> tuple[Any, ...]:
         node.host,
         node.pid,
         node.versions.get("realtime", "?"),
-        a_duration((datetime.now(UTC) - node.started).total_seconds()),
+        duration_text((datetime.now(UTC) - node.started).total_seconds()),
         f"{stats['sockets']:,.0f}",
         f"{stats['rooms']:,.0f}",
         f"{stats['events_in_rate']:,.1f}",
         f"{stats['events_out_rate']:,.1f}",
-        a_size(stats["memory"]),
+        size_text(stats["memory"]),
         f"{stats['lost']:,.0f}",
         state(node),
     )
@@ -88,7 +88,7 @@ def _total(nodes: int, totals: dict[str, float]) -> tuple[Any, ...]:
     return (
         f"{nodes} nodes", "", "", "", "", f"{totals['sockets']:,.0f}", "",
         f"{totals['events_in_rate']:,.1f}", f"{totals['events_out_rate']:,.1f}",
-        a_size(totals["memory"]), f"{totals['lost']:,.0f}", "",
+        size_text(totals["memory"]), f"{totals['lost']:,.0f}", "",
     )  # fmt: skip
 
 

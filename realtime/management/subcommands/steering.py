@@ -8,7 +8,15 @@ from ...operations.reports import Outcome
 from ...operations.sockets import count_sockets
 from ...operations.steering import disconnect_sockets, join_sockets, leave_sockets
 from . import targets
-from .base import INCOMPLETE, Options, Output, Subcommand, check_complete, usage, verbs
+from .base import (
+    INCOMPLETE,
+    Options,
+    Output,
+    Subcommand,
+    check_complete,
+    errors_as_exit_codes,
+    usage,
+)
 from .targets import Targets
 
 
@@ -23,7 +31,7 @@ def _ask_about_everyone(
 ) -> None:
     if whom.to is None and not options["no_input"]:
         targets.check_may_ask(options, output)
-        with verbs():
+        with errors_as_exit_codes():
             number = count_sockets(namespace=whom.namespace, timeout=options["timeout"])
         counted = f"{targets.count(number, 'socket')} ({whom.text})"
         targets.confirm(f"{verb} {counted}{where}?", options, output)
@@ -50,7 +58,7 @@ def _add_join_arguments(parser: CommandParser) -> None:
 def _run_join(options: Options, output: Output) -> None:
     whom = targets.targets(options)
     _ask_about_everyone("Add", whom, options, output, where=f" to {options['room']!r}")
-    with verbs():
+    with errors_as_exit_codes():
         outcome = join_sockets(
             options["room"], whom.to, namespace=whom.namespace, timeout=options["timeout"]
         )
@@ -64,7 +72,7 @@ def _add_leave_arguments(parser: CommandParser) -> None:
 
 def _run_leave(options: Options, output: Output) -> None:
     whom = targets.targets(options)
-    with verbs():
+    with errors_as_exit_codes():
         outcome = leave_sockets(
             options["room"], whom.to, namespace=whom.namespace, timeout=options["timeout"]
         )
@@ -93,7 +101,7 @@ def _run_disconnect(options: Options, output: Output) -> None:
             " or --all-namespaces"
         )
     _ask_about_everyone("Disconnect", whom, options, output)
-    with verbs():
+    with errors_as_exit_codes():
         outcome = disconnect_sockets(
             whom.to,
             namespace=whom.namespace,

@@ -69,9 +69,9 @@ def targets(options: Options, *, default: str | None = "/") -> Targets:
     named = [
         *options["to"],
         *(find_user(name) for name in options["user"]),
-        *(a_sid(text) for text in options["sid"]),
+        *(parse_sid(text) for text in options["sid"]),
     ]
-    namespace = a_namespace(options, default)
+    namespace = namespace_option(options, default)
     texts = [
         *(f"room {name!r}" for name in options["to"]),
         *(f"user {name!r}" for name in options["user"]),
@@ -82,7 +82,7 @@ def targets(options: Options, *, default: str | None = "/") -> Targets:
     return Targets(to=named or None, namespace=namespace, text=f"{whom} in {where}")
 
 
-def a_namespace(options: Options, default: str | None) -> str | None:
+def namespace_option(options: Options, default: str | None) -> str | None:
     name: str | None = options["namespace"]
     if options.get("all_namespaces"):
         if name is not None:
@@ -100,7 +100,7 @@ def only_sids(options: Options) -> bool:
     return bool(options["sid"]) and not (options["to"] or options["user"])
 
 
-def a_sid(text: str) -> str:
+def parse_sid(text: str) -> str:
     """A sid. The ~ may be left out: some shells expand it to a home directory."""
     sid = text if text.startswith(rooms.RESERVED) else rooms.RESERVED + text
     if rooms.node_of(sid) is None:

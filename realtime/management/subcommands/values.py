@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
-def a_duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """ "3d 4h", "12m 5s", "8s"."""
     left = max(0, int(seconds))
     parts: list[str] = []
@@ -16,7 +16,7 @@ def a_duration(seconds: float) -> str:
     return " ".join([*parts, f"{left}s"][:2])
 
 
-def a_size(size: float) -> str:
+def size_text(size: float) -> str:
     """ "310 B", "12.5 kB", "85.0 MB"."""
     for unit in ("B", "kB", "MB"):
         if size < 1_000:
@@ -25,5 +25,5 @@ def a_size(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def an_age(since: datetime) -> str:
-    return a_duration((datetime.now(UTC) - since).total_seconds())
+def age_text(since: datetime) -> str:
+    return duration_text((datetime.now(UTC) - since).total_seconds())

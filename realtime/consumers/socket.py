@@ -13,7 +13,7 @@ from ..node.sockets import ASGIMessage
 from .mailbox import Mailbox
 
 
-class SocketVerbs(AsyncConsumer):
+class ConsumerSocket(AsyncConsumer):
     """One socket, seen from its consumer. Each verb is a message of the `socketio` protocol."""
 
     _mailbox: Mailbox

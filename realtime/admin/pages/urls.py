@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from ...models import OnlineUser, Room, Socket
 
 
-class Links:
+class PageURLs:
     """The links of one response."""
 
     def __init__(self, site: AdminSite, request: HttpRequest) -> None:

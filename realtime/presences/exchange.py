@@ -36,7 +36,7 @@ DOUBT = 15.0
 AT_A_TIME = 200
 
 
-class PresenceLinks:
+class PresenceExchange:
     """Keeps the tables of our rooms as the other nodes tell it, and tells them of ours."""
 
     def __init__(
