@@ -58,7 +58,7 @@ unit: setup ## Run the fast tests: no servers, no Redis, no nginx, no browser, n
 lint: setup ## Check style and format with ruff, and the syntax of our JavaScript
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@find chat tests realtime/static/realtime/admin -name node_modules -prune -o -name '*.*js' -print | \
+	@find chat tests realtime/static/realtime/admin realtime/static/realtime/page -name node_modules -prune -o -name '*.*js' -print | \
 		$(WITH_NODE) xargs -I '{}' node --check '{}'
 
 .PHONY: types

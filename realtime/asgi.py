@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import django
+from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application as get_django_application
 
 from . import health, operations, presences, revocation, routing
@@ -13,6 +14,7 @@ from .conf import settings
 from .engine.transports import daphne
 from .server import client_script
 from .server.applications import Application
+from .server.request_limit import LimitWatch
 from .server.stop_signals import StopSignals
 
 __all__ = ["RealtimeApplication", "get_asgi_application", "get_server"]
@@ -31,8 +33,11 @@ class RealtimeApplication:
         # Requests that Django, or your own application, is about to answer.
         self._unanswered = 0
         self._signals = StopSignals(self._stop, server.core.drain.hurry)
-        server.eio.limit_bodies(self._path)
-        server.eio.limit_bodies(f"{self._path}/")
+        self._limit = LimitWatch(self._stop)
+        forced = (django_settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+        for prefix in dict.fromkeys(["", forced]):
+            server.eio.limit_bodies(f"{prefix}{self._path}")
+            server.eio.limit_bodies(f"{prefix}{self._path}/")
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         kind = scope["type"]
@@ -40,8 +45,8 @@ class RealtimeApplication:
             await self._lifespan(receive, send)
             return
         self._start()
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.rstrip("/") == self._path:
+        path = _path_info(scope)
+        if path in (self._path, f"{self._path}/"):
             await self.server.eio(scope, receive, send)
         elif kind == "websocket":
             await self._other_websocket(scope, receive, send)
@@ -73,6 +78,8 @@ class RealtimeApplication:
     def _start(self) -> None:
         if self.server.node.loop is None:
             self.server.start()
+            # In this order: the limit's server is found by the handler of its signals.
+            self._limit.install()
             self._signals.install()
 
     async def _stop(self) -> None:
@@ -93,6 +100,17 @@ class RealtimeApplication:
                 await self.server.shutdown()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _path_info(scope: dict[str, Any]) -> str:
+    """The path below the one that the site is at, as Django finds it for its pages.
+
+    A proxy may have taken the site's own path away, or not.
+    """
+    path: str = scope["path"]
+    prefix = (django_settings.FORCE_SCRIPT_NAME or scope.get("root_path") or "").rstrip("/")
+    below = path.removeprefix(prefix)
+    return below if below.startswith("/") else path
 
 
 def get_asgi_application(

@@ -13,6 +13,7 @@ DEFAULTS: Mapping[str, Any] = {
     "PARSER": "json",
     "JSON": "realtime.json",
     "CHANNEL_LAYER": "default",
+    "SITE": None,
     "PING_INTERVAL": 25.0,
     "PING_TIMEOUT": 20.0,
     "CONNECT_TIMEOUT": 45.0,

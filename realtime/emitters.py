@@ -1,8 +1,7 @@
 """`emit` and `aemit`: from any code, in any thread, in any process of the site."""
 
-import functools
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.db import transaction
@@ -37,13 +36,14 @@ def emit(
 
     Returns when the event is on its way to all processes. Raises TypeError or ValueError for what
     can't be sent, SyncEmitInAsyncCode in async code, and ChannelLayerError where other processes
-    can't be reached; with `fail_silently` the last is logged and counted instead.
+    can't be reached; with `fail_silently` the last is logged and counted instead. So is every
+    failure after a commit: what was saved stays saved, and the hooks behind it run.
     """
     emission = _encode(event, args, to, namespace, skip, volatile)
     current.refuse_in_async_code("emit")
     if on_commit:
-        send = functools.partial(_send, emission, fail_silently)
-        transaction.on_commit(send, using=using)
+        # robust: an error that nobody foresaw is logged by Django, and the next hook runs.
+        transaction.on_commit(_after_commit(emission, fail_silently), using=using, robust=True)
     else:
         _send(emission, fail_silently)
 
@@ -85,6 +85,27 @@ def _send(emission: Emission, fail_silently: bool) -> None:
         raise
     except EmitError as error:
         _failed(emission, error, fail_silently)
+
+
+def _after_commit(emission: Emission, fail_silently: bool) -> Callable[[], None]:
+    # A function, not a partial: Django logs the __qualname__ of a robust hook that raised.
+    def send() -> None:
+        try:
+            _send(emission, fail_silently)
+        except EmitError as error:
+            count("emits.failed")
+            about = facts(namespace=emission.namespace, event=emission.event)
+            logger.error(
+                "the event %r was not emitted after its transaction committed: %s",
+                emission.event,
+                error,
+                extra=about,
+            )
+        except Exception:
+            count("emits.failed")
+            raise  # to Django, which logs it with its traceback
+
+    return send
 
 
 def _failed(emission: Emission, error: EmitError, fail_silently: bool) -> None:

@@ -99,6 +99,7 @@ WRONG: dict[str, list[Any]] = {
     "PARSER": ["pickle", None],
     "JSON": ["nowhere", "", "os", None, ".json"],
     "CHANNEL_LAYER": ["", None],
+    "SITE": ["", " ", 5, b"shop"],
     "RELAY": ["no", 0, None],
     "RESYNC_EVENT": ["disconnect", "connect_error", "", 5],
     "METRICS_TOKEN": [5, b"token"],

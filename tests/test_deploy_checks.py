@@ -59,9 +59,12 @@ SILENT: list[dict[str, Any]] = [
     {"CACHES": caches("redis://elsewhere")},
     {"CACHES": {"default": {"BACKEND": LOCAL_CACHE}}, "SESSION_ENGINE": "sessions.of.ours"},
     {"DATABASES": databases(OPTIONS={"pool": True}), "REALTIME": {"THREADS": 500}},
-    {"DATABASES": databases(SQLITE, OPTIONS={"transaction_mode": "IMMEDIATE"})},
-    {"DATABASES": databases(SQLITE), "REALTIME": {"THREADS": 1}},
-    {"DATABASES": {}},
+    {
+        "DATABASES": databases(SQLITE, OPTIONS={"transaction_mode": "IMMEDIATE"}),
+        "REALTIME": {"SITE": "shop"},
+    },
+    {"DATABASES": databases(SQLITE), "REALTIME": {"SITE": "shop", "THREADS": 1}},
+    {"DATABASES": {}, "REALTIME": {"SITE": "shop"}},
     {"REALTIME": {"RELAY": False, "TRANSPORTS": ["websocket"]}},
     {"REALTIME": {"MAX_PAYLOAD": 40_000_000, "OUTBOX_BYTES": 100_000_000}},
     {"REALTIME": {"METRICS_TOKEN": ""}},
@@ -102,7 +105,7 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("W012", {"CSRF_TRUSTED_ORIGINS": ["http://localhost:3000"]}),
     ("W012", {"CSRF_TRUSTED_ORIGINS": ["http://[::1]:3000"]}),
     ("W013", {"CACHES": {"default": {"BACKEND": LOCAL_CACHE}}}),
-    ("W014", {"DATABASES": databases(SQLITE)}),
+    ("W014", {"DATABASES": databases(SQLITE), "REALTIME": {"SITE": "shop"}}),
     ("W015", {"DATABASES": databases(CONN_MAX_AGE=60)}),
     ("W015", {"DATABASES": databases(CONN_MAX_AGE=None)}),
     ("W016", {"REALTIME": {"THREADS": 128}}),
@@ -112,6 +115,8 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("W019", {"REALTIME": {"MAX_PAYLOAD": 20_000_000}}),
     ("W020", {"REALTIME": {"METRICS_TOKEN": "secret"}}),
     ("W020", {"REALTIME": {"METRICS_TOKEN": django_settings.SECRET_KEY * 2}}),
+    ("W021", {"DATABASES": {}}),
+    ("W021", {"DATABASES": databases(SQLITE), "REALTIME": {"THREADS": 1}}),
 ]
 
 

@@ -48,7 +48,7 @@ class Impostor:
     async def begin(self) -> None:
         self.bus.open()
         self.bus.listen()
-        await self.bus.layer.group_add(groups.NODES, await self.bus.channel())
+        await self.bus.layer.group_add(self.bus.group(groups.NODES), await self.bus.channel())
 
     async def beat(self) -> None:
         beat = {"beat": 1, "interval": 1.0, "draining": False, "hello": False, "bye": False}
@@ -149,7 +149,9 @@ async def test_question_of_another_protocol_is_answered_with_a_failure(
     question = impostor.bus.message(
         "request", {"id": "q", "reply_to": await impostor.bus.channel(), "new field": 1}
     )
-    await impostor.bus.layer.group_send(groups.NODES, question | {"version": PROTOCOL + 1})
+    await impostor.bus.layer.group_send(
+        impostor.bus.group(groups.NODES), question | {"version": PROTOCOL + 1}
+    )
     reply = await asyncio.wait_for(replies.get(), 30)
     assert f"version {PROTOCOL + 1}" in reply["failure"]
 

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from ..cluster import layers
+from ..cluster.site import current_site
 from ..conf import settings
 
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
@@ -97,7 +98,7 @@ def check_layer_in_production() -> list[CheckMessage]:
     if entry is None or entry.get("BACKEND") == IN_MEMORY or check_layer():
         return []
     backend = import_string(entry["BACKEND"])
-    messages = _check_relay()
+    messages = [*_check_relay(), *_check_site()]
     if _is(backend, CORE):
         messages += [
             *_check_capacity(),
@@ -120,6 +121,21 @@ def _check_relay() -> list[CheckMessage]:
             hint="Leave REALTIME['RELAY'] on, which costs nothing where sticky sessions work, or"
             ' set REALTIME["TRANSPORTS"] to ["websocket"].',
             id="realtime.W005",
+        )
+    ]
+
+
+def _check_site() -> list[CheckMessage]:
+    site = current_site()
+    if not site.doubt:
+        return []
+    return [
+        Warning(
+            f"Another site on the same Redis may take this one's events for its own: {site.doubt},"
+            f" so that its name, {site.name!r}, may not be this site's alone.",
+            hint='Name the site in all of its processes: REALTIME = {"SITE": "shop"}. Silence this'
+            " check if no other site has this Redis.",
+            id="realtime.W021",
         )
     ]
 

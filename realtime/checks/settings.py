@@ -93,6 +93,10 @@ RULES: Mapping[str, Rule] = {
     "CHANNEL_LAYER": Rule(
         says="a key of CHANNEL_LAYERS", holds=lambda value: isinstance(value, str) and value != ""
     ),
+    "SITE": Rule(
+        says="a name, the same for all processes of the site, or None",
+        holds=lambda value: value is None or (isinstance(value, str) and value.strip() != ""),
+    ),
     "PING_INTERVAL": TIME,
     "PING_TIMEOUT": TIME,
     "CONNECT_TIMEOUT": TIME,

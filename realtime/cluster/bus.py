@@ -1,7 +1,8 @@
 """One process's place on the channel layer: it sends to the others, and hears what they send.
 
 Every message is a dict of plain values (msgpack's): `type` (always "realtime.message"), `version`
-of this protocol, `kind`, `node` (the sender's id), `number` (the sender's own count), and the body.
+of this protocol, `site` (the digest of the sender's), `kind`, `node` (the sender's id), `number`
+(the sender's own count), and the body.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from ..metrics.counters import count
 from . import groups
 from .layers import call_with_retries, cause, close, layer, layer_error, new_channel, tidied
 from .remembered import Remembered
+from .site import Site, current_site
 
 logger = logging.getLogger("realtime.cluster")
 
@@ -28,7 +30,7 @@ Message = dict[str, Any]
 PROTOCOL = 1
 TYPE = "realtime.message"
 #: Keys of every message; see the module's docstring.
-ENVELOPE = frozenset({"type", "version", "kind", "node", "number"})
+ENVELOPE = frozenset({"type", "version", "site", "kind", "node", "number"})
 #: Messages that may wait for a layer that hangs; further ones are refused at once.
 MAX_WAITING = 10_000
 #: Calls of the layer at a time: channels_redis takes a connection for each, and redis-py's pool has
@@ -46,6 +48,7 @@ class Bus:
     def __init__(self, node_id: str) -> None:
         self.node_id = node_id
         self.layer: Any = None
+        self.site: Site = current_site()
         #: Who handles a kind of message: a plain function, called on the loop with the message.
         self.on: dict[str, Callable[[Message], None]] = {}
         #: Who handles messages of another version of the protocol.
@@ -57,6 +60,7 @@ class Bus:
         self.in_trouble = False
         #: When anything came last, as time.monotonic() counts.
         self.heard_at = 0.0
+        self._suffix = self.site.digest
         self._channel: str | None = None
         self._opening = asyncio.Lock()
         self._listener: asyncio.Task[None] | None = None
@@ -65,8 +69,10 @@ class Bus:
         self._gate = asyncio.Semaphore(AT_A_TIME)
 
     def open(self) -> None:
-        """Take up the layer that the settings name now."""
+        """Take up the layer, and the site, that the settings name now."""
         self.layer = layer()
+        self.site = current_site()
+        self._suffix = self.site.digest
 
     async def channel(self) -> str:
         """The name of our own channel, for others to answer to."""
@@ -74,6 +80,10 @@ class Bus:
             if self._channel is None:
                 self._channel = await new_channel(self.layer)
             return self._channel
+
+    def group(self, name: groups.Group) -> str:
+        """What the layer calls a group of this site."""
+        return f"{groups.layer_group(name)}.{self._suffix}"
 
     # Telling
 
@@ -100,6 +110,7 @@ class Bus:
         return {
             "type": TYPE,
             "version": PROTOCOL,
+            "site": self._suffix,
             "kind": kind,
             "node": self.node_id,
             "number": next(_numbers),
@@ -108,7 +119,8 @@ class Bus:
 
     async def hand_over(self, messages: Iterable[tuple[str, Message]]) -> None:
         """Send each group its message, in this order. Raises ChannelLayerError."""
-        await self._bounded(self.layer.group_send, messages)
+        calls = ((self.group(group), message) for group, message in messages)
+        await self._bounded(self.layer.group_send, calls)
 
     async def _bounded(
         self, method: Callable[..., Any], calls: Iterable[tuple[str, Message]]
@@ -187,6 +199,10 @@ class Bus:
         try:
             if message["type"] != TYPE:
                 raise ValueError(f"its type is {message['type']!r}")
+            if message["site"] != self._suffix:
+                # Its groups have other names, but a layer of the project's own may mix them up.
+                count("layer.other_site")
+                return
             kind, sender = message["kind"], message["node"]
             if sender == self.node_id and kind not in self.echoed:
                 return

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..conf import settings
-from . import groups
 from .bus import Bus
 from .groups import Group
 
@@ -132,7 +131,7 @@ class Memberships:
             return
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
-                await bus.call(bus.layer.group_add, groups.layer_group(group), await bus.channel())
+                await bus.call(bus.layer.group_add, bus.group(group), await bus.channel())
         except Exception as error:  # each layer has errors of its own; the upkeep tries again
             bus.trouble(error)
         else:
@@ -145,8 +144,7 @@ class Memberships:
         self._joined.pop(group, None)
         try:
             async with asyncio.timeout(settings.EMIT_TIMEOUT):
-                name = groups.layer_group(group)
-                await bus.call(bus.layer.group_discard, name, await bus.channel())
+                await bus.call(bus.layer.group_discard, bus.group(group), await bus.channel())
         except Exception as error:  # as above; the membership expires by itself
             bus.trouble(error)
         if group in self._needed:  # a socket came while we were leaving

@@ -1,10 +1,12 @@
-"""The WSGI-like environ that engineio's and socketio's connect handlers are given. Pure."""
+"""The WSGI-like environ that engineio's and socketio's connect handlers are given."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 from typing import Any
+
+from django.conf import settings
 
 _PLAIN_HEADERS = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
@@ -30,7 +32,7 @@ def environ_from_scope(scope: Mapping[str, Any]) -> dict[str, Any]:
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "RAW_URI": f"{path}?{query}" if query else path,
-        "SCRIPT_NAME": scope.get("root_path", ""),
+        "SCRIPT_NAME": settings.FORCE_SCRIPT_NAME or scope.get("root_path", ""),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": host,
         "REMOTE_PORT": str(port),

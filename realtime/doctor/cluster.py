@@ -11,6 +11,7 @@ from django.core import checks
 
 from ..cluster.bus import PROTOCOL
 from ..cluster.layers import layer_error, reaches_processes
+from ..cluster.site import current_site
 from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..node import current
@@ -67,7 +68,22 @@ def examine_layer(findings: Findings) -> bool:
     with findings.trying("layer") as success:
         _through_layer(_hear_ourselves, "doctor")
         success.text = f"a message sent through the layer {alias!r} came back"
+    _note_site(findings)
     return success.worked
+
+
+def _note_site(findings: Findings) -> None:
+    site = current_site()
+    given = settings.SITE is not None
+    findings.note(
+        "site",
+        "warning" if site.doubt else "ok",
+        f"the site is {site}, as {'REALTIME SITE says' if given else 'the settings imply'}"
+        + (f"; {site.doubt}" if site.doubt else ""),
+        'If another site has the same Redis, give each a name: REALTIME = {"SITE": "shop"}.'
+        if site.doubt
+        else "",
+    )
 
 
 def _through_layer(make: Callable[[Node], Any], name: str) -> None:
@@ -112,7 +128,7 @@ def examine_nodes(findings: Findings) -> NodesReport | None:
                 "no node answered through the layer",
                 "Are the servers up, and do they have the same CHANNEL_LAYERS as this command, with"
                 " the same Redis, database, prefix and keys? (Under Daphne a process becomes a node"
-                " at its first request.)",
+                f" at its first request.) They also have to be of the same site, {current_site()}.",
             )
         success.text = f"{len(report.nodes)} answered: {', '.join(map(_name, report.nodes))}"
     if not success.worked:

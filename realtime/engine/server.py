@@ -19,7 +19,7 @@ from . import origins
 from .connection import Connection, address_of
 from .limits import AddressLimit
 from .sessions import Limits, Sessions, Sink
-from .transports import http, polling, websocket
+from .transports import daphne, http, polling, websocket
 from .transports.bodies import limit_bodies
 from .transports.http import Receive, Refused, Send
 from .wheel import TimerWheel
@@ -121,6 +121,9 @@ class EngineServer(engineio.AsyncServer):
 
     async def _http(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
         self.limit_bodies(scope["path"])
+        timeout = daphne.request_timeout(send)
+        if timeout is not None:
+            scope = {**scope, http.POLL_WITHIN: http.IN_TIME * timeout}
         headers: list[tuple[bytes, bytes]] = []
         try:
             self._check_origin(scope)
@@ -157,7 +160,7 @@ class EngineServer(engineio.AsyncServer):
         self, scope: dict[str, Any], sid: str | None, receive: Receive
     ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         if sid is not None:
-            return await polling.get(self.sessions, sid, receive), []
+            return await polling.get(self.sessions, sid, receive, scope.get(http.POLL_WITHIN)), []
         self._check_accepting(scope)
         if self.relay is not None:
             await self.relay.announced()
@@ -184,7 +187,7 @@ class EngineServer(engineio.AsyncServer):
         except Refused:
             await websocket.refuse(receive, send)
             return
-        await websocket.upgrade(connection, receive, send, allowed=self.allow_upgrades)
+        await websocket.upgrade(connection, scope, receive, send, allowed=self.allow_upgrades)
 
     def _check_origin(self, scope: dict[str, Any]) -> None:
         refusal = self.allow(scope)

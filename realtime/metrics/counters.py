@@ -4,17 +4,16 @@ Reading is cheap; so is counting. Who wants the numbers as a page for Prometheus
 prometheus.py.
 """
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from django.dispatch import Signal
 
 from ..aio.tasks import Tasks
 from ..signals import limit_hit
+from .process import after_fork, memory
 
 #: name -> how often, since the process started. Names are dotted: `refused.origin`, `emits`.
 counts: Counter[str] = Counter()
@@ -130,15 +129,6 @@ def _total(prefix: str) -> int:
     return sum(n for name, n in list(counts.items()) if name.startswith(prefix))
 
 
-def memory() -> int:
-    """Bytes of memory that this process holds now; 0 where the system has no /proc."""
-    try:
-        resident = Path("/proc/self/statm").read_text().split()[1]
-    except OSError:
-        return 0
-    return int(resident) * os.sysconf("SC_PAGE_SIZE")
-
-
 def _forget() -> None:
     counts.clear()
     sources.clear()
@@ -146,4 +136,4 @@ def _forget() -> None:
 
 
 # What the parent counted is the parent's.
-os.register_at_fork(after_in_child=_forget)
+after_fork(_forget)

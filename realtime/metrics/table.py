@@ -43,6 +43,7 @@ COUNTERS = {
     "realtime_events_unknown": ("events.unknown", "Events of clients that have no handler"),
     "realtime_events_sent": ("events.out", "Events handed to connections, one for each recipient"),
     "realtime_emits": ("emits", "Emits by this process, however many recipients each had"),
+    "realtime_emits_failed": ("emits.failed", "Emits that failed after a transaction committed"),
     "realtime_emits_silenced": ("emits.silenced", "Emits that failed with fail_silently=True"),
     "realtime_lost_messages": ("lost", "Messages from other processes that never arrived here"),
 }
@@ -102,7 +103,7 @@ KINDS = {
         prefix="layer.",
         label="kind",
         help="Trouble with the channel layer",
-        known=("deaf", "errors", "failed", "malformed", "other_version", "refused"),
+        known=("deaf", "errors", "failed", "malformed", "other_site", "other_version", "refused"),
     ),
     "realtime_node_faults": Kinds(
         prefix="nodes.",

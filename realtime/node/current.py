@@ -2,21 +2,22 @@
 
 import asyncio
 import concurrent.futures
-import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ..conf import settings
 from ..exceptions import EmitError, SyncEmitInAsyncCode
+from ..metrics.process import after_fork
+from . import greenlets
 from .node import Node, ServingNode
-from .publisher import publisher
+from .publisher import Publisher, publisher
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]
 
 _serving: list[ServingNode] = []
 # A forked child holds none of its parent's sockets, and the parent's loop does not run there.
-os.register_at_fork(after_in_child=_serving.clear)
+after_fork(_serving.clear)
 
 
 def announce(node: ServingNode) -> None:
@@ -52,19 +53,28 @@ def run(make: Callable[[Node], Work[T]], name: str, seconds: float = 0.0) -> T:
     refuse_in_async_code(name)
     node = current()
     assert node.loop is not None
-    future = asyncio.run_coroutine_threadsafe(make(node), node.loop)
     # The layer has its own time limit; this one is for a loop that is itself blocked.
     patience = seconds + 2 * settings.EMIT_TIMEOUT
     try:
-        return future.result(timeout=patience)
-    except concurrent.futures.TimeoutError:
-        if future.done():  # the work's own TimeoutError, which is the same class
-            raise
-        future.cancel()
+        if isinstance(node, Publisher) and node.is_among_greenlets:
+            return greenlets.result(make(node), node.loop, patience)
+        return _result(make(node), node.loop, patience)
+    except greenlets.LoopBlocked:
         raise EmitError(
             f"the server's event loop did not get to {name}() within {patience:g} s: something"
             " blocks it"
         ) from None
+
+
+def _result(work: Work[T], loop: asyncio.AbstractEventLoop, seconds: float) -> T:
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return future.result(timeout=seconds)
+    except concurrent.futures.TimeoutError:
+        if future.done():  # the work's own TimeoutError, which is the same class
+            raise
+        future.cancel()
+        raise greenlets.LoopBlocked from None
 
 
 async def arun(make: Callable[[Node], Work[T]]) -> T:

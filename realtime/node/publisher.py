@@ -7,7 +7,6 @@ own.
 
 import asyncio
 import atexit
-import os
 import threading
 from typing import Any
 
@@ -19,8 +18,9 @@ from ..cluster.layers import reaches_processes
 from ..cluster.numbers import Outgoing
 from ..cluster.requests import Requests
 from ..conf import settings
-from ..exceptions import ChannelLayerError
-from . import emissions
+from ..exceptions import ChannelLayerError, EmitError
+from ..metrics.process import after_fork
+from . import emissions, greenlets
 from .emissions import Emission
 from .node import Node
 from .rooms import new_node_id
@@ -37,14 +37,37 @@ class Publisher(Node):
         self.requests = Requests(self.bus)
         self._outgoing = Outgoing(self.bus)
         self.bus.open()
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="realtime-publisher", daemon=True)
-        self._thread.start()
+        self.is_among_greenlets = greenlets.patched_by() is not None
+        if self.is_among_greenlets:
+            self._start_among_greenlets()
+        else:
+            self.loop = asyncio.new_event_loop()
+            name = "realtime-publisher"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         self.loop.run_forever()
         # Here, for the layer closes its connections in the loop, and another may run elsewhere.
         self.loop.close()
+
+    def _start_among_greenlets(self) -> None:
+        ready, self._ended = greenlets.Signal(), greenlets.Signal()
+
+        def run() -> None:
+            # Made here: patched sockets belong to the thread that makes them.
+            self.loop = asyncio.new_event_loop()
+            self.loop.call_soon(ready.give)
+            self._run()
+            self._ended.give()
+
+        greenlets.start_real_thread(run)
+        if not ready.wait(settings.EMIT_TIMEOUT):
+            raise EmitError(
+                f"{greenlets.patched_by()} has patched threads, and no real one could be started"
+                " for the channel layer. Call monkey.patch_all() before anything else is imported,"
+                " or use a worker with real threads."
+            )
 
     async def _publish(self, emission: Emission) -> None:
         to = emissions.addressees(emission, self.id)
@@ -52,13 +75,23 @@ class Publisher(Node):
 
     def close(self) -> None:
         """Stop the loop, and with it the layer's connections."""
-        stopping = asyncio.run_coroutine_threadsafe(self._stop(), self.loop)
-        stopping.add_done_callback(lambda _: self.loop.call_soon_threadsafe(self.loop.stop))
-        self._thread.join(timeout=settings.EMIT_TIMEOUT)
+        self.loop.call_soon_threadsafe(self._begin_to_stop)
+        if self.is_among_greenlets:
+            self._ended.wait(settings.EMIT_TIMEOUT)
+        else:
+            self._thread.join(timeout=settings.EMIT_TIMEOUT)
+
+    def _begin_to_stop(self) -> None:
+        self._stopping = self.loop.create_task(self._stop())
+        # A layer that is down may fail to say goodbye, which is nobody's trouble any more.
+        self._stopping.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _stop(self) -> None:
-        self.requests.stop()
-        await self.bus.close()
+        try:
+            self.requests.stop()
+            await self.bus.close()
+        finally:
+            self.loop.call_soon(self.loop.stop)
 
 
 _lock = threading.Lock()
@@ -112,4 +145,4 @@ def _after_fork() -> None:
     _publisher = None
 
 
-os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)

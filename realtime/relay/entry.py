@@ -23,7 +23,7 @@ logger = logging.getLogger("realtime.cluster")
 #: Seconds between two log lines that say the same.
 QUIET = 60.0
 #: What of an ASGI scope the home is told.
-_SCOPE = ("type", "method", "path", "scheme", "http_version")
+_SCOPE = ("type", "method", "path", "scheme", "http_version", http.POLL_WITHIN)
 
 
 def too_large(sid: str) -> Message:

@@ -2,6 +2,7 @@
 
 from django import template
 from django.templatetags.static import static
+from django.urls import get_script_prefix
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -9,9 +10,26 @@ from ..conf import settings
 
 register = template.Library()
 
+#: Where the stock client looks for a server by itself.
+CLIENTS_OWN_PATH = "/socket.io/"
+
+
+def site_path() -> str:
+    """Where browsers find Socket.IO: `REALTIME["PATH"]` below the path that the site is at."""
+    # What {% url %} puts in front: FORCE_SCRIPT_NAME, or what the web server was told.
+    return f"{get_script_prefix().rstrip('/')}{settings.PATH.rstrip('/')}/"
+
 
 @register.simple_tag
 def realtime_script() -> SafeString:
-    """The script element that defines `io`, in the build that speaks the site's parser."""
+    """The script element that defines `io`, in the build that speaks the site's parser.
+
+    Where Socket.IO is not at /socket.io/, a second one tells `io` the path.
+    """
     build = "socket.io.msgpack.min.js" if settings.PARSER == "msgpack" else "socket.io.min.js"
-    return format_html('<script src="{}"></script>', static(f"realtime/{build}"))
+    script = format_html('<script src="{}"></script>', static(f"realtime/{build}"))
+    path = site_path()
+    if path == CLIENTS_OWN_PATH:
+        return script
+    address = static("realtime/page/path.js")
+    return format_html('{}<script src="{}" data-path="{}"></script>', script, address, path)

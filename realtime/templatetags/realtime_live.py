@@ -9,8 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..admin.live.staff import NAMESPACE
-from ..conf import settings
-from .realtime import realtime_script
+from .realtime import realtime_script, site_path
 
 register = template.Library()
 
@@ -24,7 +23,7 @@ def realtime_live() -> SafeString:
         static("realtime/admin/live.css"),
         realtime_script(),
         static("realtime/admin/live.js"),
-        settings.PATH,
+        site_path(),
         NAMESPACE,
         json.dumps(_texts()),
     )

@@ -3,7 +3,9 @@
 import asyncio
 import inspect
 import json
+import sys
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import engineio
@@ -12,12 +14,12 @@ import uvicorn
 from daphne import http_protocol, ws_protocol
 from daphne.server import Server as DaphneServer
 from twisted.internet import abstract, tcp
-from twisted.web import http
+from twisted.web import _http2, http
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
-from realtime.engine.transports import daphne
+from realtime.engine.transports import bodies, daphne, valve
 from realtime.engine.transports import uvicorn as uvicorn_wire
 from tests.conformance.raw import WebSocket
 from tests.conformance.servers import Server
@@ -60,6 +62,37 @@ def test_uvicorn_pauses_reading_only_if_it_has_not_yet(protocol_class: type[Any]
     assert "await self.writable.wait()" in source
 
 
+def test_uvicorns_server_is_found_by_its_handler_of_sigterm() -> None:
+    server = uvicorn.Server(uvicorn.Config(application, limit_max_requests=3))
+    assert uvicorn_wire.RequestLimit.take() is None
+    with server.capture_signals():
+        limit = uvicorn_wire.RequestLimit.take()
+        assert limit is not None and limit.requests == 3
+        assert uvicorn_wire.RequestLimit.take() is None  # it is taken out of the configuration
+    assert not limit.reached
+    server.server_state.total_requests = 3
+    assert limit.reached
+    limit.end()
+    assert server.should_exit
+
+
+async def test_uvicorn_asks_for_its_limit_at_each_tick() -> None:
+    server = uvicorn.Server(uvicorn.Config(application, limit_max_requests=3))
+    server.server_state.total_requests = 3
+    assert await server.on_tick(1)
+    with server.capture_signals():
+        assert uvicorn_wire.RequestLimit.take() is not None
+    assert not await server.on_tick(1)
+
+
+@pytest.mark.parametrize("limit", [None, sys.maxsize], ids=["none", "gunicorn's none"])
+def test_uvicorn_without_a_limit_is_left_alone(limit: Any) -> None:
+    server = uvicorn.Server(uvicorn.Config(application, limit_max_requests=limit))
+    with server.capture_signals():
+        assert uvicorn_wire.RequestLimit.take() is None
+    assert server.config.limit_max_requests == limit
+
+
 def test_daphne_keeps_the_names_of_its_protocol() -> None:
     protocol_class = ws_protocol.WebSocketProtocol
     assert {"state", "application_queue"} <= set(_attributes(protocol_class))
@@ -75,6 +108,12 @@ def test_daphne_has_its_protocol_found_behind_send_and_nothing_else() -> None:
     assert daphne.find_protocol(partial(DaphneServer.handle_reply, protocol)) is protocol
     assert daphne.find_protocol(partial(print, "a message")) is None
     assert daphne.find_protocol(print) is None
+
+
+@pytest.mark.parametrize(("given", "found"), [(10, 10.0), (None, None), (0, None), (-1, None)])
+def test_daphne_has_its_timeout_for_requests_found_behind_send(given: Any, found: Any) -> None:
+    server = DaphneServer(application, endpoints=["tcp:0"], http_timeout=given)
+    assert daphne.request_timeout(partial(server.handle_reply, object())) == found
 
 
 def test_twisted_keeps_the_names_of_its_write_buffer() -> None:
@@ -95,6 +134,63 @@ def test_twisted_hands_bodies_over_through_the_known_methods() -> None:
         assert hasattr(http_protocol.WebRequest, name)
     assert "self._path = request" in inspect.getsource(http.HTTPChannel)
     assert "gotLength" in inspect.getsource(http.HTTPChannel.allHeadersReceived)
+
+
+def test_twisted_names_the_path_of_a_stream_over_http_2() -> None:
+    source = inspect.getsource(_http2.H2Stream)
+    assert "self.path = header[1]" in source
+    assert "self.streamID = " in source
+    assert "self._request.requestReceived(self.command, self.path, " in source
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        None,
+        object(),
+        SimpleNamespace(path=None),
+        SimpleNamespace(_path=["no", "bytes"], path=5),
+        SimpleNamespace(_path=b"/another/path"),
+        SimpleNamespace(path=b"/another/path"),
+    ],
+    ids=["none", "unknown", "no path yet", "odd paths", "another path", "another stream"],
+)
+def test_requests_that_are_not_ours_pass_the_patched_methods_unchanged(channel: Any) -> None:
+    class Request:
+        def __init__(self) -> None:
+            self.channel = channel
+            self.calls: list[tuple[Any, ...]] = []
+
+        def gotLength(self, length: int | None) -> None:  # noqa: N802
+            self.calls.append(("length", length))
+
+        def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+            self.calls.append(("chunk", data))
+
+        def requestReceived(self, *line: bytes) -> None:  # noqa: N802
+            self.calls.append(("received", *line))
+
+    early = Request()  # from before the methods were replaced
+    bodies._install(Request)
+    request = Request()
+    request.gotLength(10**9)
+    for each in (request, early):
+        each.handleContentChunk(b"x" * 10)
+        each.requestReceived(b"POST", b"/", b"HTTP/9")
+    rest = [("chunk", b"x" * 10), ("received", b"POST", b"/", b"HTTP/9")]
+    assert request.calls == [("length", 10**9), *rest]
+    assert early.calls == rest
+
+
+@pytest.mark.parametrize(
+    "send",
+    [print, partial(print), partial(print, object()), partial(print, None, None), object()],
+)
+def test_send_of_a_server_that_is_not_known_has_no_wire_of_its_own(send: Any) -> None:
+    assert daphne.find_protocol(send) is None
+    assert daphne.request_timeout(send) is None
+    assert uvicorn_wire.find_protocol(send) is None
+    assert type(valve.valve_for(send)) is valve.Valve
 
 
 def test_engineio_keeps_the_names_that_the_server_uses() -> None:

@@ -23,6 +23,7 @@ class Client:
         transports: list[str] | None = None,
         auth: Any = None,
         headers: dict[str, str] | None = None,
+        path: str = "/socket.io/",
         **options: Any,
     ) -> None:
         self.url = url
@@ -33,7 +34,12 @@ class Client:
         #: Every event of every namespace, as (event, arguments), in the order in which they came.
         self.log: list[tuple[str, Any]] = []
         self._events: dict[tuple[str, str], asyncio.Queue[Any]] = defaultdict(asyncio.Queue)
-        self._options = {"transports": transports, "auth": auth, "headers": dict(headers or {})}
+        self._options = {
+            "transports": transports,
+            "auth": auth,
+            "headers": dict(headers or {}),
+            "socketio_path": path,
+        }
         self.sio = socketio.AsyncClient(
             **{"reconnection": False, "handle_sigint": False, **options}
         )

@@ -8,7 +8,7 @@ from realtime.node import publisher
 from tests.live.clients import Client
 from tests.live.farm import Farm, mishaps
 from tests.live.servers import Redis, Server, eventually, manage
-from tests.site.layers import channel_layers
+from tests.site.layers import SITE, channel_layers
 
 USERS = """
 from django.contrib.auth.models import User
@@ -140,5 +140,6 @@ def environment(redis_server: Redis, layer: str) -> dict[str, str]:
 def outside(settings: Any, redis_server: Redis, layer: str) -> Iterator[None]:
     """This very process is one of that site, without a server: `emit` goes through the layer."""
     settings.CHANNEL_LAYERS = channel_layers(redis_server.url, layer)
+    settings.REALTIME = {"SITE": SITE}
     yield
     publisher.close()

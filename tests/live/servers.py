@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ class Process:
     @property
     def running(self) -> bool:
         return self._process is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
         """Start without waiting, so that several can start together."""
@@ -129,10 +134,15 @@ class Server(Process):
     """The site under daphne or uvicorn."""
 
     def __init__(
-        self, kind: str, folder: Path, number: int, environment: Mapping[str, str]
+        self,
+        kind: str,
+        folder: Path,
+        number: int,
+        environment: Mapping[str, str],
+        options: Sequence[str] = (),
     ) -> None:
         port = free_port()
-        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port)]
+        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port), *options]
         super().__init__(
             f"{kind}-{number}",
             [*command, "tests.site.asgi:application"],

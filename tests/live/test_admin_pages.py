@@ -13,7 +13,7 @@ from django.test import Client as Browser
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
 from tests.live.servers import Redis, Server
-from tests.site.layers import channel_layers
+from tests.site.layers import SITE, channel_layers
 
 pytestmark = [
     pytest.mark.redis,
@@ -101,7 +101,7 @@ async def test_page_says_what_is_wrong_where_no_server_runs(
     redis = Redis(tmp_path)
     farm.run(redis)
     settings.CHANNEL_LAYERS = channel_layers(redis.url, layer)
-    settings.REALTIME = {"REQUEST_TIMEOUT": 0.5, "EMIT_TIMEOUT": 1.0}
+    settings.REALTIME = {"SITE": SITE, "REQUEST_TIMEOUT": 0.5, "EMIT_TIMEOUT": 1.0}
     for address in ("room/", "node/", "room/view/?namespace=/&room=lobby"):
         assert "No server answered" in await open_page(f"/admin/realtime/{address}")
     redis.stop()

@@ -27,7 +27,7 @@ from tests.live.conftest import Logs
 from tests.live.crowd import Crowd
 from tests.live.farm import Farm
 from tests.live.servers import Redis, Server
-from tests.site.layers import channel_layers
+from tests.site.layers import SITE, channel_layers
 
 pytestmark = pytest.mark.redis
 
@@ -135,7 +135,7 @@ async def test_operations_say_what_the_clients_say_after_chaos(
     async with Crowd() as crowd:
         site = await asyncio.to_thread(Site, farm, layer, crowd)
         settings.CHANNEL_LAYERS = channel_layers(site.redis.url, layer)
-        settings.REALTIME = {"EMIT_TIMEOUT": 2}
+        settings.REALTIME = {"SITE": SITE, "EMIT_TIMEOUT": 2}
         try:
             for server in site.servers:
                 await site.fill(server, SOCKETS // len(KINDS))

@@ -20,12 +20,13 @@ from tests.live.farm import Farm
 from tests.live.nginx import Nginx
 from tests.live.servers import Redis, Server, WSGIWorker, eventually, manage
 from tests.ports import free_port
+from tests.site.layers import SITE
 
 pytestmark = pytest.mark.redis
 
 TOPICS = [
-    "settings", "address", "ready", "layer", "nodes", "versions", "clocks", "origin", "polling",
-    "websocket", "upgrade", "events", "emit", "policy",
+    "settings", "address", "ready", "layer", "site", "nodes", "versions", "clocks", "origin",
+    "polling", "websocket", "upgrade", "events", "emit", "policy",
 ]  # fmt: skip
 
 
@@ -91,6 +92,8 @@ async def test_status_has_every_node(connect: Connect, cluster: list[Server], sh
         "LOST", "STATE",
     ]  # fmt: skip
     assert ids <= {line.split()[0] for line in table if line.endswith("healthy")}
+    assert table[-1] == f"This is the site {SITE!r} (database 0, prefix 'asgi')."
+    assert report["site"] == SITE
 
 
 @pytest.mark.any_layer
@@ -343,9 +346,9 @@ def test_doctor_says_which_setting_is_another_one_there(
         ill = errors(doctor(cluster[0].url))
     assert set(ill) == {"polling", "websocket"}
     assert "SECRET_KEY" in ill["websocket"]
-    with override_settings(REALTIME={"PARSER": "msgpack"}):
+    with override_settings(REALTIME={"SITE": SITE, "PARSER": "msgpack"}):
         assert "PARSER" in errors(doctor(cluster[0].url))["polling"]
-    with override_settings(REALTIME={"PATH": "/io/"}):
+    with override_settings(REALTIME={"SITE": SITE, "PATH": "/io/"}):
         assert "PATH" in errors(doctor(cluster[0].url))["address"]
 
 

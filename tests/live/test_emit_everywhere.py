@@ -8,7 +8,7 @@ import redis.asyncio
 from celery import Celery
 
 from realtime import emit
-from realtime.cluster import groups
+from realtime.node import publisher
 from tests.live.clients import Client, log_in, post
 from tests.live.conftest import Connect
 from tests.live.farm import Farm
@@ -274,7 +274,7 @@ async def messages_on_redis(server: Redis, layer: str, event: str, members: list
                 for entry in carrying
             )
         assert [entry["command"].split()[0] for entry in carrying] == ["PUBLISH"]
-        channel = f"asgi__group__{groups.group_name('/', event)}"
+        channel = f"asgi__group__{publisher.publisher().bus.group(('/', event))}"
         ((_, subscribers),) = await client.pubsub_numsub(channel)
         return int(subscribers)
 

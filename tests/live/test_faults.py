@@ -20,7 +20,7 @@ from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
 from tests.live.servers import Redis, Server, eventually
-from tests.site.layers import channel_layers
+from tests.site.layers import SITE, channel_layers
 
 pytestmark = pytest.mark.redis
 
@@ -76,7 +76,7 @@ def without_server(
 ) -> Iterator[None]:
     """This process is one more of the site, without a server."""
     settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer, **config)
-    settings.REALTIME = {"EMIT_TIMEOUT": 2}
+    settings.REALTIME = {"SITE": SITE, "EMIT_TIMEOUT": 2}
     yield
     publisher.close()
 
@@ -261,15 +261,18 @@ async def test_message_that_is_not_ours_changes_nothing(line: Line, logs: Logs) 
         {"type": "realtime.message", "kind": "emit", "node": "x", "number": 1, "version": 1},
         {"type": "realtime.message", "kind": "beat", "node": [], "number": {}, "version": 1},
         {"type": "realtime.message", "kind": "reply", "node": "x", "number": 2, "version": 99},
+        {"type": "realtime.message", "kind": "beat", "node": "x", "site": "another's"},
     ]
-    layer = publisher.publisher().bus.layer
+    bus = publisher.publisher().bus
     for message in strange:
-        sending = layer.group_send(groups.NODES, message)
+        ours = message if message.get("site") else message | {"site": bus.site.digest}
+        sending = bus.layer.group_send(bus.group(groups.NODES), ours)
         await arun(lambda _, sending=sending: sending)
     await line.flows()
     assert await line.balances() == 0
     assert await line.counter("layer.malformed") >= 3
     assert await line.counter("layer.other_version") >= 1
+    assert await line.counter("layer.other_site") >= 1
     logs.expect("not ours")
 
 

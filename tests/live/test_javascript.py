@@ -97,3 +97,10 @@ def test_client_reconnects_after_the_server_came_back(
         server.start()
         finish(process)
     farm.end(server)
+
+
+def test_subprotocols_that_a_client_offers_are_answered(
+    server: Server, transports: list[str]
+) -> None:
+    output = run("protocols", server, TRANSPORTS=",".join(transports))
+    assert json.loads(output) == "heard"

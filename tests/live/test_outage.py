@@ -14,7 +14,7 @@ from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
 from tests.live.servers import Redis, Server, eventually
-from tests.site.layers import channel_layers
+from tests.site.layers import SITE, channel_layers
 
 pytestmark = pytest.mark.redis
 
@@ -47,7 +47,7 @@ def servers(farm: Farm, own_redis: Redis, layer: str) -> Iterator[list[Server]]:
 def without_server(settings: Any, own_redis: Redis, layer: str) -> Iterator[None]:
     """This process is one more of the site, without a server."""
     settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer)
-    settings.REALTIME = {"EMIT_TIMEOUT": 2}
+    settings.REALTIME = {"SITE": SITE, "EMIT_TIMEOUT": 2}
     yield
     publisher.close()
 

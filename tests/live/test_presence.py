@@ -13,7 +13,7 @@ from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm, start
 from tests.live.servers import Redis, Server
-from tests.site.layers import channel_layers
+from tests.site.layers import SITE, channel_layers
 
 HERE = "/here"
 
@@ -227,6 +227,7 @@ def three(
     """Servers that the tests may kill: those that one killed are there again for the next."""
     start(*(server for server in mortals if not server.running))
     settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer)
+    settings.REALTIME = {"SITE": SITE}
     yield mortals
     publisher.close()
 

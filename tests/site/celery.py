@@ -18,3 +18,12 @@ app.conf.task_ignore_result = True
 @app.task(name="emit")
 def emit_from_task(event: str, *args: Any, to: str | None = None) -> None:
     emit(event, *args, to=to)
+
+
+@app.task(name="emit with the ORM")
+def emit_from_task_with_orm(event: str, *args: Any, to: str | None = None) -> None:
+    from django.contrib.auth.models import User
+
+    User.objects.count()
+    emit(event, *args, to=to)
+    User.objects.count()

@@ -8,6 +8,10 @@ REDIS_LAYERS = {
 }
 
 
+#: The site of the live tests, whose processes have settings of several modules.
+SITE = "live"
+
+
 def channel_layers(redis: str, kind: str, **config: Any) -> dict[str, dict[str, Any]]:
     if not redis:
         return {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

@@ -10,6 +10,11 @@ LIVE_GRACE         seconds of PRESENCE_GRACE
 LIVE_SPANS         a file for the spans of OpenTelemetry; without it there are none
 LIVE_LAYER_CONFIG  more of the Redis layer's CONFIG, as JSON
 LIVE_RESYNC        the event that tells clients that they missed something
+LIVE_SITE          name of the site; empty to derive it
+LIVE_DATABASE      file of the database, in the folder of the tests
+LIVE_SECRET_KEY    a SECRET_KEY in the place of that of the tests, which becomes its fallback
+LIVE_DRAIN_BATCH   DRAIN_BATCH
+LIVE_SCRIPT_NAME   FORCE_SCRIPT_NAME
 LIVE_LOG           level of realtime's loggers; without it they are not configured
 """
 
@@ -17,8 +22,8 @@ import json
 import os
 
 from tests.settings import *  # noqa: F403
-from tests.settings import DATABASES, FOLDER
-from tests.site.layers import channel_layers
+from tests.settings import DATABASES, FOLDER, SECRET_KEY
+from tests.site.layers import SITE, channel_layers
 
 INSTALLED_APPS = [
     "daphne",
@@ -39,7 +44,7 @@ ROOT_URLCONF = "tests.site.urls"
 ASGI_APPLICATION = "tests.site.asgi.application"
 WSGI_APPLICATION = "tests.site.wsgi.application"
 LOGIN_REDIRECT_URL = "who"
-DATABASES["default"]["NAME"] = FOLDER / "live.sqlite3"
+DATABASES["default"]["NAME"] = FOLDER / os.environ.get("LIVE_DATABASE", "live.sqlite3")
 
 CHANNEL_LAYERS = channel_layers(
     os.environ.get("LIVE_REDIS", ""),
@@ -47,14 +52,22 @@ CHANNEL_LAYERS = channel_layers(
     **json.loads(os.environ.get("LIVE_LAYER_CONFIG", "{}")),
 )
 REALTIME = {
+    "SITE": os.environ.get("LIVE_SITE", SITE) or None,
     "PARSER": os.environ.get("LIVE_PARSER", "json"),
     "EMIT_TIMEOUT": float(os.environ.get("LIVE_EMIT_TIMEOUT", "20")),
     "PRESENCE_GRACE": float(os.environ.get("LIVE_GRACE", "1")),
     "REQUEST_TIMEOUT": float(os.environ.get("LIVE_PATIENCE", "2")),
     "RELAY": os.environ.get("LIVE_RELAY") != "no",
+    "DRAIN_BATCH": int(os.environ.get("LIVE_DRAIN_BATCH", "100")),
     "METRICS_TOKEN": "of the tests",
     "RESYNC_EVENT": os.environ.get("LIVE_RESYNC"),
 }
+
+if "LIVE_SECRET_KEY" in os.environ:
+    SECRET_KEY_FALLBACKS = [SECRET_KEY]
+    SECRET_KEY = os.environ["LIVE_SECRET_KEY"]
+
+FORCE_SCRIPT_NAME = os.environ.get("LIVE_SCRIPT_NAME")
 
 if "LIVE_LOG" in os.environ:
     LOGGING = {

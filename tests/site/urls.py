@@ -21,4 +21,5 @@ urlpatterns = [
     path("log-out/", views.log_out),
     path("change-user/", views.change_user),
     path("metrics/", metrics_view),
+    path("script/", views.script),
 ]

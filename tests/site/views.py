@@ -10,7 +10,8 @@ from typing import Any
 from django.contrib.auth import logout
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
 from realtime import RealtimeError, aemit, emit
@@ -91,6 +92,10 @@ def emit_from_thread(request: HttpRequest) -> JsonResponse:
     thread.start()
     thread.join()
     return JsonResponse({})
+
+
+def script(request: HttpRequest) -> HttpResponse:
+    return render(request, "tests_site/script.html")
 
 
 @csrf_exempt

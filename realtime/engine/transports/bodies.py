@@ -5,6 +5,9 @@ application's queue: a chunked POST of 200 MB fills the memory before any applic
 So the bodies of our paths are counted where Twisted hands them over, in three methods of
 `twisted.web.http.Request` (`gotLength`, `handleContentChunk`, `requestReceived`).
 
+They see every request of the site. A request whose path is not known there, of whatever protocol
+Twisted learns to speak, is none of ours and goes its way.
+
 tests/conformance/test_engine_guards.py fails if a release moves one of the names used here.
 """
 
@@ -21,6 +24,9 @@ Refusal = Callable[[bytes], None]
 #: closed with data unread is reset, and the answer lost.
 DRAIN = 10_000_000
 
+#: Paths whose bodies are limited: a site has a few, with and without its own prefix.
+MAX_PATHS = 100
+
 _ANSWER = b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 _limits: dict[bytes, tuple[int, Refusal]] = {}
@@ -29,14 +35,47 @@ _limits: dict[bytes, tuple[int, Refusal]] = {}
 def limit_bodies(path: str, limit: int, refused: Refusal) -> None:
     """Answer bodies of more than `limit` bytes for the path with 413, as soon as they pass it.
 
-    Does nothing where Daphne does not run. Call it again for a path to change its limit.
+    Over HTTP/2 the answer comes at the body's end. Does nothing where Daphne does not run. Call it
+    again for a path to change its limit.
     """
     module = sys.modules.get("daphne.http_protocol")
     if module is None:
         return
     if not _limits:
         _install(module.WebRequest)
+    if len(_limits) >= MAX_PATHS and path.encode() not in _limits:
+        return  # a header may give Daphne a root path, and so be a client's own idea
     _limits[path.encode()] = (limit, refused)
+
+
+class _Body:
+    """What is known of the body of a request to one of our paths."""
+
+    __slots__ = ("limit", "over", "refused", "size", "uri")
+
+    def __init__(self, uri: bytes, limit: int, refused: Refusal) -> None:
+        self.uri = uri
+        self.limit = limit
+        self.refused = refused
+        self.size = 0
+        self.over = False
+
+
+def _uri(request: Any) -> bytes | None:
+    """The URI before the body is complete, when only the channel has it."""
+    channel = getattr(request, "channel", None)
+    # HTTPChannel's, or that of the stream that stands in for it over HTTP/2.
+    for name in ("_path", "path"):
+        uri = getattr(channel, name, None)
+        if isinstance(uri, bytes):
+            return uri
+    return None
+
+
+def _body_of(request: Any) -> _Body | None:
+    uri = _uri(request)
+    known = None if uri is None else _limits.get(uri.partition(b"?")[0])
+    return None if uri is None or known is None else _Body(uri, *known)
 
 
 def _install(request_class: Any) -> None:
@@ -45,40 +84,57 @@ def _install(request_class: Any) -> None:
     request_received = request_class.requestReceived
 
     def limited_length(self: Any, length: int | None) -> None:
-        # The URI is known to the channel only, until the body is complete.
-        uri = self.channel._path
-        self._body_uri = uri
-        self._body_limit = _limits.get(uri.partition(b"?")[0])
-        self._body_size, self._body_refused = 0, False
-        if self._body_limit is not None and length is not None and length > self._body_limit[0]:
+        body = self._realtime_body = _body_of(self)
+        if body is not None and length is not None and length > body.limit:
             # Nothing will be kept: the length only chooses between memory and a file.
             got_length(self, 0)
-            _refuse(self)
+            _refuse(self, body)
         else:
             got_length(self, length)
 
     def limited_chunk(self: Any, data: bytes) -> None:
-        self._body_size += len(data)
-        if self._body_refused:
-            if self._body_size > self._body_limit[0] + DRAIN:
-                self.channel.transport.abortConnection()
-        elif self._body_limit is not None and self._body_size > self._body_limit[0]:
-            _refuse(self)
+        body: _Body | None = self._realtime_body
+        if body is None:
+            handle_chunk(self, data)
+            return
+        body.size += len(data)
+        if body.over:
+            if body.size > body.limit + DRAIN:
+                _abort(self)
+        elif body.size > body.limit:
+            _refuse(self, body)
         else:
             handle_chunk(self, data)
 
     def limited_received(self: Any, command: bytes, path: bytes, version: bytes) -> None:
-        if self._body_refused:
-            self.channel.loseConnection()
-        else:
+        if self._realtime_body is None or not self._realtime_body.over:
             request_received(self, command, path, version)
+        elif _is_stream(self):
+            self.method, self.uri, self.clientproto = command, path, version
+            self.setResponseCode(413)
+            self.finish()
+        else:
+            self.channel.loseConnection()
 
+    # Of the class: one that was made before the methods were replaced has it too.
+    request_class._realtime_body = None
     request_class.gotLength = limited_length
     request_class.handleContentChunk = limited_chunk
     request_class.requestReceived = limited_received
 
 
-def _refuse(request: Any) -> None:
-    request._body_refused = True
-    request.channel.transport.write(_ANSWER)
-    request._body_limit[1](request._body_uri)
+def _is_stream(request: Any) -> bool:
+    """Whether the request is one of several on an HTTP/2 connection."""
+    return hasattr(request.channel, "streamID")
+
+
+def _refuse(request: Any, body: _Body) -> None:
+    body.over = True
+    if not _is_stream(request):
+        request.channel.transport.write(_ANSWER)
+    body.refused(body.uri)
+
+
+def _abort(request: Any) -> None:
+    channel = request.channel
+    (channel if _is_stream(request) else channel.transport).abortConnection()

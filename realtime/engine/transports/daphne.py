@@ -31,6 +31,19 @@ def find_protocol(send: Any) -> Any:
     return protocol if isinstance(protocol, module.WebSocketProtocol) else None
 
 
+def request_timeout(send: Any) -> float | None:
+    """Seconds after which Daphne answers a request in the application's place (`daphne -t`).
+
+    `send` is bound to the server, see `find_protocol`; None for any other callable.
+    """
+    module = sys.modules.get("daphne.server")
+    if module is None or not isinstance(send, partial):
+        return None
+    server = getattr(send.func, "__self__", None)
+    seconds = getattr(server, "http_timeout", None) if isinstance(server, module.Server) else None
+    return float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None
+
+
 def stop_listening() -> bool:
     """Close the ports of the Twisted reactor that runs in this process; False if none does."""
     reactor: Any = sys.modules.get("twisted.internet.reactor")

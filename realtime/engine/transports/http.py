@@ -22,6 +22,11 @@ TEXT = (b"content-type", b"text/plain; charset=UTF-8")
 JSON = (b"content-type", b"application/json")
 NO_STORE = (b"cache-control", b"no-store")
 
+#: In the scope of a request that has to be answered within so many seconds. Our own key.
+POLL_WITHIN = "poll_within"
+#: The part of a web server's time for a request in which a poll is answered.
+IN_TIME = 0.75
+
 TRANSPORT_UNKNOWN, SESSION_UNKNOWN, BAD_METHOD, BAD_REQUEST, FORBIDDEN, BAD_VERSION = range(6)
 _MESSAGES = (
     "Transport unknown",

@@ -81,8 +81,8 @@ class PollingWire(Wire):
             pieces.append((self._final or NOOP).encode())
         return SEPARATOR.join(pieces)
 
-    async def poll(self, receive: Receive) -> bytes:
-        """Wait until there is something to answer."""
+    async def poll(self, receive: Receive, seconds: float | None) -> bytes:
+        """Wait until there is something to answer, or for so many seconds."""
         if self._poll is not None:
             about = connection_facts(self.connection)
             logger.warning("closing %r: it sent two polls at once", self.connection, extra=about)
@@ -93,15 +93,17 @@ class PollingWire(Wire):
         if self._held and self._queue and not self._hastened:
             self._hastened = True  # only once: a probe that never ends is no reason to spin
         elif not self._final and (self._held or not self._queue):
-            await self._wait(receive)
+            await self._wait(receive, seconds)
         if upgrading and self.connection.wire is not self:
             # It crossed the packet that completed the upgrade: polling is over. A poll from
             # before the websocket opened gets its noop.
             raise Refused(BAD_REQUEST)
         return self.take()
 
-    async def _wait(self, receive: Receive) -> None:
+    async def _wait(self, receive: Receive, seconds: float | None) -> None:
         self._poll = asyncio.get_running_loop().create_future()
+        wheel = self.connection.sessions.wheel
+        timer = None if seconds is None else wheel.after(seconds, self.wake)
         watcher = asyncio.create_task(self._watch(receive))
         if self._held:
             self._answer_soon()
@@ -110,6 +112,8 @@ class PollingWire(Wire):
         finally:
             self._poll = None
             watcher.cancel()
+            if timer is not None:
+                timer.cancel()
 
     async def _watch(self, receive: Receive) -> None:
         await watch(receive)
@@ -181,12 +185,14 @@ class PollingWire(Wire):
         self.wake()
 
 
-async def get(sessions: Sessions, sid: str, receive: Receive) -> bytes:
-    """Answer a poll. Raises `Refused`."""
+async def get(
+    sessions: Sessions, sid: str, receive: Receive, seconds: float | None = None
+) -> bytes:
+    """Answer a poll, within so many seconds if they are given. Raises `Refused`."""
     lingering = sessions.lingering.pop(sid, None)
     if isinstance(lingering, PollingWire):
         return lingering.take()
-    return await _wire(sessions, sid).poll(receive)
+    return await _wire(sessions, sid).poll(receive, seconds)
 
 
 async def post(sessions: Sessions, sid: str, scope: dict[str, Any], receive: Receive) -> None:

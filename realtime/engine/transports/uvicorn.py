@@ -12,6 +12,7 @@ tests/conformance/test_engine_guards.py fails if a release moves one of the name
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -34,6 +35,42 @@ def find_protocol(send: Any) -> Any:
         if known is not None and type(owner) is known and send.__func__ is known.send:
             return owner
     return None
+
+
+class RequestLimit:
+    """uvicorn's own end after so many requests (`--limit-max-requests`), in our hands.
+
+    At its limit uvicorn closes all websockets in one instant, and no hook comes before. So the
+    limit is taken out of its configuration, and it is told to exit when all is quiet. gunicorn's
+    `--max-requests` is the same, with uvicorn's worker.
+    """
+
+    def __init__(self, server: Any, requests: int) -> None:
+        self._server = server
+        self.requests = requests
+        # 0.34 asks the configuration at each tick; later ones keep an answer with some jitter.
+        server.config.limit_max_requests = None
+        vars(server).pop("limit_max_requests", None)
+
+    @classmethod
+    def take(cls) -> RequestLimit | None:
+        """That of the server which handles this process's signals; None if there is none."""
+        # uvicorn's handler of SIGTERM is a method of its server; nothing else leads to it.
+        server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        known: Any = getattr(sys.modules.get("uvicorn.server"), "Server", None)
+        if known is None or not isinstance(server, known):
+            return None
+        requests = getattr(server, "limit_max_requests", server.config.limit_max_requests)
+        # gunicorn's worker says so for none.
+        return None if requests in (None, sys.maxsize) else cls(server, requests)
+
+    @property
+    def reached(self) -> bool:
+        return bool(self._server.server_state.total_requests >= self.requests)
+
+    def end(self) -> None:
+        """Let the server end now."""
+        self._server.should_exit = True
 
 
 class UvicornWire(DirectWire):

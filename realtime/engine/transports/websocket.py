@@ -42,17 +42,19 @@ async def run(
     """A session that starts on a websocket, until its end."""
     if (await receive())["type"] != "websocket.connect":
         return
-    await send({"type": "websocket.accept"})
+    await send(_acceptance(scope))
     connection = sessions.admit(scope, lambda owner: _wire_for(owner, send), greeting)
     assert isinstance(connection.wire, WebsocketWire)
     await _read(connection, connection.wire, receive)
 
 
-async def upgrade(connection: Connection, receive: Receive, send: Send, *, allowed: bool) -> None:
+async def upgrade(
+    connection: Connection, scope: dict[str, Any], receive: Receive, send: Send, *, allowed: bool
+) -> None:
     """A websocket for a session that polls. If it does not finish, the session goes on polling."""
     if (await receive())["type"] != "websocket.connect":
         return
-    await send({"type": "websocket.accept"})
+    await send(_acceptance(scope))
     polling = connection.wire
     taken = connection.closed or connection.upgrade is not None
     if taken or not allowed or not isinstance(polling, PollingWire):
@@ -79,6 +81,12 @@ async def upgrade(connection: Connection, receive: Receive, send: Send, *, allow
         await _read(connection, wire, receive)
     else:
         await _drain(wire, receive)
+
+
+def _acceptance(scope: dict[str, Any]) -> dict[str, Any]:
+    # As Node does: a browser gives up where it offered subprotocols and none is chosen.
+    offered = scope.get("subprotocols") or [None]
+    return {"type": "websocket.accept", "subprotocol": offered[0]}
 
 
 def _give_up(connection: Connection, polling: PollingWire, wire: WebsocketWire) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from ...cluster.site import current_site
 from ...operations.nodes import fetch_nodes
 from ...operations.reports import NodeInfo, NodesReport
 from .base import INCOMPLETE, Options, Output, Subcommand, errors_as_exit_codes, usage
@@ -48,7 +49,8 @@ def _show(options: Options, output: Output, indent: int | None = 2) -> NodesRepo
     with errors_as_exit_codes():
         report = fetch_nodes(timeout=options["timeout"])
     totals = {name: sum(node.stats[name] for node in report.nodes) for name in TOTALS}
-    output.json({**asdict(report), "totals": totals}, indent=indent)
+    site = current_site()
+    output.json({"site": site.name, **asdict(report), "totals": totals}, indent=indent)
     rows = [_row(node) for node in report.nodes]
     if len(rows) > 1:
         rows.append(_total(len(rows), totals))
@@ -62,6 +64,7 @@ def _show(options: Options, output: Output, indent: int | None = 2) -> NodesRepo
         output.line(f"{node} could not answer: {failure}")
     for node in report.missing:
         output.line(f"{node} did not answer in time")
+    output.line(f"This is the site {site}.")
     return report
 
 
