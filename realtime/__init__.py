@@ -5,6 +5,9 @@ Names are imported when they are first used, because most of them need Django's 
 
 from typing import TYPE_CHECKING, Any
 
+from django.core import checks as _checks
+
+from .installed import check_installed as _check_installed
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     )
     from .presences.queries import ais_online, apresence, is_online, presence
     from .routing import namespace
+
+# Whoever imports realtime uses it: an app that is missing could not register this itself.
+_checks.register(_check_installed, _checks.Tags.compatibility)
 
 __all__ = [
     "ConnectionRefused",

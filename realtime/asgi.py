@@ -4,14 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import django
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application as get_django_application
+from django.core.exceptions import ImproperlyConfigured
 
 from . import health, operations, presences, revocation, routing
 from .auth import AuthStack
 from .compat.server import SocketIOServer
 from .conf import settings
 from .engine.transports import daphne
+from .installed import MISSING, REMEDY
 from .server import client_script
 from .server.applications import Application
 from .server.request_limit import LimitWatch
@@ -127,6 +130,8 @@ def get_asgi_application(
     AuthStack.
     """
     django.setup(set_prefix=False)
+    if not apps.is_installed("realtime"):
+        raise ImproperlyConfigured(f"{MISSING} {REMEDY}")
     if socketio is None:
         server = make_server(AuthStack(routing.NamespaceRouter()), routing.serves)
     else:

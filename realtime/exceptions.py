@@ -11,6 +11,17 @@ class ProtocolError(RealtimeError):
     """A client sent what the Engine.IO or Socket.IO protocol does not allow; it is disconnected."""
 
 
+class UnreadableData(ProtocolError):
+    """The data of one packet can't be read, but what follows it can: the packet alone is lost.
+
+    `packet` has its type, namespace and id; its data is not to be used.
+    """
+
+    def __init__(self, fault: str, packet: Any) -> None:
+        super().__init__(fault)
+        self.packet = packet
+
+
 class ConnectionRefused(RealtimeError):
     """Raise it in `connect` to refuse a client.
 

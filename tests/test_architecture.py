@@ -34,7 +34,7 @@ FLOORS = [
     ["engine"],
     ["metrics"],
     ["protocol"],
-    ["conf", "exceptions", "logs", "orjson", "signals", "version"],
+    ["conf", "exceptions", "logs", "orjson", "signals", "version", "installed"],
     ["aio", "json"],
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}

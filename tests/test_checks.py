@@ -1,5 +1,6 @@
 """System checks: each by the mistake that it finds."""
 
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -118,6 +119,7 @@ WRONG: dict[str, list[Any]] = {
         for key in ["DRAIN_BATCH", "THREADS", "MAX_PAYLOAD", "OUTBOX_MESSAGES", "OUTBOX_BYTES"]
     },
     **{key: [0, None, 1e3] for key in ["INBOX_EVENTS", "MAX_ROOMS"]},
+    "MAX_ATTACHMENTS": [0, None, 1e3, True, 1_001],
 }
 
 
@@ -205,3 +207,29 @@ def test_floors_are_those_of_the_package() -> None:
     floors = dict(need.split(">=") for need in needed if ">=" in need)
     assert FLOORS.items() <= floors.items()
     assert {need.split(">=")[0] for need in project["dependencies"]} <= FLOORS.keys()
+
+
+# Run in a project of its own: this one has the app.
+FORGOTTEN = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["channels"], SECRET_KEY="x")
+django.setup()
+{statement}
+from django.core.management import call_command
+call_command("check")
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("from realtime import emit", "realtime.E009"),
+        ("from realtime.asgi import get_asgi_application as get; get()", "ImproperlyConfigured"),
+    ],
+)
+def test_a_project_that_forgot_the_app_is_told(statement: str, said: str) -> None:
+    code = FORGOTTEN.format(statement=statement)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert said in done.stderr and 'Add "realtime" to INSTALLED_APPS' in done.stderr

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from realtime.doctor.namespace import MAX_AGE, SALT, new_token, room_of
 from realtime.doctor.site import Answer, Site, parse_site
 from realtime.exceptions import ConnectionRefused
 from realtime.management.commands.realtime import SUBCOMMANDS
-from realtime.management.subcommands import targets
+from realtime.management.subcommands import listing, targets
 from realtime.management.subcommands.base import NO_LAYER, USAGE, Output, width
 from realtime.management.subcommands.values import duration_text, size_text
+from realtime.operations.reports import SocketInfo, UserInfo
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
 SID = "~abcdefghij.abcdefghijklmnopqrst"
@@ -313,3 +315,30 @@ def test_unexpected_answer_to_a_poll_is_explained(found: Answer, word: str) -> N
 def test_unexpected_answer_to_a_websocket_is_explained(found: Answer, word: str) -> None:
     ailment = diagnoses.no_websocket(site("http://example.com"), found)
     assert word in f"{ailment} {ailment.hint}"
+
+
+@pytest.mark.parametrize(
+    ("rooms", "shown"),
+    [
+        ((), "-"),
+        (("~auth.user:7",), "-"),  # the user's own, which the user's column says
+        (("~auth.user:7", "~shop.order:5"), "~shop.order:5"),
+        (("~shop.order:5", "lobby"), "lobby, ~shop.order:5"),
+        (("~auth.user:8", "~shop.order:5", "a", "b"), "a, b, ~auth.user:8, 1 more"),
+    ],
+)
+def test_rooms_of_instances_are_listed(rooms: tuple[str, ...], shown: str) -> None:
+    socket = SocketInfo(
+        sid=SID,
+        namespace="/",
+        rooms=rooms,
+        user=UserInfo(model="auth.user", pk="7", name="ada"),
+        transport="websocket",
+        address=None,
+        since=datetime.now(UTC),
+        data={},
+        node="node",
+        outbox_messages=0,
+        outbox_bytes=0,
+    )
+    assert listing._socket_row(socket)[-1] == shown

@@ -193,6 +193,60 @@ async def test_catch_all_takes_what_no_other_handler_names() -> None:
     await client.disconnect()
 
 
+class Counts(SocketIOConsumer):
+    forgotten = 5
+
+    @event
+    async def none(self) -> None: ...
+
+    @event
+    async def one(self, value: Any) -> None: ...
+
+    @event
+    async def perhaps(self, value: Any = None) -> None: ...
+
+    @event
+    async def some(self, value: Any, *more: Any) -> None: ...
+
+    async def forgot(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "said"),
+    [
+        ("none", [1], "'none' takes no arguments, not 1"),
+        ("one", [], "'one' takes 1 argument, not 0"),
+        ("one", [1, 2], "'one' takes 1 argument, not 2"),
+        ("perhaps", [1, 2], "'perhaps' takes 0 to 1 argument, not 2"),
+        ("some", [], "'some' takes at least 1 argument, not 0"),
+    ],
+)
+async def test_wrong_argument_count_is_said_in_english(
+    name: str, args: list[Any], said: str
+) -> None:
+    client = await connected(Counts)
+    answer = await client.call(name, *args)
+    assert answer["error"] == {"code": "bad_arguments", "message": said}
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_a_method_without_event_is_told_of_in_development(
+    debug: bool, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG = debug
+    client = await connected(Counts)
+    hint = ": Counts.forgot is there, but lacks @event" if debug else ""
+    answer = await client.call("forgot")
+    assert answer["error"]["message"] == f"unknown event 'forgot'{hint}"
+    assert ("lacks @event" in caplog.text) is debug
+    # What is no method of the project's is no hint.
+    for name in ("forgotten", "join", "__init__", "socketio_event", "nothing"):
+        answer = await client.call(name)
+        assert answer["error"]["message"] == f"unknown event {name!r}"
+    await client.disconnect()
+
+
 async def test_unknown_event_is_answered_with_an_error() -> None:
     class Silent(SocketIOConsumer):
         pass

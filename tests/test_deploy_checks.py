@@ -23,6 +23,9 @@ def layers(backend: str = CORE, **config: Any) -> dict[str, Any]:
     return {"default": {"BACKEND": backend, "CONFIG": {"hosts": hosts, **config}}}
 
 
+IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+
 def databases(engine: str = POSTGRESQL, **more: Any) -> dict[str, Any]:
     return {"default": {"ENGINE": engine, "NAME": "mysite", **more}}
 
@@ -71,6 +74,7 @@ SILENT: list[dict[str, Any]] = [
 ]
 
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
+    ("W003", {"CHANNEL_LAYERS": IN_MEMORY, "DEBUG": True}),
     ("W005", {"REALTIME": {"RELAY": False}}),
     ("W006", {"CHANNEL_LAYERS": layers(channel_capacity={"*": 100})}),
     ("W006", {"CHANNEL_LAYERS": layers(channel_capacity={"realtime.*": 500})}),
@@ -152,3 +156,10 @@ def test_checks_run_with_deploy_only() -> None:
         deployment = checks.run_checks(include_deployment_checks=True)
     assert "realtime.W011" not in [message.id for message in everyday]
     assert "realtime.W011" in [message.id for message in deployment]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_in_memory_layer_is_told_of_once(debug: bool) -> None:
+    with override_settings(**{**SANE, "CHANNEL_LAYERS": IN_MEMORY, "DEBUG": debug}):
+        found = [message.id for message in checks.run_checks(include_deployment_checks=True)]
+    assert found.count("realtime.W003") == 1

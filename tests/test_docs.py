@@ -18,7 +18,7 @@ from django.db.models.signals import post_save
 from django.test import override_settings
 
 import realtime
-from realtime import asgi, conf, routing, signals
+from realtime import asgi, conf, installed, routing, signals
 from realtime.asgi import make_server
 from realtime.checks import deployment, layers, settings, site
 from realtime.compat.server import SocketIOServer
@@ -283,7 +283,7 @@ def test_settings_are_documented_with_their_defaults() -> None:
 
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
-    modules = [site, settings, layers, deployment]
+    modules = [site, settings, layers, deployment, installed]
     source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
         re.findall(r"realtime\.[EW]\d{3}", text)

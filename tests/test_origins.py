@@ -27,6 +27,10 @@ def ask(origin: str | None, host: str = "shop.example", scheme: str = "http", **
         "http://shop.example:3000",
         "http://SHOP.example",
         "http://a.wild.example",
+        "ws://shop.example",
+        "wss://shop.example",
+        "WSS://shop.example:3000",
+        "ws://a.wild.example",
     ],
 )
 @override_settings(**SITE)
@@ -48,6 +52,12 @@ def test_own_hosts_are_allowed(origin: str | None) -> None:
         "ftp://shop.example",
         "http://[::1",
         "chrome-extension://abc",
+        "ws://evil.example",
+        "wss://evil.example",
+        "ws://shop.example@evil.example",
+        "ws://shop.example/",
+        "wsx://shop.example",
+        "ws:",
     ],
 )
 @override_settings(**SITE)
@@ -60,6 +70,9 @@ def test_star_allows_the_requests_own_host_only() -> None:
     assert ask("http://any.example", host="any.example") is None
     assert ask("http://any.example:8000", host="any.example:8000") is None
     assert ask("http://any.example:8001", host="any.example:8000") is not None
+    assert ask("ws://any.example", host="any.example") is None
+    assert ask("wss://any.example", host="any.example:443") is None
+    assert ask("ws://any.example", host="any.example:8000") is not None
     assert ask("http://evil.example", host="any.example") is not None
 
 
@@ -68,10 +81,22 @@ def test_star_allows_the_requests_own_host_only() -> None:
 )
 def test_trusted_origins_count_with_scheme_port_and_wildcard() -> None:
     assert ask("https://app.example:8443") is None
+    assert ask("wss://app.example:8443") is None
+    assert ask("ws://app.example:8443") is not None
     assert ask("https://app.example") is not None
     assert ask("http://app.example:8443") is not None
     assert ask("https://eu.partner.example") is None
     assert ask("http://eu.partner.example") is not None
+
+
+@override_settings(
+    **SITE, CSRF_TRUSTED_ORIGINS=["capacitor://localhost", "https://localhost", "app://your-name"]
+)
+def test_origins_of_apps_are_allowed_by_name() -> None:
+    for origin in ("capacitor://localhost", "https://localhost", "app://your-name"):
+        assert ask(origin) is None
+    for origin in ("ionic://localhost", "app://another", "capacitor://evil", "null", "file://"):
+        assert ask(origin) is not None
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:9"])
@@ -87,6 +112,8 @@ def test_secure_site_refuses_pages_that_came_in_the_clear() -> None:
     for scheme in ("https", "wss"):
         assert "secure" in ask("http://shop.example", scheme=scheme)
         assert ask("https://shop.example", scheme=scheme) is None
+        assert "secure" in ask("ws://shop.example", scheme=scheme)
+        assert ask("wss://shop.example", scheme=scheme) is None
 
 
 @override_settings(**SITE)

@@ -47,15 +47,17 @@ def check_layer() -> list[CheckMessage]:
             )
         ]
     if entry.get("BACKEND") == IN_MEMORY and not django_settings.DEBUG:
-        return [
-            Warning(
-                "The in-memory channel layer is used with DEBUG off: events from other processes,"
-                " such as workers and commands, reach nobody.",
-                hint="Configure channels_redis in CHANNEL_LAYERS.",
-                id="realtime.W003",
-            )
-        ]
+        return [_in_memory("is used with DEBUG off")]
     return _check_backend(alias, entry)
+
+
+def _in_memory(fault: str) -> Warning:
+    return Warning(
+        f"The in-memory channel layer {fault}: events from other processes, such as workers and"
+        " commands, reach nobody.",
+        hint="Configure channels_redis in CHANNEL_LAYERS.",
+        id="realtime.W003",
+    )
 
 
 def _entry() -> Config | None:
@@ -95,6 +97,9 @@ def _hosts(entry: Config) -> Any:
 def check_layer_in_production() -> list[CheckMessage]:
     """For a layer that `check_layer` finds nothing wrong with."""
     entry = _entry()
+    if entry is not None and entry.get("BACKEND") == IN_MEMORY and django_settings.DEBUG:
+        # `check_layer` is silent about it in development, and this is a check for production.
+        return [_in_memory("is no layer for production")]
     if entry is None or entry.get("BACKEND") == IN_MEMORY or check_layer():
         return []
     backend = import_string(entry["BACKEND"])

@@ -118,6 +118,10 @@ RULES: Mapping[str, Rule] = {
     "PRESENCE_GRACE": TIME_OR_NONE,
     "THREADS": COUNT,
     "MAX_PAYLOAD": COUNT,
+    "MAX_ATTACHMENTS": Rule(
+        says="a whole number from 1 to 1,000",
+        holds=lambda value: _is_count(value) and value <= 1_000,
+    ),
     "OUTBOX_MESSAGES": COUNT,
     "OUTBOX_BYTES": COUNT,
     "INBOX_EVENTS": COUNT,

@@ -103,7 +103,8 @@ def _check_client() -> list[CheckMessage]:
     return [
         Warning(
             "The stock Socket.IO client is missing from this installation of realtime.",
-            hint="Install a wheel that `make wheel` built, or run `make setup` in the checkout.",
+            hint="Install realtime again from its wheel. In a checkout of its repository, run"
+            " `make setup`.",
             id="realtime.W004",
         )
     ]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
+from django.conf import settings as django_settings
 from django.db.models import Model
 
 from .. import signals
@@ -98,9 +99,11 @@ class SocketIOConsumer(ConsumerSocket):
 
     async def socketio_connect(self, message: ASGIMessage) -> None:
         lane = lanes().acquire()
+        by = type(self).__name__
         try:
             for permission in self._permissions:
                 if not await permission.may_connect(self):
+                    by = type(permission).__name__
                     raise ConnectionRefused(permission.message)
             if _is_known(self.user):
                 await self._join(rooms.of_instance(self.user))
@@ -108,9 +111,8 @@ class SocketIOConsumer(ConsumerSocket):
             await self._accept()
             await announce(self, signals.socket_connected, scope=self.scope)
         except ConnectionRefused as refused:
-            await self.send(
-                {"type": "socketio.refuse", "message": refused.message, "data": refused.data}
-            )
+            refusal = {"message": refused.message, "data": refused.data, "by": by}
+            await self.send({"type": "socketio.refuse", **refusal})
             raise StopConsumer from refused
         finally:
             lanes().release(lane)
@@ -125,7 +127,8 @@ class SocketIOConsumer(ConsumerSocket):
             args = args if handler is None else [name, *args]
         ack = Ack(self.send, message["ack_id"])
         if handler is None or not handler.concurrent:
-            await _handling.run(self, name, handler, args, ack, self._call)
+            hint = self._undeclared(name) if handler is None else ""
+            await _handling.run(self, name, handler, args, ack, self._call, hint=hint)
             return
         if len(self._tasks) >= MAX_CONCURRENT:
             await self._tasks.wait_for_one()
@@ -170,6 +173,13 @@ class SocketIOConsumer(ConsumerSocket):
         if handler.takes_ack:
             return await handler.call(self, *args, ack=ack)
         return await handler.call(self, *args)
+
+    def _undeclared(self, name: Any) -> str:
+        """What to say in development of a method that has the name of an unknown event."""
+        method = getattr(type(self), name, None) if isinstance(name, str) else None
+        if not django_settings.DEBUG or name in _OWN_ATTRIBUTES or not callable(method):
+            return ""
+        return f": {type(self).__name__}.{name} is there, but lacks @event"
 
 
 _OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))

@@ -11,6 +11,9 @@ from ..node.sockets import ASGIMessage
 Receive = Callable[[], Awaitable[ASGIMessage]]
 
 
+_LOST = "the client left before it answered, or its answer could not be read"
+
+
 class Mailbox:
     """Reads an ASGI `receive` for one consumer.
 
@@ -97,7 +100,10 @@ class Mailbox:
         if message["type"] == "socketio.ack":
             answer = self._calls.pop(message["ack_id"], None)
             if answer is not None and not answer.done():
-                answer.set_result(message["args"])
+                if message["args"] is None:
+                    answer.set_exception(CallError(_LOST))
+                else:
+                    answer.set_result(message["args"])
             return True
         if message["type"] == "socketio.disconnect":
             self._fail_calls()
@@ -107,7 +113,7 @@ class Mailbox:
         self._gone = True
         for answer in self._calls.values():
             if not answer.done():
-                answer.set_exception(CallError("the client left before it answered"))
+                answer.set_exception(CallError(_LOST))
 
     def _start_pump(self) -> None:
         if self._pump is None and not self._gone:

@@ -8,7 +8,7 @@ TRANSPORT_UNKNOWN, SESSION_UNKNOWN, BAD_METHOD, BAD_REQUEST, FORBIDDEN = range(5
 
 UPGRADE_HEADERS = (
     "With nginx, in the `location` of Socket.IO: proxy_http_version 1.1; proxy_set_header Upgrade"
-    ' $http_upgrade; proxy_set_header Connection "upgrade"; see docs/deploy/nginx.conf. With Apache'
+    ' $http_upgrade; proxy_set_header Connection "upgrade". With Apache'
     " use mod_proxy_wstunnel. Without a proxy: uvicorn needs `pip install websockets`."
 )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..exceptions import ProtocolError
 from ..logs import connection_facts
 from ..metrics import counters as metrics
-from ..protocol.frames import CLOSE, MESSAGE, NOOP, PING_FRAMES, PONG, Frames
+from ..protocol.frames import CLOSE, MESSAGE, PING, PING_FRAMES, PONG, Frames
 
 if TYPE_CHECKING:
     from .sessions import Sessions
@@ -84,7 +84,7 @@ class Wire:
         return False
 
 
-def address_of(scope: dict[str, Any]) -> str | None:
+def address_of(scope: Mapping[str, Any]) -> str | None:
     """The IP address that a request came from, where the web server knows it."""
     client = scope.get("client")
     return str(client[0]) if client else None
@@ -179,8 +179,9 @@ class Connection:
         elif kind == CLOSE:
             self.wire.left()
             self.close("transport close", discard=True)
-        elif kind != NOOP:
-            self.reject(f"clients may not send packets of type {kind}")
+        elif kind == PING:
+            self.reject("clients may not send pings: in Engine.IO 4 the server does")
+        # The others, open, upgrade and noop, mean nothing here; both reference servers ignore them.
 
     def _receive_message(self, data: str | bytes) -> None:
         try:

@@ -14,6 +14,8 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+# Clients that are no browsers, such as Swift's URLSession, name the address that they connect to.
+_WEBSOCKET_SCHEMES = {"ws": "http", "wss": "https"}
 # What Django's own runserver accepts with DEBUG and an empty ALLOWED_HOSTS.
 _DEBUG_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 
@@ -29,9 +31,10 @@ def refusal(scope: Mapping[str, Any]) -> str | None:
     if len(origins) > 1:
         return "more than one Origin header"
     origin = origins[0]
-    if _is_trusted(origin):
+    as_http = _as_http(origin)
+    if _is_trusted(origin) or _is_trusted(as_http):
         return None
-    parts = _split(origin)
+    parts = _split(as_http)
     if parts is None:
         return f"origin {origin!r} is not allowed: add it to CSRF_TRUSTED_ORIGINS"
     if parts.scheme == "http" and _is_secure(scope):
@@ -49,6 +52,12 @@ def refusal(scope: Mapping[str, Any]) -> str | None:
 
 def _headers(scope: Mapping[str, Any], name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+
+
+def _as_http(origin: str) -> str:
+    """The origin with http(s) in place of ws(s): both name the same site."""
+    scheme, colon, rest = origin.partition(":")
+    return f"{_WEBSOCKET_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}"
 
 
 def _split(origin: str) -> SplitResult | None:

@@ -15,8 +15,9 @@ from engineio.packet import MESSAGE, Packet
 
 from ..metrics import counters as metrics
 from ..protocol.frames import OPEN, Frames
-from . import origins
+from . import origins, refusals
 from .connection import Connection, address_of
+from .handshakes import check_query, say_unanswerable
 from .limits import AddressLimit
 from .sessions import Limits, Sessions, Sink
 from .transports import daphne, http, polling, websocket
@@ -132,6 +133,7 @@ class EngineServer(engineio.AsyncServer):
                 return
             status, body, more = await self._answer(scope, receive)
         except Refused as refused:
+            say_unanswerable(scope, refused.code)
             status, body, more = refused.status, refused.body, [http.JSON]
         except http.TooLarge:
             status, body, more = 413, b"", []
@@ -140,11 +142,11 @@ class EngineServer(engineio.AsyncServer):
         await http.respond(send, status, body, [*more, *headers])
 
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> http.Answer:
-        method, query = scope["method"], http.query(scope)
+        method = scope["method"]
         if method == "OPTIONS":
             return 204, b"", http.preflight(scope)
-        self._check_query(query, "polling")
-        sid = query.get("sid")
+        query = check_query(scope, "polling", self.transports)
+        sid = query.get("sid") or None
         if method not in ("GET", "POST") or (method == "POST" and sid is None):
             raise Refused(http.BAD_METHOD)
         if method == "POST" and sid is not None:
@@ -170,13 +172,12 @@ class EngineServer(engineio.AsyncServer):
         return wire.take(), self._cookie_headers(connection)
 
     async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
-        query = http.query(scope)
         try:
             self._check_origin(scope)
-            self._check_query(query, "websocket")
+            query = check_query(scope, "websocket", self.transports)
             if self.relay is not None and await self.relay.carry(scope, receive, send):
                 return
-            sid = query.get("sid")
+            sid = query.get("sid") or None
             if sid is None:
                 self._check_accepting(scope)
                 await websocket.run(self.sessions, scope, receive, send, self._greeting)
@@ -184,7 +185,8 @@ class EngineServer(engineio.AsyncServer):
             connection = self.sessions.find(sid)
             if connection is None:
                 raise Refused(http.SESSION_UNKNOWN)
-        except Refused:
+        except Refused as refused:
+            say_unanswerable(scope, refused.code)
             await websocket.refuse(receive, send)
             return
         await websocket.upgrade(connection, scope, receive, send, allowed=self.allow_upgrades)
@@ -193,18 +195,9 @@ class EngineServer(engineio.AsyncServer):
         refusal = self.allow(scope)
         if refusal is not None:
             metrics.report("refused.origin", address=address_of(scope))
-            about = {"address": address_of(scope), "transport": _transport_of(scope)}
-            logger.warning("refused a request: %s", refusal, extra=about)
+            about = {"transport": _transport_of(scope)}
+            refusals.say(logger, "origin", address_of(scope), refusal, detail=refusal, extra=about)
             raise Refused(http.FORBIDDEN, refusal)
-
-    def _check_query(self, query: dict[str, str], transport: str) -> None:
-        if query.get("transport") not in self.transports:
-            raise Refused(http.TRANSPORT_UNKNOWN)
-        if query.get("EIO") != "4":
-            raise Refused(http.BAD_VERSION)
-        if query["transport"] != transport or "j" in query:
-            # "j" asks for JSONP, a script for browsers older than CORS.
-            raise Refused(http.BAD_REQUEST)
 
     def _check_accepting(self, scope: dict[str, Any]) -> None:
         if not self.accepting:

@@ -81,10 +81,14 @@ KINDS = {
         known=(
             "connect_timeout",
             "connection_rate",
+            "data",
             "event_rate",
+            "namespace",
             "origin",
             "payload",
             "rooms",
+            "transport",
+            "version",
         ),
     ),
     "realtime_closes": Kinds(

@@ -38,9 +38,9 @@ class Emission:
 
 
 @functools.cache
-def _parser(name: str, json: str) -> Parser:
+def _parser(name: str, json: str, max_attachments: int) -> Parser:
     if name == "json":
-        return JSONParser(importlib.import_module(json))
+        return JSONParser(importlib.import_module(json), max_attachments)
     try:
         from ..protocol.msgpack import MsgpackParser  # its library is an extra
     except ImportError as error:
@@ -52,7 +52,7 @@ def _parser(name: str, json: str) -> Parser:
 
 def parser() -> Parser:
     """The parser that the settings name; the same in every process of a site."""
-    return _parser(settings.PARSER, settings.JSON)
+    return _parser(settings.PARSER, settings.JSON, settings.MAX_ATTACHMENTS)
 
 
 def encode(

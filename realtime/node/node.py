@@ -149,7 +149,7 @@ class ServingNode(Node):
 
     def add(self, socket: Socket) -> None:
         """A socket that was prepared for is accepted."""
-        socket.state = State.CONNECTED
+        socket.accepted()
         socket.since = time.time()
         count("connects.accepted")
         self.members.add(socket)

@@ -10,10 +10,13 @@ from ..engine.connection import Connection
 from ..engine.limits import TokenBucket
 from ..protocol.frames import Frames
 from ..protocol.packets import Decoder
+from . import rooms
 from .emissions import Emission
 
 #: A message between a server and an application.
 ASGIMessage = dict[str, Any]
+#: Namespaces that one connection is remembered to have left, or not to have been let into.
+MAX_LEFT = 100
 
 
 class State(Enum):
@@ -32,7 +35,7 @@ class Client:
         self.decoder = decoder
         #: One socket for each namespace that was joined, or is being joined.
         self.sockets: dict[str, Socket] = {}
-        #: Namespaces that the client was in; what it sent before it knew of the end is ignored.
+        #: Namespaces that the client left or may not join; what it sent before it knew is ignored.
         self.left: set[str] = set()
         #: Closes a connection that joins no namespace in time; cancelled by the first join.
         self.timer: Any = None
@@ -54,6 +57,11 @@ class Client:
             self._full -= 1
             if not self._full:
                 self.connection.resume()
+
+    def ignore(self, namespace: str) -> None:
+        """Ignore what the client still sends for a namespace that it is not, or no more, in."""
+        if len(self.left) < MAX_LEFT and rooms.is_namespace(namespace):
+            self.left.add(namespace)
 
 
 class Socket:
@@ -122,12 +130,18 @@ class Socket:
     def put(self, message: ASGIMessage) -> None:
         """Queue a message for the application. The caller minds the bounds."""
         self.inbox.append(message)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def receive(self) -> ASGIMessage:
-        """The next message for the application; its ASGI `receive`."""
-        while not self.inbox:
+        """The next message for the application; its ASGI `receive`.
+
+        Clients may send events right behind their connect: those wait here for the acceptance.
+        """
+        while not self.inbox or self._is_early(self.inbox[0]):
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
@@ -137,6 +151,19 @@ class Socket:
         if self.full and len(self.inbox) <= settings.INBOX_EVENTS // 2:
             self.client.release(self)
         return message
+
+    def _is_early(self, message: ASGIMessage) -> bool:
+        return self.state is State.CONNECTING and message["type"] == "socketio.event"
+
+    def accepted(self) -> None:
+        """The client is in: hand out what it sent meanwhile."""
+        self.state = State.CONNECTED
+        self._wake()
+
+    def turn_away(self) -> None:
+        """The client was not let in: drop the events that it sent meanwhile."""
+        self.inbox = [message for message in self.inbox if message["type"] != "socketio.event"]
+        self.client.release(self)
 
     def send(self, messages: tuple[str | bytes, ...], volatile: bool = False) -> bool:
         """Send one packet to this client alone; False if it was dropped."""
@@ -157,6 +184,12 @@ class Socket:
         """Who waits for this answer: nobody, if it was never awaited or comes a second time."""
         answered, _ = self._acks.pop(ack_id, (None, None))
         return answered
+
+    def lose(self, ack_id: int) -> None:
+        """An answer came that can't be read: there will be no other."""
+        _, lost = self._acks.pop(ack_id, (None, None))
+        if lost is not None:
+            lost()
 
     def left(self) -> None:
         """The client is out: nobody will answer."""

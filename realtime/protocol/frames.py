@@ -121,6 +121,20 @@ class Frames:
             self._size = sum(map(_length, self.packets))
         return self._size
 
+    def as_text(self) -> Frames:
+        """The same without binary packets; theirs are base64, as they stand in a polling body."""
+        if not any(isinstance(packet, bytes) for packet in self.packets):
+            return self
+        frames = Frames.__new__(Frames)
+        frames.messages = self.messages
+        frames._set(
+            tuple(
+                polling_piece(packet).decode() if isinstance(packet, bytes) else packet
+                for packet in self.packets
+            )
+        )
+        return frames
+
     def frame(self) -> bytes:
         """All packets as RFC 6455 frames; writers look at `websocket` first."""
         if self.websocket is None:

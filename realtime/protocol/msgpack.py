@@ -1,11 +1,13 @@
 """Socket.IO packets as socket.io-msgpack-parser writes them: one binary message for each. Pure."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 
 import msgpack
 
-from ..exceptions import ProtocolError
+from ..exceptions import ProtocolError, UnreadableData
+from .notepack import ARRAY_BUFFER, NOTEPACK, told_apart
 from .packets import (
     MAX_ID_DIGITS,
     Message,
@@ -15,6 +17,9 @@ from .packets import (
     check_depth,
     check_event_name,
 )
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class MsgpackParser:
@@ -33,18 +38,19 @@ class MsgpackParser:
             fields["data"] = packet.data
         if packet.id is not None:
             fields["id"] = packet.id
-        packed: bytes = msgpack.packb(fields, default=self._default, unicode_errors="surrogatepass")
+        packed: bytes = msgpack.packb(fields, default=self._convert, unicode_errors="surrogatepass")
         return (packed,)
 
     def decoder(self) -> "MsgpackDecoder":
         return MsgpackDecoder()
 
-
-def _undefined(code: int, data: bytes) -> Any:
-    # notepack writes JavaScript's undefined as extension 0; other extensions mean nothing to us.
-    if code == 0:
-        return None
-    raise ProtocolError(f"the msgpack extension type {code}")
+    def _convert(self, value: Any) -> Any:
+        # A moment is a Date on the other side, as between two JavaScript ends. Naive datetimes name
+        # no moment: they are text, as dates and times are.
+        if isinstance(value, datetime) and value.utcoffset() is not None:
+            milliseconds = (value - _EPOCH) // _MILLISECOND
+            return msgpack.ExtType(NOTEPACK, milliseconds.to_bytes(8, "big", signed=True))
+        return self._default(value)
 
 
 # A JavaScript Date arrives as a datetime in UTC, not as a class of msgpack's own.
@@ -52,9 +58,13 @@ _DATETIME = 3
 
 
 class MsgpackDecoder:
-    """Decodes msgpack packets; they hold their binary data themselves, so there is no state."""
+    """Decodes msgpack packets; they hold their binary data themselves."""
 
-    __slots__ = ()
+    __slots__ = ("_fault",)
+
+    def __init__(self) -> None:
+        # What is wrong with the data of the message in hand.
+        self._fault: str | None = None
 
     def feed(self, message: Message) -> Packet | None:
         if isinstance(message, str):
@@ -62,12 +72,14 @@ class MsgpackDecoder:
                 'a text message, while REALTIME["PARSER"] is "msgpack": the client uses another'
                 " parser"
             )
+        self._fault = None
         try:
             fields = msgpack.unpackb(
-                message, ext_hook=_undefined, timestamp=_DATETIME, unicode_errors="surrogatepass"
+                told_apart(message),
+                ext_hook=self._extension,
+                timestamp=_DATETIME,
+                unicode_errors="surrogatepass",
             )
-        except ProtocolError:
-            raise
         except Exception as error:  # msgpack raises its own errors, ValueError and TypeError
             raise ProtocolError("not msgpack") from error
         if not isinstance(fields, dict):
@@ -79,8 +91,28 @@ class MsgpackDecoder:
             raise ProtocolError("an ack id that is not a number")
         packet = Packet(type, namespace.partition("?")[0], fields.get("data"), id)
         check(packet)
-        check_depth(packet.data)
+        if self._fault is not None:
+            raise UnreadableData(self._fault, packet)
+        check_depth(packet)
         return packet
+
+    def _extension(self, code: int, data: bytes) -> Any:
+        if code == ARRAY_BUFFER:
+            return data
+        if code != NOTEPACK:
+            self._fault = f"the msgpack extension type {code}"
+        elif len(data) == 8:
+            return self._moment(int.from_bytes(data, "big", signed=True))
+        elif data != b"\0":  # which is JavaScript's undefined
+            return data
+        return None
+
+    def _moment(self, milliseconds: int) -> datetime | None:
+        try:
+            return _EPOCH + milliseconds * _MILLISECOND
+        except OverflowError:
+            self._fault = "a date before the year 1 or after 9999"
+            return None
 
 
 def _is_int(value: Any) -> TypeGuard[int]:

@@ -10,9 +10,9 @@ from enum import IntEnum
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
-from ..exceptions import ProtocolError
+from ..exceptions import ProtocolError, UnreadableData
 
-#: The JavaScript client's parser stops at ten binary attachments; neither side may send more.
+#: The JavaScript client's parser stops at ten binary attachments.
 MAX_ATTACHMENTS = 10
 #: Nesting of lists and objects in one packet, either way. JSON.parse has no such limit, Python has.
 MAX_DEPTH = 100
@@ -47,7 +47,11 @@ class Decoder(Protocol):
     """Turns the messages of one connection into packets."""
 
     def feed(self, message: Message) -> Packet | None:
-        """The packet that `message` completes, or None. Raises ProtocolError."""
+        """The packet that `message` completes, or None.
+
+        Raises UnreadableData where the packet is complete but for its data, and what follows can
+        be read; else ProtocolError, after which nothing can.
+        """
 
 
 class Parser(Protocol):
@@ -81,7 +85,8 @@ class JSONParser:
 
     name = "json"
 
-    def __init__(self, json: ModuleType) -> None:
+    def __init__(self, json: ModuleType, max_attachments: int = MAX_ATTACHMENTS) -> None:
+        self._max_attachments = max_attachments
         self._dumps: Callable[..., str | bytes] = json.dumps
         self._loads: Callable[[str], Any] = json.loads
 
@@ -104,7 +109,7 @@ class JSONParser:
         return (head + text, *attachments)
 
     def decoder(self) -> "JSONDecoder":
-        return JSONDecoder(self._loads)
+        return JSONDecoder(self._loads, self._max_attachments)
 
     def _dump(self, data: Any, attachments: list[bytes]) -> str:
         def place(value: Any) -> Any:
@@ -119,10 +124,10 @@ class JSONParser:
             dumped = self._dumps(data, default=place)
         text = dumped if isinstance(dumped, str) else dumped.decode()
         if attachments:
-            if len(attachments) > MAX_ATTACHMENTS:
+            if len(attachments) > self._max_attachments:
                 raise ValueError(
-                    f"there are {len(attachments)} binary values in one event, and JavaScript"
-                    f" clients accept {MAX_ATTACHMENTS}: send several events, or join the values"
+                    f"{_too_many(len(attachments), self._max_attachments)}: send more events, or"
+                    f" join the values. JavaScript clients take {MAX_ATTACHMENTS} by default"
                 )
             # A look-alike in the data would be taken for an attachment, or for an illegal one.
             expected = len(attachments)
@@ -145,13 +150,20 @@ class JSONParser:
         return found
 
 
+class _Fault(ValueError):
+    """What is wrong with the data of a packet whose end is known all the same."""
+
+
 class JSONDecoder:
     """Decodes one connection's messages. Anything that is not the protocol raises ProtocolError."""
 
-    __slots__ = ("_attachments", "_loads", "_missing", "_packet")
+    __slots__ = ("_attachments", "_fault", "_loads", "_max_attachments", "_missing", "_packet")
 
-    def __init__(self, loads: Callable[[str], Any]) -> None:
+    def __init__(self, loads: Callable[[str], Any], max_attachments: int) -> None:
         self._loads = loads
+        self._max_attachments = max_attachments
+        # What is wrong with the packet in hand: its attachments are dropped as they come.
+        self._fault: str | None = None
         self._packet: Packet | None = None
         self._missing = 0
         self._attachments: list[bytes] = []
@@ -163,13 +175,20 @@ class JSONDecoder:
             return self._parse(message)
         if self._packet is None:
             raise ProtocolError("a binary message that no packet announced")
-        self._attachments.append(message)
+        if self._fault is None:
+            self._attachments.append(message)
         self._missing -= 1
-        if self._missing:
-            return None
-        packet, attachments = self._packet, self._attachments
-        self._packet, self._attachments = None, []
-        return packet._replace(data=_reconstruct(packet.data, attachments))
+        return None if self._missing else self._complete(self._packet)
+
+    def _complete(self, packet: Packet) -> Packet:
+        attachments, fault = self._attachments, self._fault
+        self._packet, self._attachments, self._fault = None, [], None
+        if fault is None:
+            try:
+                return packet._replace(data=_reconstruct(packet.data, attachments))
+            except _Fault as error:
+                fault = str(error)
+        raise UnreadableData(fault, packet)
 
     def _parse(self, text: str) -> Packet | None:
         # Most packets are events of the default namespace; their head is one character.
@@ -184,11 +203,23 @@ class JSONDecoder:
             type -= 3
         namespace, at = _namespace(text, at)
         id, at = _ack_id(text, at)
-        packet = Packet(type, namespace, self._payload(text, at), id)
-        check(packet)
+        fault = data = None
+        try:
+            data = self._payload(text, at)
+        except _Fault as error:
+            fault = str(error)
+        packet = Packet(type, namespace, data, id)
+        if fault is None:
+            check(packet)
+        elif type in (PacketType.DISCONNECT, PacketType.CONNECT_ERROR):
+            raise ProtocolError("a packet whose type has no payload")
         if not count:
+            if fault is not None:
+                raise UnreadableData(fault, packet)
             return packet
-        self._packet, self._missing = packet, count
+        if fault is None and count > self._max_attachments:
+            fault = _too_many(count, self._max_attachments)
+        self._packet, self._missing, self._fault = packet, count, fault
         return None
 
     def _payload(self, text: str, at: int) -> Any:
@@ -197,13 +228,17 @@ class JSONDecoder:
         try:
             value = self._loads(text[at:])
         except (ValueError, RecursionError) as error:
-            raise ProtocolError("payload is not JSON") from error
-        if text.count("[", at) + text.count("{", at) > MAX_DEPTH:
-            check_depth(value)
+            if text[at] not in "[{":  # the head, then, is not what it was taken for
+                raise ProtocolError("payload is not JSON") from error
+            reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)[:100]
+            raise _Fault(f"its data is not JSON ({reason})") from error
+        if text.count("[", at) + text.count("{", at) > MAX_DEPTH and _is_too_deep(value):
+            raise _Fault(_TOO_DEEP)
         return value
 
 
-_attachments_head = re.compile(r"[56]([0-9]{1,3})-")
+# The attachments of an event that is refused are read and dropped, as long as there is an end.
+_attachments_head = re.compile(r"[56]([0-9]{1,4})-")
 # JavaScript counts ids exactly up to 2**53; sixteen digits hold that.
 _id_digits = re.compile(r"[0-9]*")
 MAX_ID_DIGITS = 16
@@ -214,9 +249,16 @@ def _attachment_count(text: str) -> tuple[int, int]:
     if head is None:
         raise ProtocolError("a binary packet without the number of its attachments")
     count = int(head[1])
-    if not 1 <= count <= MAX_ATTACHMENTS:
-        raise ProtocolError(f"{count} attachments; 1 to {MAX_ATTACHMENTS} are allowed")
+    if not count:
+        raise ProtocolError("a binary packet without attachments")
     return count, head.end()
+
+
+def _too_many(count: int, limit: int) -> str:
+    return (
+        f"{count} binary values in one event; at most {limit} are allowed"
+        " (REALTIME MAX_ATTACHMENTS)"
+    )
 
 
 def _namespace(text: str, at: int) -> tuple[str, int]:
@@ -238,8 +280,16 @@ def _ack_id(text: str, at: int) -> tuple[int | None, int]:
     return int(digits[0]), digits.end()
 
 
-def check_depth(value: Any) -> None:
-    """Raise ProtocolError if lists and objects are nested deeper than MAX_DEPTH."""
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
+
+
+def check_depth(packet: Packet) -> None:
+    """Raise UnreadableData if lists and objects are nested deeper than MAX_DEPTH."""
+    if _is_too_deep(packet.data):
+        raise UnreadableData(_TOO_DEEP, packet)
+
+
+def _is_too_deep(value: Any) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
@@ -249,14 +299,14 @@ def check_depth(value: Any) -> None:
             elif isinstance(item, dict):
                 deeper.extend(item.values())
         if not deeper:
-            return
+            return False
         level = deeper
-    raise ProtocolError(f"nested deeper than {MAX_DEPTH}")
+    return True
 
 
 def check(packet: Packet) -> None:
     """Raise ProtocolError unless a client may send `packet`, attachments still missing or not."""
-    type, _, data, id = packet
+    type, _, data, _ = packet
     if type == PacketType.EVENT:
         if not isinstance(data, list) or not data:
             raise ProtocolError("an event whose payload is not a non-empty array")
@@ -266,8 +316,9 @@ def check(packet: Packet) -> None:
         if name in RESERVED_EVENTS:
             raise ProtocolError(f"the reserved event name {name!r}")
     elif type == PacketType.ACK:
-        if id is None or not isinstance(data, list):
-            raise ProtocolError("an ack without its id or its array")
+        # Without an id it answers nothing, which both reference servers ignore.
+        if not isinstance(data, list):
+            raise ProtocolError("an ack without its array")
     elif type == PacketType.CONNECT:
         if data is not None and not isinstance(data, dict):
             raise ProtocolError("a connect whose payload is not an object")
@@ -291,11 +342,11 @@ def _reconstruct(data: Any, attachments: list[bytes]) -> Any:
             return {key: fill(item) for key, item in value.items()}
         num = value.get("num")
         if not isinstance(num, int) or isinstance(num, bool) or not 0 <= num < len(attachments):
-            raise ProtocolError("a placeholder that names no attachment")
+            raise _Fault("a placeholder that names no attachment")
         used.add(num)
         return attachments[num]
 
     filled = fill(data)
     if len(used) != len(attachments):
-        raise ProtocolError("an attachment without a placeholder")
+        raise _Fault("an attachment without a placeholder")
     return filled

@@ -133,7 +133,7 @@ class Relay:
         if not self._may_relay:
             message = _WITHOUT_LAYER if settings.RELAY else _WITHOUT_RELAY
             metrics.count("relay.elsewhere")
-            self._entry.say(f"refused a request. {message}. See docs/clients.md.")
+            self._entry.say(f"refused a request. {message}. The client connects anew.")
             raise Refused(http.SESSION_UNKNOWN, message)
         if node not in self._cluster.nodes.live and not await self._arrives(node):
             raise Refused(http.SESSION_UNKNOWN)

@@ -8,14 +8,15 @@
      "busy": a set, in which the application keeps what it has in progress while it receives on}
 
 It receives `socketio.connect`, `socketio.event` (event, args, ack_id or None), `socketio.ack`
-(ack_id, args), `socketio.disconnect` (reason); and sends `socketio.accept`, `socketio.refuse`
-(message, data), `socketio.ack` (ack_id, args), `socketio.emit` (event, args, to, skip, volatile,
-ack_id), `socketio.join` (room, presence) and `socketio.leave` (room), `socketio.close` (connection:
-True for all namespaces of the client). An acceptance may say who the client is, for presence and
-lists of sockets: `user` is {"model": a label such as "auth.user", "pk": text, "name": text}, or
-None; `marks` are digests by which its session is known again (see revocation/marks.py). In an emit
-`to` is a list of rooms and sids, or None for the whole namespace. Emits before the acceptance
-follow it.
+(ack_id, args; None where no answer will come), `socketio.disconnect` (reason); and sends
+`socketio.accept`, `socketio.refuse` (message, data, by: what refuses, for the log), `socketio.ack`
+(ack_id, args), `socketio.emit` (event, args, to, skip, volatile, ack_id), `socketio.join` (room,
+presence) and `socketio.leave` (room), `socketio.close` (connection: True for all namespaces of the
+client). An acceptance may say who the client is, for presence and lists of sockets: `user` is
+{"model": a label such as "auth.user", "pk": text, "name": text}, or None; `marks` are digests by
+which its session is known again (see revocation/marks.py). In an emit `to` is a list of rooms and
+sids, or None for the whole namespace. Emits before the acceptance follow it; events of the client
+come after it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -98,7 +99,10 @@ def _ask(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     def answered(*args: Any) -> None:
         socket.put({"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)})
 
-    node.ask(socket, message["event"], message["args"], answered)
+    def lost() -> None:
+        socket.put({"type": "socketio.ack", "ack_id": message["ack_id"], "args": None})
+
+    node.ask(socket, message["event"], message["args"], answered, lost)
 
 
 async def join(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:

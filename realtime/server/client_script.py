@@ -30,7 +30,11 @@ async def serve(name: str, scope: dict[str, Any], send: Any) -> None:
     if name not in NAMES:
         await _respond(send, 404, b"not found")
     elif not (FOLDER / name).exists():
-        await _respond(send, 404, b"the Socket.IO client is not installed: run `make setup`")
+        await _respond(
+            send,
+            404,
+            b"the Socket.IO client is missing from this installation; see `manage.py check`",
+        )
     elif scope["method"] not in ("GET", "HEAD"):
         await _respond(send, 405, b"method not allowed")
     else:

@@ -57,8 +57,8 @@ H = TypeVar("H", bound=Handler)
 class UnknownEvent(EventError):
     """The client named an event that nothing handles."""
 
-    def __init__(self, name: Any) -> None:
-        super().__init__(f"unknown event {shortened(name)}", code="unknown_event")
+    def __init__(self, name: Any, hint: str = "") -> None:
+        super().__init__(f"unknown event {shortened(name)}{hint}", code="unknown_event")
 
 
 def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any, ...]) -> None:
@@ -114,10 +114,12 @@ class Handling:
         args: list[Any],
         ack: Ack,
         call: Callable[[Any, H, list[Any], Ack], Awaitable[Any]],
+        hint: str = "",
     ) -> None:
         """Call the handler of an event, and answer the client with what it returns or raises.
 
-        `name` is the client's word for the event. `handler` is None where nothing handles it.
+        `name` is the client's word for the event. `handler` is None where nothing handles it;
+        `hint` is what else there is to say then.
         """
         started = time.perf_counter()
         outcome = OK
@@ -125,7 +127,7 @@ class Handling:
         lane = lanes().acquire()
         try:
             if handler is None:
-                raise UnknownEvent(name)
+                raise UnknownEvent(name, hint)
             handling = call(name, handler, args, ack)
             if instruments.tracing is not None:
                 handling = instruments.tracing.handle(owner, handler.event, handling)

@@ -19,12 +19,12 @@ from ..protocol.frames import Frames
 from ..protocol.packets import Packet, PacketType
 from . import applications
 from .applications import Application
+from .refusals import INVALID_NAMESPACE, say_refused, say_unserved
 
 logger = logging.getLogger("realtime.server")
 
-#: Namespaces that one connection may be in at a time, and remember to have left.
+#: Namespaces that one connection may be in at a time.
 MAX_NAMESPACES = 100
-INVALID_NAMESPACE = {"message": "Invalid namespace"}
 
 
 class Namespaces:
@@ -63,6 +63,8 @@ class Namespaces:
         if namespace in client.sockets:
             raise ProtocolError(f"a second connect to {namespace!r}")
         if application is None:
+            say_unserved(client.connection, namespace)
+            client.ignore(namespace)
             self._send(client.connection, PacketType.CONNECT_ERROR, namespace, INVALID_NAMESPACE)
             return
         if len(client.sockets) >= MAX_NAMESPACES:
@@ -84,6 +86,7 @@ class Namespaces:
             if is_being_cancelled():
                 raise
             if _is_unrouted(failure) and socket.state is State.CONNECTING:
+                say_unserved(socket.connection, socket.namespace)
                 error = INVALID_NAMESPACE
             else:
                 logger.exception(
@@ -114,6 +117,7 @@ class Namespaces:
             if message.get("data") is not None:
                 error["data"] = message["data"]
             self.refuse(socket, error)
+            say_refused(socket, error, message.get("by"))
 
     def refuse(self, socket: Socket, error: dict[str, Any]) -> None:
         """A client that is connecting may not; `error` is what its connect_error event carries."""
@@ -124,6 +128,8 @@ class Namespaces:
         count("connects.refused")
         self._forget_refused(socket)
         del socket.client.sockets[socket.namespace], self.sockets[socket.sid]
+        socket.turn_away()
+        socket.client.ignore(socket.namespace)
         socket.connection.send(frames)
 
     def _send_away(self, socket: Socket) -> None:
@@ -137,13 +143,13 @@ class Namespaces:
         client = socket.client
         del client.sockets[socket.namespace], self.sockets[socket.sid]
         client.release(socket)
-        if len(client.left) < MAX_NAMESPACES:
-            client.left.add(socket.namespace)
+        client.ignore(socket.namespace)
         if was_connected:
             count(f"left.{reason}")
             self.node.remove(socket)
         else:
             self._forget_refused(socket)
+            socket.turn_away()
         socket.left()
         socket.put({"type": "socketio.disconnect", "reason": reason})
         task = socket.task

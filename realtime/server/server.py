@@ -9,19 +9,20 @@ from ..conf import settings
 from ..engine.connection import Connection
 from ..engine.limits import TokenBucket
 from ..engine.server import EngineServer
-from ..exceptions import EventError, ProtocolError
+from ..exceptions import EventError, ProtocolError, UnreadableData
 from ..logs import connection_facts, facts
 from ..metrics.counters import counts, report
 from ..node import emissions, rooms
 from ..node.current import announce, withdraw
 from ..node.node import ServingNode
-from ..node.sockets import Client, Socket, State
+from ..node.sockets import Client, Socket
 from ..protocol.packets import Packet, PacketType
 from ..relay.relay import Relay
 from .applications import Application
 from .drain import Drain
 from .namespaces import Namespaces
 from .readings import Readings
+from .refusals import refuse_unreadable
 
 logger = logging.getLogger("realtime.server")
 
@@ -92,7 +93,11 @@ class Server:
 
     def received(self, connection: Connection, message: str | bytes) -> None:
         client: Client = connection.client
-        packet = client.decoder.feed(message)
+        try:
+            packet = client.decoder.feed(message)
+        except UnreadableData as fault:
+            refuse_unreadable(self._parser, client, fault)
+            return
         if packet is None:
             return
         if packet.type == PacketType.CONNECT:
@@ -105,9 +110,8 @@ class Server:
                 raise ProtocolError("a packet for a namespace that was not joined")
         elif packet.type == PacketType.DISCONNECT:
             self.namespaces.leave(socket, "client namespace disconnect")
-        elif socket.state is State.CONNECTING:
-            raise ProtocolError(f"a packet for {packet.namespace!r} before it was joined")
         elif packet.type == PacketType.EVENT:
+            # Also before the acceptance, which it then waits for; see Socket.receive.
             self._event(socket, packet)
         else:
             self._answered(socket, packet)
@@ -173,7 +177,6 @@ class Server:
             socket.send(self._parser.encode(answer))
 
     def _answered(self, socket: Socket, packet: Packet) -> None:
-        assert packet.id is not None  # the parser let no ack without its id through
-        answered = socket.answered(packet.id)
+        answered = None if packet.id is None else socket.answered(packet.id)
         if answered is not None:
             answered(*packet.data)

@@ -71,6 +71,24 @@ def strict(
         yield server
 
 
+@pytest.fixture(params=KINDS)
+def brief(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The same site for one test alone: what it says once, it has not said yet."""
+    with serve_talk(request.param, tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def roomy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The same site, where an event may have more attachments."""
+    with serve_talk(request.param, tmp_path_factory, MAX_ATTACHMENTS=12) as server:
+        yield server
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def pinging(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.conformance.raw import Closed, Polling, WebSocket, start
+from tests.conformance.raw import WEBSOCKET, Closed, Polling, WebSocket, start
 from tests.conformance.servers import Server
 
 
@@ -32,25 +32,70 @@ async def test_an_upgrade_moves_the_session_to_the_websocket(calm: Server) -> No
     await websocket.expect("4hello")
 
 
-async def test_a_waiting_poll_is_answered_with_a_noop_only(calm: Server) -> None:
+async def test_a_waiting_poll_is_answered_with_what_is_queued(calm: Server) -> None:
     session = await Polling.open(calm.port)
     poll = await session.start_get()
     websocket = await probe(session)
     await session.post("4during")
+    assert (await poll.response()).text == "4during"
+    websocket.send("5")
+    websocket.send("4after")
+    await websocket.expect("4after")
+
+
+async def test_a_waiting_poll_is_answered_with_a_noop_where_nothing_is_queued(
+    calm: Server,
+) -> None:
+    session = await Polling.open(calm.port)
+    poll = await session.start_get()
+    websocket = await probe(session)
     assert (await poll.response()).text == "6"
+    await session.post("4during")
     websocket.send("5")
     await websocket.expect("4during")
 
 
-async def test_what_waits_when_the_probe_comes_goes_over_the_websocket(calm: Server) -> None:
+async def test_a_poll_of_a_probing_client_fetches_what_waited(calm: Server) -> None:
     session = await Polling.open(calm.port)
     await session.post("4before")
     websocket = await probe(session)
     await session.post("4during")
+    assert (await session.get()).text == "4before\x1e4during"
     assert (await session.get()).text == "6"
     websocket.send("5")
     websocket.send("4after")
+    await websocket.expect("4after")
+
+
+async def test_what_no_poll_fetched_goes_over_the_websocket(calm: Server) -> None:
+    session = await Polling.open(calm.port)
+    await session.post("4before")
+    websocket = await probe(session)
+    await session.post("4during")
+    websocket.send("5")
+    websocket.send("4after")
     await websocket.expect("4before", "4during", "4after")
+
+
+@pytest.mark.parametrize("packet", ["52", "5probe", "5{}"])
+async def test_an_upgrade_packet_may_carry_data(calm: Server, packet: str) -> None:
+    session = await Polling.open(calm.port)
+    websocket = await probe(session)
+    websocket.send(packet)
+    websocket.send("4hello")
+    await websocket.expect("4hello")
+    assert (await session.get()).code == 3
+
+
+async def test_a_client_that_asks_for_base64_gets_it_after_the_upgrade(calm: Server) -> None:
+    session = await Polling.open(calm.port)
+    await session.post("4!binary before")
+    websocket = await WebSocket.open(calm.port, f"{WEBSOCKET}&sid={session.sid}&b64=1")
+    websocket.send("2probe")
+    await websocket.expect("3probe")
+    websocket.send("5")
+    websocket.send("4!binary after")
+    await websocket.expect("4before", "bAQI=", "b", "4after", "bAQI=", "b")
 
 
 async def test_traffic_both_ways_survives_the_upgrade_whole_and_in_order(calm: Server) -> None:
@@ -148,7 +193,7 @@ async def test_a_client_that_gives_up_after_the_probe_goes_on_polling(calm: Serv
     poll = await session.start_get()
     await session.post("4held")
     websocket.cut()
-    # The poll gets its noop, or the message if the end of the websocket is seen before that.
+    # The poll gets its noop where the message comes late.
     body = (await poll.response()).text
     if body == "6":
         body = (await session.get()).text
@@ -186,16 +231,21 @@ async def test_a_silent_websocket_disturbs_no_poll_and_is_closed_in_time(brisk: 
 async def test_an_unfinished_upgrade_ends_in_time_and_polling_goes_on(hasty: Server) -> None:
     session = await Polling.open(hasty.port)
     websocket = await probe(session)
-    await session.post("4held")
     closed = asyncio.ensure_future(websocket.closed())
     answers: list[str] = []
-    while "4held" not in answers:
-        response = await session.get()
-        assert response.status == 200
-        answers += response.text.split("\x1e")
+
+    async def go_on_polling() -> None:
+        while "4hello" not in answers:
+            response = await session.get()
+            assert response.status == 200
+            answers.extend(response.text.split("\x1e"))
+
+    polls = asyncio.ensure_future(go_on_polling())
+    assert await closed == []
+    await session.post("4hello")
+    await polls
     # A noop for each tenth of a second that the upgrade may take, not thousands.
     assert answers.count("6") <= 8
-    assert await closed == []
 
 
 async def test_half_open_upgrades_leave_nothing_behind(hasty: Server) -> None:

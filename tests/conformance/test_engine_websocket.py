@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.raw import Closed, WebSocket
+from tests.conformance.raw import WEBSOCKET, Closed, WebSocket
 from tests.conformance.servers import Server
 
 LIMIT = 1_000_000
@@ -52,7 +52,7 @@ async def test_many_messages_come_back_in_order(calm: Server) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["abc", "", "7", "-", "2", "2probe", "0{}", "5", "bnot base64!", "\x00", "٤", "4!reject"],
+    ["abc", "", "7", "-", "2", "2probe", "bnot base64!", "\x00", "٤", "4!reject"],
 )
 async def test_what_is_no_packet_closes_the_connection(calm: Server, message: str) -> None:
     websocket = await WebSocket.session(calm.port)
@@ -62,12 +62,35 @@ async def test_what_is_no_packet_closes_the_connection(calm: Server, message: st
     assert "Traceback" not in calm.log
 
 
-async def test_a_noop_is_ignored(calm: Server) -> None:
+@pytest.mark.parametrize("packet", ["0", "0{}", "5", "52", "6", "6probe"])
+async def test_packets_that_mean_nothing_here_are_ignored(calm: Server, packet: str) -> None:
+    """As both reference servers do."""
     websocket = await WebSocket.session(calm.port)
-    websocket.send("6")
+    websocket.send(packet)
     websocket.send("3")
     websocket.send("4still here")
     await websocket.expect("4still here")
+    websocket.cut()
+
+
+@pytest.mark.parametrize("asked", ["1", "true"])
+async def test_a_client_that_asks_for_base64_gets_attachments_as_text(
+    calm: Server, asked: str
+) -> None:
+    websocket = await WebSocket.open(calm.port, f"{WEBSOCKET}&b64={asked}")
+    await websocket.receive()
+    websocket.send("4!binary text")
+    await websocket.expect("4text", "bAQI=", "b")
+    websocket.send("bAQIDBA==")
+    await websocket.expect("bAQIDBA==")
+    websocket.cut()
+
+
+async def test_base64_is_asked_for_by_a_value(calm: Server) -> None:
+    websocket = await WebSocket.open(calm.port, f"{WEBSOCKET}&b64=")
+    await websocket.receive()
+    websocket.send(b"\1")
+    await websocket.expect(b"\1")
     websocket.cut()
 
 

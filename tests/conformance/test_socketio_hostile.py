@@ -23,9 +23,6 @@ MALFORMED = {
     "JSON true for a type": ["true"],
     "a minus sign": ["-1"],
     "a digit of another script": ["٢[]"],
-    "JSON that ends early": ['2["echo"'],
-    "JSON and more": ['2["echo"]]'],
-    "JSON with a comma too many": ['2["echo",]'],
     "a namespace without a comma": ["2/[“echo”]"],
     # Events
     "an event without a payload": ["2"],
@@ -63,7 +60,6 @@ MALFORMED = {
     "a connect whose auth is a boolean": ["0/custom,true"],
     "a disconnect with a payload": ["1[]"],
     "a connect error": ['4{"message":"no"}'],
-    "an ack without an id": ["3[]"],
     "an ack without a payload": ["31"],
     "an ack that is an object": ["31{}"],
     # Namespaces that were not joined
@@ -76,7 +72,6 @@ MALFORMED = {
     "no number of attachments": ['5["mirror"]'],
     "no attachments": ['50-["mirror"]'],
     "a negative number of attachments": ['5-1-["mirror"]'],
-    "eleven attachments": [f'511-["mirror",{",".join([ONE] * 11)}]'],
     "9999999 attachments": [f'59999999-["mirror",{ONE}]'],
     "a number of attachments with 5000 digits": [f'5{"9" * 5000}-["mirror",{ONE}]'],
     "a number of attachments in other digits": [f'5١-["mirror",{ONE}]', b"x"],
@@ -84,43 +79,16 @@ MALFORMED = {
     "an event among the attachments": [f'51-["mirror",{ONE}]', '2["echo"]'],
     "a disconnect among the attachments": [f'51-["mirror",{ONE}]', "1"],
     "an attachment that nothing announced": [b"x"],
+    "a text among the attachments of an event that was refused": [
+        f'512-["mirror",{",".join([ONE] * 12)}]',
+        b"x",
+        '2["echo"]',
+    ],
+    "a disconnect whose payload is no JSON": ["1[NaN]"],
     "an attachment too many": [f'51-["echo",{ONE}]', b"x", b"x"],
-    "no placeholder": ['51-["mirror"]', b"x"],
-    "a placeholder too few": [f'52-["mirror",{ONE}]', b"x", b"x"],
-    **{
-        f"a placeholder whose number is {number}": [
-            f'51-["mirror",{{"_placeholder":true,"num":{number}}}]',
-            b"x",
-        ]
-        for number in (
-            "1",
-            "-1",
-            "0.0",
-            "0.5",
-            "1e400",
-            '"0"',
-            "true",
-            "false",
-            "null",
-            "[0]",
-            "{}",
-        )
-    },
-    "a placeholder without a number": ['51-["mirror",{"_placeholder":true}]', b"x"],
     "a placeholder for the name": [f"51-[{ONE}]", b"x"],
     "a placeholder for the whole payload": [f"51-{ONE}", b"x"],
     "attachments of a connect": [f'51-/custom,{{"token":{ONE}}}', b"x"],
-    # What JavaScript can't read, and what is too much
-    "NaN": ['2["mirror",NaN]'],
-    "Infinity": ['2["mirror",[Infinity]]'],
-    "-Infinity": ['2["mirror",{"a":-Infinity}]'],
-    "a float out of range": ['2["mirror",1e400]'],
-    "an integer of 2000 digits": [f'2["mirror",{"9" * 2000}]'],
-    "an integer of 5000 digits": [f'2["mirror",-{"9" * 5000}]'],
-    "arrays nested 101 deep": [f'2["mirror",{"[" * 100}{"]" * 100}]'],
-    "arrays nested 100,000 deep": [f'2["mirror",{"[" * 100_000}'],
-    "objects nested 200 deep": ['2["mirror",' + '{"a":' * 200 + "1" + "}" * 200 + "]"],
-    "a control character in a text": ['2["mirror","\x01"]'],
 }
 
 
@@ -137,6 +105,123 @@ async def test_breaking_the_protocol_closes_the_connection(
     assert client.sid not in members and bystander.sid in members
 
 
+TWELVE = [f'{{"_placeholder":true,"num":{number}}}' for number in range(12)]
+TOO_MANY = "12 binary values in one event; at most 10 are allowed (REALTIME MAX_ATTACHMENTS)"
+
+#: What follows can be read for certain: the event is lost, and nothing else.
+UNREADABLE = {
+    "NaN": (['["mirror",NaN]'], "NaN"),
+    "Infinity": (['["mirror",[Infinity]]'], "Infinity"),
+    "-Infinity": (['["mirror",{"a":-Infinity}]'], "Infinity"),
+    "NaN for a name": (["[NaN]"], "NaN"),
+    "a float out of range": (['["mirror",1e400]'], "out of range"),
+    "an integer of 2000 digits": ([f'["mirror",{"9" * 2000}]'], "out of range"),
+    "an integer of 5000 digits": ([f'["mirror",-{"9" * 5000}]'], "out of range"),
+    "arrays nested 101 deep": ([f'["mirror",{"[" * 100}{"]" * 100}]'], "nested"),
+    "arrays nested 100,000 deep": ([f'["mirror",{"[" * 100_000}'], "nested"),
+    "objects nested 200 deep": (['["mirror",' + '{"a":' * 200 + "1" + "}" * 200 + "]"], "nested"),
+    "a control character in a text": (['["mirror","\x01"]'], "control character"),
+    "JSON that ends early": (['["mirror"'], "JSON"),
+    "JSON and more": (['["mirror"]]'], "JSON"),
+    "JSON with a comma too many": (['["mirror",]'], "JSON"),
+    "twelve attachments": ([f'["mirror",{",".join(TWELVE)}]', *[b"x"] * 12], TOO_MANY),
+    "NaN beside an attachment": ([f'["mirror",NaN,{ONE}]', b"x"], "NaN"),
+    "no placeholder": (['["mirror"]', b"x"], "without a placeholder"),
+    "a placeholder too few": ([f'["mirror",{ONE}]', b"x", b"x"], "without a placeholder"),
+    "a placeholder without a number": (
+        ['["mirror",{"_placeholder":true}]', b"x"],
+        "names no attachment",
+    ),
+    **{
+        f"a placeholder whose number is {number}": (
+            [f'["mirror",{{"_placeholder":true,"num":{number}}}]', b"x"],
+            "names no attachment" if number != "1e400" else "out of range",
+        )
+        for number in (
+            "1",
+            "-1",
+            "0.0",
+            "0.5",
+            "1e400",
+            '"0"',
+            "true",
+            "false",
+            "null",
+            "[0]",
+            "{}",
+        )
+    },
+}
+
+
+def head(kind: int, attachments: list[str | bytes], rest: str) -> str:
+    """The beginning of a packet, which is of the binary kind where attachments follow."""
+    return f"{kind + 3}{len(attachments)}-{rest}" if attachments else f"{kind}{rest}"
+
+
+@pytest.mark.parametrize(("parts", "reason"), UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_an_event_that_cannot_be_read_costs_that_event_alone(
+    talk: Server, parts: list[str | bytes], reason: str
+) -> None:
+    text, *attachments = parts
+    client = await Talker.joined(talk.port)
+    await client.join("/custom")
+    client.send(head(2, attachments, f"/custom,7{text}"), *attachments)
+    answer = await client.receive()
+    assert isinstance(answer, str) and answer.startswith("3/custom,7[")
+    [value] = json.loads(answer.removeprefix("3/custom,7"))
+    assert value["error"]["code"] == "bad_data" and reason in value["error"]["message"]
+    # Without an ack it is dropped; what follows is as if it had not been.
+    client.send(head(2, attachments, str(text)), *attachments)
+    client.send(f'51-1["echo",{ONE}]', b"x")
+    await client.expect(f"61-1[{ONE}]", b"x")
+
+
+async def test_an_event_that_cannot_be_read_is_in_the_log(brief: Server) -> None:
+    log = Log(brief)
+    client = await Talker.joined(brief.port)
+    client.send(*['2["mirror",NaN]'] * 100, '21["echo",1]')
+    await client.expect("31[1]")
+    line = await log.line()
+    assert "an event in '/'" in line and "NaN" in line
+
+
+async def test_the_number_of_attachments_is_a_setting(roomy: Server) -> None:
+    client = await Talker.joined(roomy.port)
+    client.send(f'512-1["echo",{",".join(TWELVE)}]', *[b"x"] * 12)
+    await client.expect(f"612-1[{','.join(TWELVE)}]", *[b"x"] * 12)
+
+
+async def test_auth_that_cannot_be_read_is_refused(talk: Server) -> None:
+    client = await Talker.joined(talk.port)
+    client.send('0/custom,{"token":NaN}', '2/custom,1["echo"]')
+    answer = await client.receive()
+    assert isinstance(answer, str) and answer.startswith('4/custom,{"message":"Bad auth')
+    assert await client.ask("echo", 1) == [1]
+    await client.join("/custom")
+
+
+async def test_an_answer_that_cannot_be_read_ends_the_call(talk: Server) -> None:
+    client = await Talker.joined(talk.port)
+    client.send('25["ask"]')
+    question = await client.receive()
+    assert isinstance(question, str)
+    asked = question.removeprefix("2").partition("[")[0]
+    client.send(f"3{asked}[NaN]")
+    answer = await client.receive()
+    assert isinstance(answer, str) and '"no_answer"' in answer
+    assert await client.ask("echo", 1) == [1]
+
+
+async def test_an_ack_without_an_id_is_ignored(talk: Server) -> None:
+    client = await Talker.joined(talk.port)
+    client.send("3[]", "3[1]")
+    assert await client.ask("echo", 1) == [1]
+
+
+# Before the join
+
+
 @pytest.mark.parametrize(
     "packet", ['2["mirror"]', "1", "31[]", '2/custom,["mirror"]', "4", '4{"message":"no"}', "abc"]
 )
@@ -150,14 +235,70 @@ async def test_anything_before_the_connect_closes_the_connection(
     assert await bystander.ask("echo", 1) == [1]
 
 
-async def test_an_event_that_does_not_wait_for_the_acceptance_closes_the_connection(
-    talk: Server, log: Log, bystander: Talker
-) -> None:
+async def test_events_behind_the_connect_wait_for_the_join(talk: Server) -> None:
     client = await Talker.open(talk.port)
-    client.send('0{"sleep":5}', '2["mirror"]')
-    assert await client.closed() == []
-    await log.line()
-    assert await bystander.ask("echo", 1) == [1]
+    client.send('0{"sleep":0.2}', '21["echo","first"]', f'51-2["echo",{ONE}]', b"x", '2["mirror"]')
+    answer = await client.receive()
+    assert isinstance(answer, str) and answer.startswith('0{"sid"')
+    await client.expect('31["first"]', f"61-2[{ONE}]", b"x", '2["mirrored"]')
+
+
+async def test_events_behind_the_connect_wait_while_polling_too(talk: Server) -> None:
+    opening = await fetch(talk.port, "GET", POLLING)
+    path = f"{POLLING}&sid={json.loads(opening.text[1:])['sid']}"
+    body = '40{"sleep":0.2}\x1e421["echo",1]\x1e40/custom,\x1e42/custom,2["echo",2]'
+    assert (await fetch(talk.port, "POST", path, body.encode())).status == 200
+    packets: list[str] = []
+    while len(packets) < 4:
+        packets += (await fetch(talk.port, "GET", path)).text.split("\x1e")
+    heads = [packet.partition("{")[0] for packet in packets]
+    assert heads.index("40") < heads.index("431[1]")
+    assert heads.index("40/custom,") < heads.index("43/custom,2[2]")
+
+
+async def test_events_wait_for_handlers_of_the_python_socketio_way(talk: Server) -> None:
+    client = await Talker.open(talk.port)
+    client.send("0/functions,", '2/functions,1["anything",2]')
+    answer = await client.receive()
+    assert isinstance(answer, str) and answer.startswith('0/functions,{"sid"')
+    answer = await client.receive()
+    assert isinstance(answer, str) and answer.startswith('3/functions,1[["caught"')
+
+
+@pytest.mark.parametrize("connect", ['0/custom,{"refuse":1}', "0/nope,", '0/custom,{"crash":1}'])
+async def test_events_behind_a_connect_that_is_refused_are_dropped(
+    talk: Server, connect: str
+) -> None:
+    client = await Talker.joined(talk.port)
+    namespace = connect[1:].partition(",")[0]
+    client.send(connect, f'2{namespace},1["mirror"]', f"3{namespace},1[]")
+    answer = await client.receive()
+    assert isinstance(answer, str) and answer.startswith(f"4{namespace},")
+    client.send(f'2{namespace},2["mirror"]')
+    assert await client.ask("echo", 1) == [1]
+
+
+async def test_a_client_that_leaves_before_it_is_in_is_not_handled(
+    talk: Server, bystander: Talker
+) -> None:
+    client = await Talker.joined(talk.port)
+    client.send('0/custom,{"sleep":0.2}', "3/custom,1[]", '2/custom,1["echo"]', "1/custom,")
+    await asyncio.sleep(0.4)
+    assert await client.ask("echo", 1) == [1]
+    await client.join("/custom")
+
+
+async def test_events_behind_the_connect_are_bounded(strict: Server) -> None:
+    neighbour = await Talker.joined(strict.port)
+    client = await Talker.open(strict.port)
+    before = strict.memory
+    client.send('0{"sleep":0.5}', *['2["nothing","' + "x" * 1000 + '"]'] * 50_000, '21["echo",1]')
+    for _ in range(10):
+        assert await neighbour.ask("echo", 1) == [1]
+        await asyncio.sleep(0.05)
+    assert strict.memory - before < 30_000_000
+    answer = await client.receive()
+    assert isinstance(answer, str) and answer.startswith('0{"sid"')
 
 
 async def test_an_empty_websocket_message_leaves_no_ghost(
@@ -205,7 +346,6 @@ async def test_breaking_the_protocol_in_the_middle_of_attachments_spares_the_nex
         '42["connect",{},{}]',
         "4abc",
         "450-[]",
-        '42["mirror",NaN]',
         "bAQID",
         f'451-["mirror",{ONE}]\x1e42["mirror"]',
         '42["mirror"]\x1e4\x1e42["mirror","too late"]',

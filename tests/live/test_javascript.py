@@ -73,6 +73,15 @@ def test_conversation_in_msgpack(farm: Farm, wire: dict[str, str], room: str) ->
         run("conversation", server, ROOM=room, BUILD=MSGPACK_BUILD, **wire)
 
 
+def test_values_of_the_stock_msgpack_parser(farm: Farm, wire: dict[str, str]) -> None:
+    for server in farm.shared("daphne", "uvicorn", LIVE_PARSER="msgpack"):
+        run("parser", server, **wire)
+
+
+def test_habits_of_the_stock_client(server: Server, wire: dict[str, str]) -> None:
+    run("habits", server, **wire)
+
+
 def test_refusals_and_disconnect_reasons(server: Server, wire: dict[str, str]) -> None:
     run("refusals", server, **wire)
 

@@ -213,7 +213,7 @@ async def test_session_of_no_process_is_unknown_at_once(cluster: list[Server]) -
     for server in cluster:
         session = await Session.open(server)
         before = await relayed(server)
-        for sid in ["AAAAAAAAAA.x", "x", f"{session.sid}x", "AAAAAAAAAA.", ""]:
+        for sid in ["AAAAAAAAAA.x", "x", f"{session.sid}x", "AAAAAAAAAA."]:
             response = await Session(session.port, sid).get()
             assert (response.status, response.code) == (400, 1)
             assert response.json["message"] == "Session ID unknown"

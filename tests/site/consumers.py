@@ -68,6 +68,10 @@ class TalkConsumer(SocketIOConsumer):
         return args
 
     @event
+    async def types(self, *args: Any) -> list[str]:
+        return [type(arg).__name__ for arg in args]
+
+    @event
     async def mirror(self, *args: Any) -> None:
         await self.emit("mirrored", *args)
 

@@ -211,3 +211,12 @@ class WebsocketWire(Wire):
     def _stop(self) -> None:
         if self._finisher is not None:
             self._finisher.cancel()
+
+
+class TextOnly(WebsocketWire):
+    """For clients that ask for "b64": binary messages go as base64 text, as while polling."""
+
+    __slots__ = ()
+
+    def send(self, frames: Frames, volatile: bool = False) -> bool:
+        return super().send(frames.as_text(), volatile)

@@ -24,11 +24,13 @@ NOOP_DELAY = 0.1
 class PollingWire(Wire):
     """Queues frames until a poll fetches them.
 
-    While a websocket probes, the wire is held: polls are answered with a noop, and frames wait to
-    go over the websocket if the upgrade succeeds, or over the next poll if it does not.
+    While a websocket probes, the wire is held: a poll that would wait is answered with a noop soon,
+    so that the client can complete the upgrade. What is queued goes with the answer of a poll all
+    the same, as in the reference server: a client with `retries` sends again what an ack was late
+    for. Only what no poll has fetched goes over the websocket.
     """
 
-    __slots__ = ("_abandoned", "_final", "_hastened", "_held", "_noop", "_poll", "_queue")
+    __slots__ = ("_abandoned", "_final", "_held", "_noop", "_poll", "_queue")
     name = "polling"
 
     def __init__(self, connection: Connection) -> None:
@@ -39,8 +41,6 @@ class PollingWire(Wire):
         self._held = False
         # Whether the client broke off its last poll, while the wire was held.
         self._abandoned = False
-        # Whether a poll was answered at once since the wire is held.
-        self._hastened = False
         self._noop: asyncio.TimerHandle | None = None
         # The last packet once the wire is over: polls get it instead of waiting.
         self._final = ""
@@ -53,8 +53,6 @@ class PollingWire(Wire):
         self._queue.append(frames)
         self.queued_messages += len(frames.packets)
         self.queued_bytes += frames.size
-        # While held, the poll that waits gets its noop now instead of after NOOP_DELAY: the client
-        # completes the upgrade once it has it, and these frames wait for that.
         self.wake()
         return True
 
@@ -71,8 +69,6 @@ class PollingWire(Wire):
 
     def take(self) -> bytes:
         """The body of a poll's answer."""
-        if self._held and not self._final:
-            return NOOP.encode()
         queue = self.drain()
         if PING_FRAMES in queue:
             self.connection.ping_delivered = True
@@ -90,15 +86,14 @@ class PollingWire(Wire):
             raise Refused(BAD_REQUEST)
         self._abandoned = False
         upgrading = self.connection.upgrade is not None
-        if self._held and self._queue and not self._hastened:
-            self._hastened = True  # only once: a probe that never ends is no reason to spin
-        elif not self._final and (self._held or not self._queue):
+        if not self._final and not self._queue:
             await self._wait(receive, seconds)
         if upgrading and self.connection.wire is not self:
             # It crossed the packet that completed the upgrade: polling is over. A poll from
             # before the websocket opened gets its noop.
             raise Refused(BAD_REQUEST)
-        return self.take()
+        # Nobody is there to read the answer of a poll that was broken off.
+        return NOOP.encode() if self._abandoned else self.take()
 
     async def _wait(self, receive: Receive, seconds: float | None) -> None:
         self._poll = asyncio.get_running_loop().create_future()
@@ -129,7 +124,6 @@ class PollingWire(Wire):
 
     def hold(self) -> None:
         self._held = True
-        self._hastened = False
         if self._poll is not None:
             self._answer_soon()
 

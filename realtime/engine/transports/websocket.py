@@ -13,9 +13,9 @@ from ...metrics import counters as metrics
 from ...protocol.frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
 from ..connection import Connection
 from ..sessions import Sessions
-from .asgi import Send, WebsocketWire
+from .asgi import Send, TextOnly, WebsocketWire
 from .daphne import DaphneWire
-from .http import Gone, Receive
+from .http import Gone, Receive, query
 from .polling import PollingWire
 from .uvicorn import UvicornWire
 
@@ -43,7 +43,7 @@ async def run(
     if (await receive())["type"] != "websocket.connect":
         return
     await send(_acceptance(scope))
-    connection = sessions.admit(scope, lambda owner: _wire_for(owner, send), greeting)
+    connection = sessions.admit(scope, lambda owner: _wire_for(owner, scope, send), greeting)
     assert isinstance(connection.wire, WebsocketWire)
     await _read(connection, connection.wire, receive)
 
@@ -61,7 +61,7 @@ async def upgrade(
         # A second websocket for a session that has one, or is about to: the first goes on.
         await send({"type": "websocket.close"})
         return
-    wire = connection.upgrade = _wire_for(connection, send)
+    wire = connection.upgrade = _wire_for(connection, scope, send)
     limits = connection.sessions.limits
     timer = connection.sessions.wheel.after(
         limits.upgrade_timeout, _give_up, connection, polling, wire
@@ -117,7 +117,9 @@ async def _probe(
         return False
     wire.send(PROBE_ANSWER)
     polling.hold()
-    return await _next_frame(receive) == UPGRADE and connection.upgrade is wire
+    frame = await _next_frame(receive)
+    # Both reference servers let data follow the type; Unity's BestHTTP sends "52".
+    return isinstance(frame, str) and frame[:1] == UPGRADE and connection.upgrade is wire
 
 
 async def _next_frame(receive: Receive) -> str | bytes:
@@ -181,10 +183,28 @@ async def _drain(wire: WebsocketWire, receive: Receive) -> None:
         wire.gone()
 
 
-def _wire_for(connection: Connection, send: Send) -> WebsocketWire:
-    """The best wire for the server that `send` belongs to."""
+def _wire_for(connection: Connection, scope: dict[str, Any], send: Send) -> WebsocketWire:
+    """The best wire for the server that `send` belongs to, and for what the client can read."""
+    daphne, uvicorn, plain = _WIRES[bool(query(scope).get("b64"))]
     return (
-        DaphneWire.find(connection, send)
-        or UvicornWire.find(connection, send)
-        or WebsocketWire(connection, send)
+        daphne.find(connection, send) or uvicorn.find(connection, send) or plain(connection, send)
     )
+
+
+class _TextDaphneWire(TextOnly, DaphneWire):
+    __slots__ = ()
+
+
+class _TextUvicornWire(TextOnly, UvicornWire):
+    __slots__ = ()
+
+
+class _TextWire(TextOnly, WebsocketWire):
+    __slots__ = ()
+
+
+# By whether the client asked for "b64".
+_WIRES: dict[bool, tuple[type[DaphneWire], type[UvicornWire], type[WebsocketWire]]] = {
+    False: (DaphneWire, UvicornWire, WebsocketWire),
+    True: (_TextDaphneWire, _TextUvicornWire, _TextWire),
+}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from ...node.rooms import RESERVED
 from ...operations.reports import RoomPage, SocketInfo, SocketPage
 from ...operations.room_kinds import ROOM_KINDS
 from ...operations.rooms import ROOM_ORDERS, fetch_rooms
@@ -124,8 +125,10 @@ def _run_sockets(options: Options, output: Output) -> None:
 
 
 def _socket_row(socket: SocketInfo) -> tuple[str, ...]:
-    named = [room for room in socket.rooms if not room.startswith("~")]
-    shown = ", ".join(named[:3]) + (f", {len(named) - 3} more" if len(named) > 3 else "")
+    # The user's own room is implied by the user.
+    own = "" if socket.user is None else f"~{socket.user.model}:{socket.user.pk}"
+    rooms = sorted((room for room in socket.rooms if room != own), key=_is_reserved)
+    shown = ", ".join(rooms[:3]) + (f", {len(rooms) - 3} more" if len(rooms) > 3 else "")
     return (
         socket.sid,
         socket.namespace,
@@ -136,6 +139,10 @@ def _socket_row(socket: SocketInfo) -> tuple[str, ...]:
         f"{socket.outbox_messages:,} / {size_text(socket.outbox_bytes)}",
         shown or "-",
     )
+
+
+def _is_reserved(room: str) -> bool:
+    return room.startswith(RESERVED)
 
 
 sockets = Subcommand(
