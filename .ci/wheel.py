@@ -9,12 +9,12 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from bootstrap import ROOT, SCRIPTS, STATIC
+from bootstrap import LICENCE, ROOT, SCRIPTS, STATIC
 
 
 def wanted() -> set[str]:
     files = {path for path in (ROOT / "realtime").rglob("*") if path.is_file()}
-    client = {STATIC / name for name in SCRIPTS}
+    client = {STATIC / name for name in [*SCRIPTS, LICENCE]}
     names = {path.relative_to(ROOT).as_posix() for path in files | client}
     # What Python and the tools leave beside the code: compiled files, hidden folders.
     return {name for name in names if not name.endswith(".pyc") and "/." not in name}

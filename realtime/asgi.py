@@ -13,6 +13,7 @@ from . import health, operations, presences, revocation, routing
 from .auth import AuthStack
 from .compat.server import SocketIOServer
 from .conf import settings
+from .engine.paths import below
 from .engine.transports import daphne
 from .installed import MISSING, REMEDY
 from .server import client_script
@@ -37,10 +38,7 @@ class RealtimeApplication:
         self._unanswered = 0
         self._signals = StopSignals(self._stop, server.core.drain.hurry)
         self._limit = LimitWatch(self._stop)
-        forced = (django_settings.FORCE_SCRIPT_NAME or "").rstrip("/")
-        for prefix in dict.fromkeys(["", forced]):
-            server.eio.limit_bodies(f"{prefix}{self._path}")
-            server.eio.limit_bodies(f"{prefix}{self._path}/")
+        server.eio.limit_bodies(self._serves)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         kind = scope["type"]
@@ -48,8 +46,9 @@ class RealtimeApplication:
             await self._lifespan(receive, send)
             return
         self._start()
-        path = _path_info(scope)
-        if path in (self._path, f"{self._path}/"):
+        root: str = scope.get("root_path", "")
+        path = _path_info(scope["path"], root)
+        if self._serves(scope["path"], root):
             await self.server.eio(scope, receive, send)
         elif kind == "websocket":
             await self._other_websocket(scope, receive, send)
@@ -57,6 +56,10 @@ class RealtimeApplication:
             await self._own_page(path.removeprefix(f"{self._path}/"), scope, send)
         else:
             await self._other_http(scope, receive, send)
+
+    def _serves(self, path: str, root: str) -> bool:
+        """Whether the Socket.IO server answers for a path."""
+        return _path_info(path, root) in (self._path, f"{self._path}/")
 
     async def _own_page(self, name: str, scope: dict[str, Any], send: Any) -> None:
         if name.startswith(health.PREFIX):
@@ -81,6 +84,8 @@ class RealtimeApplication:
     def _start(self) -> None:
         if self.server.node.loop is None:
             self.server.start()
+            # Again: what imported this application may have imported Daphne since.
+            self.server.eio.limit_bodies(self._serves)
             # In this order: the limit's server is found by the handler of its signals.
             self._limit.install()
             self._signals.install()
@@ -105,15 +110,12 @@ class RealtimeApplication:
                 return
 
 
-def _path_info(scope: dict[str, Any]) -> str:
+def _path_info(path: str, root: str) -> str:
     """The path below the one that the site is at, as Django finds it for its pages.
 
     A proxy may have taken the site's own path away, or not.
     """
-    path: str = scope["path"]
-    prefix = (django_settings.FORCE_SCRIPT_NAME or scope.get("root_path") or "").rstrip("/")
-    below = path.removeprefix(prefix)
-    return below if below.startswith("/") else path
+    return below(path, django_settings.FORCE_SCRIPT_NAME or root or "")
 
 
 def get_asgi_application(

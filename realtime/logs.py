@@ -5,6 +5,9 @@ Imports nothing that needs Django's settings, so that `LOGGING` can name the for
 
 import json
 import logging
+import re
+import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +16,41 @@ SOCKET_FACTS = ("sid", "namespace", "user", "event")
 CONNECTION_FACTS = ("address", "transport")
 #: Characters of an event's name, which is the client's, that a record keeps.
 MAX_NAME = 100
+#: Characters of any other text that may be a client's.
+MAX_TEXT = 500
+#: Characters of a traceback's last line: an exception's message often quotes what it is about.
+MAX_MESSAGE = 1_000
+
+# JSON text has them as escapes, Python's strings take them, and no encoding does.
+_surrogate = re.compile("[\ud800-\udfff]")
+
+
+def brief(value: Any, most: int = MAX_TEXT) -> str:
+    """A text that may be a client's, for a line of a log or an error: short, and writable."""
+    text = writable(str(value))
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+
+
+def writable(text: str) -> str:
+    """The text without lone surrogates, which stand in it as escapes instead."""
+    if text.isascii():
+        return text
+    return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def failed(logger: logging.Logger, text: str, *args: Any, extra: Any = None) -> None:
+    """Log the exception that is being handled, as `logger.exception`.
+
+    Where its message is as long as a client may make it, the traceback is in the text and the
+    message in it is short.
+    """
+    error = sys.exc_info()[1]
+    if error is None or len(str(error)) <= MAX_MESSAGE:
+        logger.exception(text, *args, extra=extra, stacklevel=2)
+        return
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    message = f"{type(error).__name__}: {brief(error, MAX_MESSAGE)}"
+    logger.error(f"{text}\n%s%s", *args, frames, message, extra=extra, stacklevel=2)
 
 
 def facts(
@@ -27,7 +65,7 @@ def facts(
         "sid": sid,
         "namespace": namespace,
         "user": None if key is None else str(key),
-        "event": None if event is None else str(event)[:MAX_NAME],
+        "event": None if event is None else writable(str(event)[:MAX_NAME]),
     }
 
 
@@ -59,4 +97,22 @@ class JSONFormatter(logging.Formatter):
                 line[name] = getattr(record, name)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return writable(json.dumps(line, ensure_ascii=False, default=str))
+
+
+class HideSessions(logging.Filter):
+    """Takes the secret of Engine.IO sessions out of the lines of an access log.
+
+    For `LOGGING`: whoever reads `sid=` of an open session can take it over.
+    """
+
+    _sid = re.compile(r"([?&]sid=)[^&\s\"]+")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = self._hidden(record.msg)
+        if isinstance(record.args, tuple):
+            record.args = tuple(self._hidden(value) for value in record.args)
+        return True
+
+    def _hidden(self, value: Any) -> Any:
+        return self._sid.sub(r"\1...", value) if isinstance(value, str) else value

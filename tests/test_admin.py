@@ -173,6 +173,24 @@ def test_deed_without_its_permission_is_refused(
     assert not LogEntry.objects.exists()
 
 
+def test_rooms_of_users_and_sockets_need_the_permission_for_these(
+    web: Crowd, reader: Callable[..., Client]
+) -> None:
+    client = web.join("lobby")
+    user = User.objects.create_user("ada")
+    fields = {"event": "x", "arguments": "", "namespace": "/", "post": "yes"}
+    rooms = {"emit_onlineuser": f"~auth.user:{user.pk}", "emit_socket": client.sid()}
+    for permission, room in rooms.items():
+        without = reader("view_room", "emit_room", *({*rooms} - {permission}))
+        assert without.post(room_page(room, "emit"), fields).status_code == 403
+        assert "realtime-emit" not in text(without.get(room_page(room)))
+        allowed = reader(permission, "view_room", "emit_room")
+        assert allowed.post(room_page(room, "emit"), fields).status_code == 302
+    # An instance that is no user is a room like others.
+    other = reader("view_room", "emit_room")
+    assert other.post(room_page("~auth.group:1", "emit"), fields).status_code == 302
+
+
 def test_deed_without_the_token_of_its_form_is_refused(web: Crowd, root: Client) -> None:
     client = web.join("lobby")
     strict = Client(enforce_csrf_checks=True)

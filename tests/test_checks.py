@@ -106,7 +106,10 @@ WRONG: dict[str, list[Any]] = {
     "METRICS_TOKEN": [5, b"token"],
     "HEARTBEAT_INTERVAL": [0, 3600, "1"],
     "REQUEST_TIMEOUT": [0, 3600, None],
-    **{key: [0, 0.1, "100", True] for key in ["EVENT_RATE", "CONNECTION_RATE"]},
+    **{
+        key: [0, 0.1, "100", True]
+        for key in ["EVENT_RATE", "PACKET_RATE", "CONNECTION_RATE", "NAMESPACE_RATE"]
+    },
     **{key: [-1, "5"] for key in ["CLOSE_TIMEOUT", "DRAIN_TIMEOUT", "DRAIN_PAUSE"]},
     "PRESENCE_GRACE": [-1, None],
     **{
@@ -118,7 +121,10 @@ WRONG: dict[str, list[Any]] = {
         key: [0, 1.5, "32", None, True]
         for key in ["DRAIN_BATCH", "THREADS", "MAX_PAYLOAD", "OUTBOX_MESSAGES", "OUTBOX_BYTES"]
     },
-    **{key: [0, None, 1e3] for key in ["INBOX_EVENTS", "MAX_ROOMS"]},
+    **{
+        key: [0, None, 1e3]
+        for key in ["INBOX_EVENTS", "INBOX_BYTES", "MAX_NAMESPACES", "MAX_ROOMS"]
+    },
     "MAX_ATTACHMENTS": [0, None, 1e3, True, 1_001],
 }
 
@@ -204,7 +210,8 @@ def test_floors_are_those_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     needed = [*project["dependencies"], *(need for extra in extras.values() for need in extra)]
-    floors = dict(need.split(">=") for need in needed if ">=" in need)
+    pairs = (need.partition(",")[0].partition(">=") for need in needed)
+    floors = {name: floor for name, _, floor in pairs}
     assert FLOORS.items() <= floors.items()
     assert {need.split(">=")[0] for need in project["dependencies"]} <= FLOORS.keys()
 

@@ -68,3 +68,23 @@ async def test_connections_of_one_address_beyond_the_rate_are_refused() -> None:
     assert await status("192.0.2.1") == 429
     assert await status("192.0.2.2") == 200
     await engine.shutdown()
+
+
+def test_an_address_of_ipv6_stands_for_its_network() -> None:
+    addresses = AddressLimit()
+    first = addresses.bucket("2001:db8:1:2::1", 1, 0.0)
+    assert addresses.bucket("2001:db8:1:2:ffff:ffff:ffff:ffff", 1, 0.0) is first
+    assert addresses.bucket("2001:db8:1:3::1", 1, 0.0) is not first
+    mapped = addresses.bucket("::ffff:192.0.2.1", 1, 0.0)
+    assert addresses.bucket("192.0.2.1", 1, 0.0) is mapped
+    assert addresses.bucket("::ffff:192.0.2.2", 1, 0.0) is not mapped
+    link_local = addresses.bucket("fe80::1%eth0", 1, 0.0)
+    assert addresses.bucket("fe80::2%eth0", 1, 0.0) is link_local
+
+
+def test_what_passes_beyond_the_rate_is_to_be_made_up_for() -> None:
+    bucket = TokenBucket(10, 0.0)
+    assert bucket.owe(20, 0.0) == 0
+    assert bucket.owe(10, 0.0) == 1
+    assert bucket.owe(10, 1.0) == 1
+    assert bucket.owe(1, 10.0) == 0

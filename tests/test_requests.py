@@ -203,3 +203,17 @@ async def test_more_questions_than_a_node_takes_are_refused(
     reply = await asyncio.wait_for(replies.get(), 30)
     release.set()
     assert "already answering" in reply["failure"]
+
+
+@pytest.mark.parametrize("node", [5, None, b"bytes", ["a"], "", "a node", "x" * 1_000])
+async def test_beat_of_a_node_whose_id_is_none_is_ignored(start: Start, node: Any) -> None:
+    cluster = await start("a")
+    malformed = counts["layer.malformed"]
+    message = cluster.bus.message(
+        "beat", {"beat": 1, "interval": 1, "draining": False, "hello": False, "bye": False}
+    )
+    await cluster.bus.layer.send(await cluster.bus.channel(), message | {"node": node})
+    async with asyncio.timeout(5):
+        while counts["layer.malformed"] == malformed:
+            await asyncio.sleep(0.01)
+    assert sorted(cluster.nodes.live) == []

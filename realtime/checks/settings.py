@@ -125,8 +125,12 @@ RULES: Mapping[str, Rule] = {
     "OUTBOX_MESSAGES": COUNT,
     "OUTBOX_BYTES": COUNT,
     "INBOX_EVENTS": COUNT,
+    "INBOX_BYTES": COUNT,
     "EVENT_RATE": RATE,
+    "PACKET_RATE": RATE,
     "CONNECTION_RATE": RATE,
+    "NAMESPACE_RATE": RATE,
+    "MAX_NAMESPACES": COUNT,
     "MAX_ROOMS": COUNT,
     "METRICS_TOKEN": Rule(
         says="a string, or None", holds=lambda value: value is None or isinstance(value, str)

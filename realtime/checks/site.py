@@ -23,7 +23,7 @@ FLOORS: Mapping[str, str] = {
     "channels": "4.3.2",
     "channels-redis": "4.3",
     "daphne": "4.2.2",
-    "Django": "5.2",
+    "Django": "5.2.19",
     "python-socketio": "5.18",
     "uvicorn": "0.34",
     "wsproto": "1.2",

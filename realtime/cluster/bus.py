@@ -16,8 +16,10 @@ from typing import Any
 from ..aio.tasks import end
 from ..conf import settings
 from ..exceptions import ChannelLayerError
+from ..logs import brief
 from ..metrics.counters import count
 from . import groups
+from .groups import is_node_id
 from .layers import call_with_retries, cause, close, layer, layer_error, new_channel, tidied
 from .remembered import Remembered
 from .site import Site, current_site
@@ -204,6 +206,8 @@ class Bus:
                 count("layer.other_site")
                 return
             kind, sender = message["kind"], message["node"]
+            if not isinstance(kind, str) or not is_node_id(sender):
+                raise ValueError("it does not say which process it is from")
             if sender == self.node_id and kind not in self.echoed:
                 return
             if self._seen.note((sender, message["number"])):  # it was tried again
@@ -214,7 +218,8 @@ class Bus:
                 self.on[kind](message)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             count("layer.malformed")
-            logger.warning("ignored a message on our channel that is not realtime's: %r", error)
+            said = brief(repr(error))
+            logger.warning("ignored a message on our channel that is not realtime's: %s", said)
         except Exception:
             logger.exception("a message from another process could not be handled")
 

@@ -2,6 +2,8 @@
 
 import functools
 import hashlib
+import re
+from typing import Any
 
 #: What a process is in a group of the layer for: a room (namespace, name), a namespace
 #: (namespace, None), or a group of our own by its name.
@@ -9,6 +11,13 @@ Group = tuple[str, str | None] | str
 
 #: The group that every serving process is in.
 NODES = "realtime.cluster.nodes"
+
+_node_id = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+
+def is_node_id(value: Any) -> bool:
+    """Whether a value that the layer brought may be the id of a process."""
+    return isinstance(value, str) and _node_id.fullmatch(value) is not None
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..cluster.requests import Replies
 from ..conf import settings
 from ..exceptions import ChannelLayerError, EventError, RoomError
-from ..logs import facts, shortened
+from ..logs import brief, facts, failed, shortened
 from ..node import emissions, rooms
 from ..node.node import ServingNode
 from ..node.packing import pack, unpack
@@ -104,10 +104,10 @@ class ClientManager:
                 result = callback(*values)
             except EventError as error:
                 logger.warning(
-                    "a client's answer does not fit the callback: %s", error, extra=about
+                    "a client's answer does not fit the callback: %s", brief(error), extra=about
                 )
             except Exception:  # a callback's bug is no reason to close the client's connection
-                logger.exception("the callback of event %s raised", shortened(event), extra=about)
+                failed(logger, "the callback of event %s raised", shortened(event), extra=about)
             else:
                 if inspect.iscoroutine(result):
                     self._namespaces.tasks.start(result)

@@ -109,5 +109,7 @@ def _engine_options() -> dict[str, Any]:
         "upgrade_timeout": settings.UPGRADE_TIMEOUT,
         "outbox_messages": settings.OUTBOX_MESSAGES,
         "outbox_bytes": settings.OUTBOX_BYTES,
+        "inbox_bytes": settings.INBOX_BYTES,
+        "packet_rate": settings.PACKET_RATE,
         "connection_rate": settings.CONNECTION_RATE,
     }

@@ -67,7 +67,7 @@ class SocketIOConsumer(ConsumerSocket):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.scope = scope
         self.base_send = send
-        self._mailbox = Mailbox(receive)
+        self._mailbox = Mailbox(receive, scope.get("ahead"))
         self._tasks = Tasks()
         busy = self._busy = scope.get("busy", set())
         self._permissions = [make() for make in self.permission_classes]
@@ -88,6 +88,8 @@ class SocketIOConsumer(ConsumerSocket):
             pass
         finally:
             self._mailbox.close()
+            # The scope is ours, too: what is left in the set would hold this object for ever.
+            busy.discard(self)
             self._tasks.cancel()
 
     async def dispatch(self, message: ASGIMessage) -> None:

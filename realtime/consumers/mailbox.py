@@ -1,8 +1,9 @@
 """What a consumer receives, in order; only the client's answers to our calls overtake."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ..conf import settings
 from ..exceptions import CallError, CallTimeout
@@ -11,6 +12,15 @@ from ..node.sockets import ASGIMessage
 Receive = Callable[[], Awaitable[ASGIMessage]]
 
 
+class Queue(Protocol):
+    """What was received before its turn. Where a server gives one, it counts what waits there."""
+
+    def __len__(self) -> int: ...
+    def append(self, message: ASGIMessage, /) -> None: ...
+    def popleft(self) -> ASGIMessage: ...
+
+
+#: Why a call has no answer, where it is not the time that was over.
 _LOST = "the client left before it answered, or its answer could not be read"
 
 
@@ -21,10 +31,10 @@ class Mailbox:
     nobody would: then a pump, a task, reads on, hands out the answers, and keeps the rest in order.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, ahead: Queue | None = None) -> None:
         self._receive = receive
-        self._backlog: list[ASGIMessage] = []
-        self._calls: dict[int, asyncio.Future[list[Any]]] = {}
+        self._backlog: Queue = deque() if ahead is None else ahead
+        self._calls: dict[int, asyncio.Future[list[Any] | None]] = {}
         self._last_call = 0
         self._reading = False
         self._pump: asyncio.Task[None] | None = None
@@ -42,7 +52,7 @@ class Mailbox:
         """The next message that is not an answer."""
         while True:
             if self._backlog:
-                message = self._backlog.pop(0)
+                message = self._backlog.popleft()
                 break
             if self._always_pump:
                 self._start_pump()
@@ -61,12 +71,12 @@ class Mailbox:
             self._start_pump()
         return message
 
-    def expect(self) -> tuple[int, asyncio.Future[list[Any]]]:
+    def expect(self) -> tuple[int, asyncio.Future[list[Any] | None]]:
         """A new id for a call, and the future of its answer."""
         if self._gone:
             raise CallError("the client has left")
         self._last_call += 1
-        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[list[Any] | None] = asyncio.get_running_loop().create_future()
         self._calls[self._last_call] = answer
         if not self._reading:
             self._start_pump()
@@ -75,7 +85,7 @@ class Mailbox:
     async def answer(
         self,
         ack_id: int,
-        answer: asyncio.Future[list[Any]],
+        answer: asyncio.Future[list[Any] | None],
         timeout: float | None,
         ask: Awaitable[None],
     ) -> list[Any]:
@@ -83,11 +93,14 @@ class Mailbox:
         try:
             await ask
             async with asyncio.timeout(timeout):
-                return await answer
+                values = await answer
         except TimeoutError:
             raise CallTimeout(f"no answer from the client within {timeout} s") from None
         finally:
             self._calls.pop(ack_id, None)
+        if values is None:
+            raise CallError(_LOST)
+        return values
 
     def close(self) -> None:
         """The consumer ends: nobody reads on, and nobody waits on."""
@@ -100,10 +113,7 @@ class Mailbox:
         if message["type"] == "socketio.ack":
             answer = self._calls.pop(message["ack_id"], None)
             if answer is not None and not answer.done():
-                if message["args"] is None:
-                    answer.set_exception(CallError(_LOST))
-                else:
-                    answer.set_result(message["args"])
+                answer.set_result(message["args"])
             return True
         if message["type"] == "socketio.disconnect":
             self._fail_calls()
@@ -113,7 +123,9 @@ class Mailbox:
         self._gone = True
         for answer in self._calls.values():
             if not answer.done():
-                answer.set_exception(CallError(_LOST))
+                # Not an exception: one that a future keeps holds the frames that wait for it,
+                # which hold the future.
+                answer.set_result(None)
 
     def _start_pump(self) -> None:
         if self._pump is None and not self._gone:

@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..exceptions import ProtocolError
-from ..logs import connection_facts
+from ..logs import brief, connection_facts, failed
 from ..metrics import counters as metrics
 from ..protocol.frames import CLOSE, MESSAGE, PING, PING_FRAMES, PONG, Frames
+from .limits import TokenBucket
 
 if TYPE_CHECKING:
     from .sessions import Sessions
 
 logger = logging.getLogger("realtime.engine")
+
+#: Packets after which a connection's rate is looked at: a look at each would cost more than most.
+BILL = 100
 
 
 class Wire:
@@ -97,8 +101,11 @@ class Connection:
         "__weakref__",
         "_awaiting_pong",
         "_beat",
+        "_bucket",
         "_deadline",
+        "_holds",
         "_resumed",
+        "_unbilled",
         "client",
         "closed",
         "environ",
@@ -136,6 +143,11 @@ class Connection:
         self.upgrade: Wire | None = None
         self.wire = wire(self)
         self._resumed: asyncio.Future[None] | None = None
+        # Why the client is not read from: so many calls of `pause` have not been taken back.
+        self._holds = 0
+        # The limit of packets a second, and those that it has not been told of.
+        self._bucket: TokenBucket | None = None
+        self._unbilled = 0
         self._schedule_ping()
 
     def __repr__(self) -> str:
@@ -172,6 +184,9 @@ class Connection:
 
     def receive(self, kind: str, data: str | bytes) -> None:
         """One packet of the client."""
+        self._unbilled += 1
+        if self._unbilled >= BILL:
+            self._bill()
         if kind == MESSAGE:
             self._receive_message(data)
         elif kind == PONG:
@@ -183,14 +198,38 @@ class Connection:
             self.reject("clients may not send pings: in Engine.IO 4 the server does")
         # The others, open, upgrade and noop, mean nothing here; both reference servers ignore them.
 
+    def _bill(self) -> None:
+        """Read no more for a while from a client that sends more packets than it may."""
+        rate, now = self.sessions.limits.packet_rate, self.sessions.wheel.time()
+        packets, self._unbilled = self._unbilled, 0
+        if rate is None:
+            return
+        if self._bucket is None:
+            self._bucket = TokenBucket(rate, now)
+        seconds = self._bucket.owe(packets, now)
+        if not seconds or self.closed:
+            return
+        metrics.report("paused.packet_rate", address=self.address)
+        if not self._bucket.overrun:
+            self._bucket.overrun = True
+            logger.warning(
+                "%r sent more than %s packets a second (REALTIME PACKET_RATE); it is not read from"
+                " for a while",
+                self,
+                rate,
+                extra=connection_facts(self),
+            )
+        self.pause()
+        self.sessions.wheel.after(seconds, self.resume)
+
     def _receive_message(self, data: str | bytes) -> None:
         try:
             self.sessions.sink.received(self, data)
         except ProtocolError as error:
             self.reject(str(error))
         except Exception:
-            logger.exception(
-                "a message of %r could not be handled", self, extra=connection_facts(self)
+            failed(
+                logger, "a message of %r could not be handled", self, extra=connection_facts(self)
             )
             self.close("forced close", discard=True)
 
@@ -198,7 +237,8 @@ class Connection:
 
     def reject(self, error: str) -> None:
         """Close because the client does not speak the protocol."""
-        logger.warning("%r broke the protocol: %s", self, error, extra=connection_facts(self))
+        about = connection_facts(self)
+        logger.warning("%r broke the protocol: %s", self, brief(error), extra=about)
         metrics.report("closed.protocol", address=self.address)
         self.rejected = True
         self.close("parse error", discard=True)
@@ -239,13 +279,12 @@ class Connection:
         upgrade, self.upgrade = self.upgrade, None
         if upgrade is not None:
             upgrade.close(True)
-        self.resume()
+        self._holds = 0
+        self._read_on()
         try:
             self.sessions.sink.closed(self, reason)
         except Exception:
-            logger.exception(
-                "the end of %r could not be handled", self, extra=connection_facts(self)
-            )
+            failed(logger, "the end of %r could not be handled", self, extra=connection_facts(self))
 
     # Flow control
 
@@ -254,12 +293,22 @@ class Connection:
         return self._resumed is not None
 
     def pause(self) -> None:
-        """Stop reading from the client until `resume`."""
-        if self._resumed is None and not self.closed:
+        """Stop reading from the client until each pause has its `resume`."""
+        if self.closed:
+            return
+        self._holds += 1
+        if self._resumed is None:
             self._resumed = asyncio.get_running_loop().create_future()
             self.wire.pause_reading()
 
     def resume(self) -> None:
+        """Take one `pause` back."""
+        if self._holds:
+            self._holds -= 1
+            if not self._holds:
+                self._read_on()
+
+    def _read_on(self) -> None:
         resumed, self._resumed = self._resumed, None
         if resumed is None:
             return

@@ -1,6 +1,7 @@
 """Token buckets: how often a client may do something. Pure."""
 
 from collections import OrderedDict
+from ipaddress import IPv6Address
 
 #: Addresses that are remembered; the one that was seen longest ago is forgotten first.
 REMEMBERED = 10_000
@@ -28,19 +29,39 @@ class TokenBucket:
         self._tokens = tokens - 1
         return True
 
+    def owe(self, count: int, now: float) -> float:
+        """Let `count` pass, and return after how many seconds there is nothing to make up for."""
+        tokens = min(2 * self.rate, self._tokens + (now - self._filled) * self.rate) - count
+        self._filled, self._tokens = now, tokens
+        return max(0.0, -tokens / self.rate)
+
+
+def network_of(address: str) -> str:
+    """Whose address it is: of IPv6 the /64, since each customer of a provider has one at least."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+
 
 class AddressLimit:
-    """A bucket for each address."""
+    """A bucket for each address, or for each network of IPv6."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def bucket(self, address: str, rate: float, now: float) -> TokenBucket:
         """The address's bucket of this rate."""
-        bucket = self._buckets.get(address)
+        network = network_of(address)
+        bucket = self._buckets.get(network)
         if bucket is None or bucket.rate != rate:
-            bucket = self._buckets[address] = TokenBucket(rate, now)
+            bucket = self._buckets[network] = TokenBucket(rate, now)
             if len(self._buckets) > REMEMBERED:
                 self._buckets.popitem(last=False)
-        self._buckets.move_to_end(address)
+        self._buckets.move_to_end(network)
         return bucket

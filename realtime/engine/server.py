@@ -21,7 +21,7 @@ from .handshakes import check_query, say_unanswerable
 from .limits import AddressLimit
 from .sessions import Limits, Sessions, Sink
 from .transports import daphne, http, polling, websocket
-from .transports.bodies import limit_bodies
+from .transports.bodies import Serves, limit_bodies
 from .transports.http import Receive, Refused, Send
 from .wheel import TimerWheel
 
@@ -30,7 +30,14 @@ __all__ = ["Connection", "EngineServer", "Frames", "Limits", "Sink"]
 logger = logging.getLogger("realtime.engine")
 
 #: Options of ours; engineio ignores what it does not know.
-_OWN_OPTIONS = ("upgrade_timeout", "close_timeout", "outbox_messages", "outbox_bytes")
+_OWN_OPTIONS = (
+    "upgrade_timeout",
+    "close_timeout",
+    "outbox_messages",
+    "outbox_bytes",
+    "inbox_bytes",
+    "packet_rate",
+)
 
 
 class Carrier(Protocol):
@@ -121,7 +128,6 @@ class EngineServer(engineio.AsyncServer):
         await self(*args, **kwargs)
 
     async def _http(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
-        self.limit_bodies(scope["path"])
         timeout = daphne.request_timeout(send)
         if timeout is not None:
             scope = {**scope, http.POLL_WITHIN: http.IN_TIME * timeout}
@@ -134,8 +140,10 @@ class EngineServer(engineio.AsyncServer):
             status, body, more = await self._answer(scope, receive)
         except Refused as refused:
             say_unanswerable(scope, refused.code)
+            http.discard(receive)
             status, body, more = refused.status, refused.body, [http.JSON]
         except http.TooLarge:
+            http.discard(receive)
             status, body, more = 413, b"", []
         except http.Gone:
             return
@@ -172,6 +180,7 @@ class EngineServer(engineio.AsyncServer):
         return wire.take(), self._cookie_headers(connection)
 
     async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        scope = daphne.with_scheme(scope, send)
         try:
             self._check_origin(scope)
             query = check_query(scope, "websocket", self.transports)
@@ -218,9 +227,9 @@ class EngineServer(engineio.AsyncServer):
                 )
             raise Refused(http.BAD_REQUEST, "Too many connections", status=429)
 
-    def limit_bodies(self, path: str) -> None:
-        """Count the bodies of a path as they arrive, where the web server would take them whole."""
-        limit_bodies(path, self.sessions.limits.max_payload, self._body_refused)
+    def limit_bodies(self, serves: Serves) -> None:
+        """Count the bodies of our paths as they arrive, where the server would take them whole."""
+        limit_bodies(self, serves, self.sessions.limits.max_payload, self._body_refused)
 
     def _body_refused(self, uri: bytes) -> None:
         """Daphne was told to refuse a body before the application saw the request."""

@@ -39,6 +39,10 @@ class Limits:
     max_payload: int = 1_000_000
     outbox_messages: int = 1_000
     outbox_bytes: int = 8_000_000
+    # What may wait unread while the connection is paused, beside what one message may have.
+    inbox_bytes: int = 4_000_000
+    # Packets a second of one connection, twice as many at once; None for no limit.
+    packet_rate: float | None = None
 
 
 class Sessions:

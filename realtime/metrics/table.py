@@ -84,6 +84,7 @@ KINDS = {
             "data",
             "event_rate",
             "namespace",
+            "namespaces",
             "origin",
             "payload",
             "rooms",
@@ -95,13 +96,13 @@ KINDS = {
         prefix="closed.",
         label="kind",
         help="Connections that this server closed, at a limit or because rights changed",
-        known=("outbox", "protocol", "revoked"),
+        known=("inbox", "outbox", "posts", "protocol", "revoked"),
     ),
     "realtime_pauses": Kinds(
         prefix="paused.",
         label="kind",
-        help="Times that a client was paused, because its inbox was full",
-        known=("inbox",),
+        help="Times that a client was not read from for a while",
+        known=("inbox", "packet_rate"),
     ),
     "realtime_layer_faults": Kinds(
         prefix="layer.",
@@ -119,7 +120,7 @@ KINDS = {
         prefix="relay.",
         label="kind",
         help="Requests that reached another process than their connection's",
-        known=("elsewhere", "failed", "gaps", "requests", "served"),
+        known=("elsewhere", "failed", "full", "gaps", "requests", "served"),
     ),
 }
 #: Counters without a metric of their own that stand at 0 from the start.

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Model
 
 from ..exceptions import RoomError
+from ..logs import brief
 
 RESERVED = "~"
 MAX_LENGTH = 200
@@ -88,7 +89,7 @@ def _checked(name: Any) -> str:
     if not isinstance(name, str):
         raise RoomError(
             "a room must be a string or a saved model instance, not"
-            f" {type(name).__name__}: {name!r}"
+            f" {type(name).__name__}: {brief(repr(name), 100)}"
         )
     if not 0 < len(name) <= MAX_LENGTH:
         raise RoomError(f"a room name must have 1 to {MAX_LENGTH} characters, not {len(name)}")

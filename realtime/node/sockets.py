@@ -1,8 +1,10 @@
 """What the server keeps for each Engine.IO connection, and for each namespace that it joined."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from sys import getsizeof
 from typing import Any
 
 from ..conf import settings
@@ -28,7 +30,21 @@ class State(Enum):
 class Client:
     """The Socket.IO side of one Engine.IO connection: its namespaces share it."""
 
-    __slots__ = ("_full", "connection", "decoder", "left", "sockets", "timer")
+    __slots__ = (
+        "arriving",
+        "connecting",
+        "connection",
+        "connects",
+        "decoder",
+        "events",
+        "full",
+        "left",
+        "queue",
+        "running",
+        "sockets",
+        "timer",
+        "waiting_bytes",
+    )
 
     def __init__(self, connection: Connection, decoder: Decoder) -> None:
         self.connection = connection
@@ -37,31 +53,95 @@ class Client:
         self.sockets: dict[str, Socket] = {}
         #: Namespaces that the client left or may not join; what it sent before it knew is ignored.
         self.left: set[str] = set()
-        #: Closes a connection that joins no namespace in time; cancelled by the first join.
+        #: Closes a connection that is in no namespace for too long.
         self.timer: Any = None
-        # How many of the sockets have a full inbox. They share the connection: it is read again
-        # when none has.
-        self._full = 0
+        #: The limits of events and of connects a second, over all namespaces; None where there is
+        #: no limit, or none came yet.
+        self.events: TokenBucket | None = None
+        self.connects: TokenBucket | None = None
+        #: What the messages of the packet that is arriving count so far; see `weight`.
+        self.arriving = 0
+        #: What the events that wait for their handlers count, in all namespaces.
+        self.waiting_bytes = 0
+        #: Whether the client is not read from because too much waits.
+        self.full = False
+        #: Applications of this client that have not ended; those of sockets that left count, too.
+        self.running = 0
+        #: Sockets whose applications decide now, and those whose turn comes then.
+        self.connecting = 0
+        self.queue: deque[Callable[[], None]] = deque()
 
-    def hold(self, socket: "Socket") -> None:
-        """The inbox of a socket is full: stop reading from the client."""
-        if not socket.full:
-            socket.full = True
-            self._full += 1
+    @property
+    def is_in_any(self) -> bool:
+        """Whether a namespace has accepted the client."""
+        return any(socket.state is State.CONNECTED for socket in self.sockets.values())
+
+    def hold(self) -> None:
+        """Too much waits: read no more from the client, whose namespaces share the connection."""
+        if not self.full:
+            self.full = True
             self.connection.pause()
 
-    def release(self, socket: "Socket") -> None:
-        """A socket has room again, or is out."""
-        if socket.full:
-            socket.full = False
-            self._full -= 1
-            if not self._full:
-                self.connection.resume()
+    def release(self) -> None:
+        """Read again if half of what may wait is handled, in each of the namespaces."""
+        if (
+            self.full
+            and self.waiting_bytes <= settings.INBOX_BYTES // 2
+            and all(s.waiting <= settings.INBOX_EVENTS // 2 for s in self.sockets.values())
+        ):
+            self.full = False
+            self.connection.resume()
 
     def ignore(self, namespace: str) -> None:
         """Ignore what the client still sends for a namespace that it is not, or no more, in."""
         if len(self.left) < MAX_LEFT and rooms.is_namespace(namespace):
             self.left.add(namespace)
+
+
+#: What an event counts beside its bytes: the objects that it is made of.
+EVENT = 500
+#: From this length on a text's values are counted, each of which is an object as well.
+LONG = 1_000
+#: What an array or an object, and a value in one, takes in memory about.
+CONTAINER, VALUE = 60, 60
+
+
+def weight(message: str | bytes) -> int:
+    """What a message of a client takes in memory once it is decoded, roughly and not less.
+
+    A megabyte of "[[],[],[]" is twenty megabytes of lists.
+    """
+    size = getsizeof(message)
+    if isinstance(message, str) and size > LONG:
+        size += CONTAINER * (message.count("[") + message.count("{")) + VALUE * message.count(",")
+    return size
+
+
+class Ahead:
+    """Messages that an application received before their turn: they wait like those of the inbox.
+
+    They count against the same bounds: a handler that waits for its client's answer would double
+    them otherwise.
+    """
+
+    __slots__ = ("_client", "_messages")
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._messages: deque[ASGIMessage] = deque()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def append(self, message: ASGIMessage) -> None:
+        self._messages.append(message)
+        self._client.waiting_bytes += message.get("size", 0)
+
+    def popleft(self) -> ASGIMessage:
+        message = self._messages.popleft()
+        self._client.waiting_bytes -= message.get("size", 0)
+        self._client.release()
+        return message
 
 
 class Socket:
@@ -72,12 +152,12 @@ class Socket:
         "_last_ack",
         "_loop",
         "_waiter",
-        "bucket",
+        "ahead",
         "busy",
         "client",
         "connection",
         "data",
-        "full",
+        "deciding",
         "held",
         "inbox",
         "marks",
@@ -98,10 +178,8 @@ class Socket:
         self.state = State.CONNECTING
         #: ASGI messages that the application has not received yet.
         self.inbox: list[ASGIMessage] = []
-        #: Whether the client is held because of this inbox.
-        self.full = False
-        #: The limit of events a second; None where there is none, or none came yet.
-        self.bucket: TokenBucket | None = None
+        #: Those that it has received before their turn.
+        self.ahead = Ahead(client)
         self.rooms: set[str] = set()
         self.data: dict[str, Any] = {}
         #: The user that the application told of: {"model", "pk", "name"}, all text.
@@ -110,6 +188,8 @@ class Socket:
         self.marks: dict[str, str] = {}
         #: When it was accepted, in seconds since the epoch.
         self.since = 0.0
+        #: Whether its application runs and has neither accepted nor refused the client.
+        self.deciding = False
         #: Emits made before the client was accepted; they follow the acceptance.
         self.held: list[Emission] = []
         self.task: asyncio.Task[None] | None = None
@@ -127,9 +207,22 @@ class Socket:
         is_waiting = self._waiter is not None and not self.inbox
         return is_waiting and not self.busy and self.state is not State.CONNECTING
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for their handlers."""
+        return len(self.inbox) + len(self.ahead)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much waits as may."""
+        if self.waiting >= settings.INBOX_EVENTS:
+            return True
+        return bool(self.client.waiting_bytes >= settings.INBOX_BYTES)
+
     def put(self, message: ASGIMessage) -> None:
         """Queue a message for the application. The caller minds the bounds."""
         self.inbox.append(message)
+        self.client.waiting_bytes += message.get("size", 0)
         self._wake()
 
     def _wake(self) -> None:
@@ -148,8 +241,9 @@ class Socket:
             finally:
                 self._waiter = None
         message = self.inbox.pop(0)
-        if self.full and len(self.inbox) <= settings.INBOX_EVENTS // 2:
-            self.client.release(self)
+        self.client.waiting_bytes -= message.get("size", 0)
+        if self.client.full:
+            self.client.release()
         return message
 
     def _is_early(self, message: ASGIMessage) -> bool:
@@ -162,8 +256,20 @@ class Socket:
 
     def turn_away(self) -> None:
         """The client was not let in: drop the events that it sent meanwhile."""
+        events = [message for message in self.inbox if message["type"] == "socketio.event"]
         self.inbox = [message for message in self.inbox if message["type"] != "socketio.event"]
-        self.client.release(self)
+        self.client.waiting_bytes -= sum(message.get("size", 0) for message in events)
+        self.client.release()
+
+    def ended(self) -> None:
+        """The application has ended: nobody handles what still waits."""
+        while self.ahead:
+            self.ahead.popleft()
+        inbox, self.inbox = self.inbox, []
+        self.client.waiting_bytes -= sum(message.get("size", 0) for message in inbox)
+        self.client.release()
+        # The task knows the socket, and they are not to hold each other.
+        self.task = None
 
     def send(self, messages: tuple[str | bytes, ...], volatile: bool = False) -> bool:
         """Send one packet to this client alone; False if it was dropped."""

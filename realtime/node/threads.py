@@ -7,36 +7,89 @@ its database connection and is handed to the next handler.
 """
 
 import asyncio
+import contextlib
 import functools
 import itertools
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Executor, Future
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 from django.db import close_old_connections
 
 from ..conf import settings
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class _LaneThread(ThreadPoolExecutor):
-    """One thread. The first work of each handler finds no stale database connection there."""
+
+class _LaneThread(Executor):
+    """One thread. The first work of each handler finds no stale database connection there.
+
+    Not the standard library's pool: the interpreter waits for its threads before it ends, and so
+    for a handler that sleeps, whatever DRAIN_TIMEOUT says.
+    """
 
     def __init__(self, name: str) -> None:
-        super().__init__(max_workers=1, thread_name_prefix=name)
+        self._name = name
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        # Each has one writer, so that neither needs a lock.
+        self._taken = self._done = 0
         self.used = False
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    @property
+    def is_busy(self) -> bool:
+        """Whether work is in progress or waits, if only that of a handler which is no more."""
+        return self._taken != self._done
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if not self.used:
             self.used = True
-            super().submit(close_old_connections)
-        return super().submit(fn, *args, **kwargs)
+            self._put(close_old_connections)
+        return self._put(functools.partial(fn, *args, **kwargs))
 
     def tidy(self) -> None:
         """Close stale database connections if the handler used the thread; Django's habit too."""
         if self.used:
-            super().submit(close_old_connections)
+            self._put(close_old_connections)
             self.used = False
+
+    def when_free(self, callback: Callable[[], None]) -> None:
+        """Call it, in the thread, when all that waits now is done."""
+        self._put(callback)
+
+    def _put(self, work: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        self._taken += 1
+        self._work.put(functools.partial(self._fulfil, future, work))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            work = self._work.get()
+            work()
+            # What it worked on is not held until the next work comes.
+            del work
+
+    def _fulfil(self, future: Future[T], work: Callable[[], T]) -> None:
+        if not future.set_running_or_notify_cancel():
+            self._done += 1
+            return
+        # It counts as done first: whoever hears of it may ask at once whether the thread is busy.
+        try:
+            result = work()
+        except BaseException as error:  # as the standard library's pool: it is for the caller
+            self._done += 1
+            future.set_exception(error)
+        else:
+            self._done += 1
+            future.set_result(result)
 
 
 class Lane(ThreadSensitiveContext):
@@ -55,7 +108,11 @@ class Lane(ThreadSensitiveContext):
 
 
 class Lanes:
-    """An idle lane serves first; when all are busy they are shared."""
+    """An idle lane serves first; when all are busy they are shared.
+
+    A lane whose thread still works for a handler that is no more is not idle: the next handler
+    would wait for it, while other threads have nothing to do.
+    """
 
     def __init__(self, size: int) -> None:
         self._all = [Lane(number) for number in range(size)]
@@ -81,9 +138,18 @@ class Lanes:
         # Empty but in tests; asking for the running loop costs a system call on Python 3.11.
         if loops and asyncio.get_running_loop() in loops:
             return None
-        lane = self._idle.pop() if self._idle else next(self._shared)
+        lane = self._idle.pop() if self._idle else self._next()
         lane.users += 1
         SyncToAsync.thread_sensitive_context.set(lane)
+        return lane
+
+    def _next(self) -> Lane:
+        """The next lane that is shared; one that is blocked by nobody's work only if all are."""
+        lane = next(self._shared)
+        for _ in range(self.size):
+            if lane.users or not lane.thread.is_busy:
+                break
+            lane = next(self._shared)
         return lane
 
     def release(self, lane: Lane | None) -> None:
@@ -91,8 +157,23 @@ class Lanes:
         if lane is None:
             return
         lane.users -= 1
+        is_blocked = lane.thread.is_busy
         lane.thread.tidy()
-        if not lane.users:
+        if lane.users:
+            return
+        if is_blocked:
+            loop = asyncio.get_running_loop()
+            lane.thread.when_free(functools.partial(self._free_later, loop, lane))
+        else:
+            self._idle.append(lane)
+
+    def _free_later(self, loop: asyncio.AbstractEventLoop, lane: Lane) -> None:
+        """Called in the lane's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody needs a lane
+            loop.call_soon_threadsafe(self._free, lane)
+
+    def _free(self, lane: Lane) -> None:
+        if not lane.users and lane not in self._idle:
             self._idle.append(lane)
 
 

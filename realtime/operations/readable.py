@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..json import django_default
+from ..logs import writable
 
 #: Characters of the JSON text of a socket's data; more is cut, value by value.
 MAX_DATA = 10_000
@@ -23,7 +24,9 @@ def readable(data: Mapping[Any, Any]) -> str:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, str):
+        return writable(value)
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
@@ -43,4 +46,5 @@ def _text(value: Any) -> str:
         text = value if isinstance(value, str) else repr(value)
     except Exception as error:  # a repr of the application's own
         text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+    text = writable(text)
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."

@@ -119,13 +119,28 @@ class Conversation:
         self._inbox.extend((message, size_of(message)) for message in messages)
         _wake(self._arrived)
 
+    async def accepted(self) -> None:
+        """Wait until the other side wants the rest of the request, has answered it, or ended."""
+        while not self.signed and self.end is None:
+            await self._arrival()
+
+    async def _arrival(self) -> None:
+        if self._arrived is None or self._arrived.done():
+            self._arrived = asyncio.get_running_loop().create_future()
+        # Two may wait: who passes the body on, and who waits for the answer.
+        await asyncio.shield(self._arrived)
+
+    def sign(self) -> None:
+        """The other side has the request in hand."""
+        self.signed = True
+        _wake(self._arrived)
+
     async def next(self) -> Message | None:
         """The next message; None when the conversation is over."""
         while not self._inbox:
             if self.end is not None:
                 return None
-            self._arrived = asyncio.get_running_loop().create_future()
-            await self._arrived
+            await self._arrival()
         message, size = self._inbox.popleft()
         self._used += size
         if self._used >= WINDOW // 2 and self.end is None:

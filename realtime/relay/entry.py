@@ -22,6 +22,8 @@ logger = logging.getLogger("realtime.cluster")
 
 #: Seconds between two log lines that say the same.
 QUIET = 60.0
+#: Bytes of a body that go with the request itself; a larger one follows when it is wanted.
+SMALL = 8_192
 #: What of an ASGI scope the home is told.
 _SCOPE = ("type", "method", "path", "scheme", "http_version", http.POLL_WITHIN)
 
@@ -62,18 +64,11 @@ class RelayEntry:
         self, link: Link, sid: str, scope: dict[str, Any], receive: Receive, send: Send
     ) -> None:
         limits = self._engine.sessions.limits
-        body = b""
-        if scope["method"] == "POST":
-            try:
-                body = await http.read_body(scope, receive, limits.max_payload)
-            except http.TooLarge:
-                link.put(too_large(sid))
-                raise
-        # A poll is answered with the next ping at the latest.
+        # A poll is answered with the next ping at the latest, and a body ends with its session.
         patience = limits.ping_interval + limits.ping_timeout
-        first = {"type": "http.request", "body": body, "more_body": False}
+        first = await self._first(scope, receive)
         conversation = self._open(link, sid, scope, first, patience)
-        watcher = asyncio.create_task(_watch(conversation, receive))
+        watcher = asyncio.create_task(_pass_on(conversation, first["more_body"], receive))
         try:
             answer = await self._answer(conversation)
         finally:
@@ -84,6 +79,23 @@ class RelayEntry:
                 await send(message)
         except OSError:
             metrics.count("responses.unsent")
+
+    async def _first(self, scope: dict[str, Any], receive: Receive) -> Message:
+        """The beginning of a request: all of it, if its body is there and small.
+
+        A larger one follows once the home has said that there is such a session.
+        """
+        if scope["method"] != "POST":
+            return {"type": "http.request", "body": b"", "more_body": False}
+        announced = http.header(scope, b"content-length")
+        if announced is None or not announced.isdigit() or not 0 < int(announced[:20]) <= SMALL:
+            return {"type": "http.request", "body": b"", "more_body": True}
+        try:
+            async with asyncio.timeout(self._engine.sessions.limits.ping_timeout):
+                body = await http.read_body(scope, receive, SMALL)
+        except TimeoutError:
+            raise Refused(http.BAD_REQUEST) from None
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def _answer(self, conversation: Conversation) -> list[Message]:
         """The whole answer: once its beginning is sent, no error could be answered instead."""
@@ -177,8 +189,23 @@ class RelayEntry:
             conversation.timer = self._engine.wheel.after(patience, conversation.finish, End.SILENT)
 
 
-async def _watch(conversation: Conversation, receive: Receive) -> None:
-    await http.watch(receive)
+async def _pass_on(conversation: Conversation, has_body: bool, receive: Receive) -> None:
+    """Pass on the body if it is wanted, and then that the client left."""
+    try:
+        if has_body:
+            await conversation.accepted()
+        while has_body and conversation.end is None:
+            event = await receive()
+            if event["type"] != "http.request":
+                break
+            has_body = event.get("more_body", False)
+            body = event.get("body", b"")
+            conversation.put({"type": "http.request", "body": body, "more_body": has_body})
+            await conversation.room()
+        else:
+            await http.watch(receive)
+    except OSError:  # it is over meanwhile, and answered
+        return
     conversation.finish(End.LEFT)
 
 

@@ -50,9 +50,17 @@ class RelayHome:
         metrics.count("relay.served")
         conversation.take(parcel["messages"])
         conversation.signed = False
+        if parcel["messages"][-1].get("more_body", False):
+            self._ask_for_body(conversation)
         seconds = SIGN * settings.REQUEST_TIMEOUT
         conversation.timer = self._engine.wheel.after(seconds, _sign, conversation)
         self._tasks.start(self._run(conversation, parcel["scope"]))
+
+    def _ask_for_body(self, conversation: Conversation) -> None:
+        """A large body is passed on only for a session that there is."""
+        if conversation.sid in self._engine.sockets:
+            conversation.link.put(conversation.parcel("held"))
+            conversation.signed = True
 
     async def _run(self, conversation: Conversation, plain: Message) -> None:
         scope = _scope(plain)

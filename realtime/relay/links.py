@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -76,15 +76,34 @@ class Link:
     # Out
 
     def put(self, parcel: Message, size: int = 0) -> None:
-        """Send a parcel after those that wait."""
-        size += PARCEL
-        if self._waiting + size > BACKLOG:
-            self._drop(End.FULL)
+        """Send a parcel after those that wait.
+
+        Where too much waits, the conversation is over that most of it belongs to, and no other.
+        """
+        if size and self._waiting + size > BACKLOG and not self._makes_room(parcel, size):
             return
+        size += PARCEL
         self._queue.append((parcel, size))
         self._waiting += size
         if self.sender is None:
             self.sender = asyncio.get_running_loop().create_task(self._send())
+
+    def _makes_room(self, parcel: Message, size: int) -> bool:
+        """Whether there is room for a parcel once what waits of the largest is dropped."""
+        count("relay.full")
+        newest = _key(parcel)
+        totals: Counter[Key | None] = Counter({newest: size})
+        for waiting, bytes in self._queue:
+            totals[_key(waiting)] += bytes
+        totals.pop(None, None)
+        largest, _ = totals.most_common(1)[0]
+        kept = [item for item in self._queue if _key(item[0]) != largest]
+        self._waiting = sum(bytes for _, bytes in kept)
+        self._queue = deque(kept)
+        conversation = None if largest is None else self.conversations.get(largest)
+        if conversation is not None:
+            conversation.finish(End.FULL)
+        return largest != newest
 
     async def _send(self) -> None:
         try:
@@ -150,12 +169,17 @@ class Link:
             conversation.finish(end)
 
 
+def _key(parcel: Message) -> Key | None:
+    """The conversation that a parcel belongs to, if it does."""
+    return (parcel["mine"], parcel["number"]) if "number" in parcel else None
+
+
 def _passed(conversation: Conversation, parcel: Message) -> None:
     conversation.take(parcel["messages"])
 
 
 def _held(conversation: Conversation, parcel: Message) -> None:
-    conversation.signed = True
+    conversation.sign()
 
 
 def _used(conversation: Conversation, parcel: Message) -> None:

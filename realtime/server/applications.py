@@ -5,18 +5,19 @@
     {"type": "socketio", "path": the namespace, "sid": ..., "auth": {...} or None,
      "headers", "query_string", "client", "server", "scheme": of the opening request,
      "transport": "websocket" or "polling" at that time, "rooms": a set, "data": a dict,
-     "busy": a set, in which the application keeps what it has in progress while it receives on}
+     "busy": a set, in which the application keeps what it has in progress while it receives on,
+     "ahead": a queue (append, popleft, len) for what it receives before its turn}
 
-It receives `socketio.connect`, `socketio.event` (event, args, ack_id or None), `socketio.ack`
-(ack_id, args; None where no answer will come), `socketio.disconnect` (reason); and sends
-`socketio.accept`, `socketio.refuse` (message, data, by: what refuses, for the log), `socketio.ack`
-(ack_id, args), `socketio.emit` (event, args, to, skip, volatile, ack_id), `socketio.join` (room,
-presence) and `socketio.leave` (room), `socketio.close` (connection: True for all namespaces of the
-client). An acceptance may say who the client is, for presence and lists of sockets: `user` is
-{"model": a label such as "auth.user", "pk": text, "name": text}, or None; `marks` are digests by
-which its session is known again (see revocation/marks.py). In an emit `to` is a list of rooms and
-sids, or None for the whole namespace. Emits before the acceptance follow it; events of the client
-come after it.
+It receives `socketio.connect`, `socketio.event` (event, args, ack_id or None, and size: what it
+counts against `REALTIME["INBOX_BYTES"]`), `socketio.ack` (ack_id, args; None where no answer will
+come), `socketio.disconnect` (reason); and sends `socketio.accept`, `socketio.refuse` (message,
+data, by: what refuses, for the log), `socketio.ack` (ack_id, args), `socketio.emit` (event, args,
+to, skip, volatile, ack_id), `socketio.join` (room, presence) and `socketio.leave` (room),
+`socketio.close` (connection: True for all namespaces of the client). An acceptance may say who the
+client is, for presence and lists of sockets: `user` is {"model": a label such as "auth.user", "pk":
+text, "name": text}, or None; `marks` are digests by which its session is known again (see
+revocation/marks.py). In an emit `to` is a list of rooms and sids, or None for the whole namespace.
+Emits before the acceptance follow it; events of the client come after it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -49,6 +50,7 @@ def scope_of(socket: Socket, auth: dict[str, Any] | None) -> dict[str, Any]:
         "rooms": socket.rooms,
         "data": socket.data,
         "busy": socket.busy,
+        "ahead": socket.ahead,
     }
 
 

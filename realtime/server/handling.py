@@ -13,7 +13,7 @@ from .. import signals
 from ..aio.calls import in_threads_too
 from ..aio.tasks import is_being_cancelled
 from ..exceptions import CallError, EventError
-from ..logs import facts, shortened
+from ..logs import brief, facts, failed, shortened
 from ..metrics import instruments
 from ..metrics.counters import counts
 from ..metrics.timings import FAILED, OK, REFUSED
@@ -167,7 +167,12 @@ class Handling:
         level = logging.WARNING if error.code in CLIENT_MISTAKES else logging.INFO
         about, logger = _facts(owner, name), self._logger
         logger.log(
-            level, "event %s of %s failed: %s", shortened(name), owner.sid, error, extra=about
+            level,
+            "event %s of %s failed: %s",
+            shortened(name),
+            owner.sid,
+            brief(error),
+            extra=about,
         )
         if isinstance(error, EventError):
             answer = error.as_dict()
@@ -182,7 +187,7 @@ class Handling:
 
     def _log_failure(self, text: str, owner: Owner, name: Any) -> None:
         about, logger = _facts(owner, name), self._logger
-        logger.exception(text, shortened(name), owner.sid, extra=about)
+        failed(logger, text, shortened(name), owner.sid, extra=about)
 
     async def _announce_failure(
         self, owner: Owner, name: Any, args: list[Any], error: BaseException

@@ -9,9 +9,10 @@ from typing import Any
 from ..aio.tasks import Tasks, is_being_cancelled
 from ..conf import settings
 from ..engine.connection import Connection
+from ..engine.limits import TokenBucket
 from ..exceptions import ProtocolError
-from ..logs import facts
-from ..metrics.counters import count
+from ..logs import brief, connection_facts, facts, failed
+from ..metrics.counters import count, report
 from ..node import emissions, rooms
 from ..node.node import ServingNode
 from ..node.sockets import ASGIMessage, Client, Socket, State
@@ -23,8 +24,10 @@ from .refusals import INVALID_NAMESPACE, say_refused, say_unserved
 
 logger = logging.getLogger("realtime.server")
 
-#: Namespaces that one connection may be in at a time.
-MAX_NAMESPACES = 100
+#: Applications that may decide about one client's connects at a time. The others wait for them,
+#: not for the connects of other clients: these take turns at the database and the channel layer.
+AT_A_TIME = 10
+TOO_MANY = {"message": "Too many namespaces"}
 
 
 class Namespaces:
@@ -61,18 +64,80 @@ class Namespaces:
         """A client asks for a namespace, for which `application` answers; None if nothing does."""
         namespace = packet.namespace
         if namespace in client.sockets:
-            raise ProtocolError(f"a second connect to {namespace!r}")
+            raise ProtocolError(f"a second connect to {brief(repr(namespace))}")
         if application is None:
             say_unserved(client.connection, namespace)
             client.ignore(namespace)
             self._send(client.connection, PacketType.CONNECT_ERROR, namespace, INVALID_NAMESPACE)
             return
-        if len(client.sockets) >= MAX_NAMESPACES:
-            raise ProtocolError(f"more than {MAX_NAMESPACES} namespaces over one connection")
+        if not self._may_connect(client):
+            report("refused.namespaces", address=client.connection.address)
+            self._send(client.connection, PacketType.CONNECT_ERROR, namespace, TOO_MANY)
+            return
         socket = Socket(rooms.new_sid(self.node.id), namespace, client)
         client.sockets[namespace] = self.sockets[socket.sid] = socket
-        socket.put({"type": "socketio.connect"})
-        socket.task = self.tasks.start(self._run(application, socket, packet.data))
+        client.running += 1
+        begin = functools.partial(self._begin, application, socket, packet.data)
+        if client.connecting < AT_A_TIME:
+            begin()
+        else:
+            client.queue.append(begin)
+
+    def _may_connect(self, client: Client) -> bool:
+        # A socket that left counts until its application has ended, or leaving would be free.
+        if client.running >= settings.MAX_NAMESPACES:
+            return False
+        rate = settings.NAMESPACE_RATE
+        if rate is None:
+            return True
+        now = self.node.wheel.time()
+        if client.connects is None:
+            client.connects = TokenBucket(rate, now)
+        return client.connects.take(now)
+
+    def _begin(self, application: Application, socket: Socket, auth: dict[str, Any] | None) -> None:
+        if socket.state is State.CLOSED:  # it left before its turn came
+            socket.client.running -= 1
+            socket.ended()
+            return
+        socket.deciding = True
+        socket.client.connecting += 1
+        # Before the events that the client may have sent behind it.
+        socket.inbox.insert(0, {"type": "socketio.connect"})
+        task = socket.task = self.tasks.start(self._run(application, socket, auth))
+        task.add_done_callback(functools.partial(self._ended, socket))
+
+    def _ended(self, socket: Socket, task: asyncio.Task[Any]) -> None:
+        self._decided(socket)
+        socket.client.running -= 1
+        socket.ended()
+
+    def _decided(self, socket: Socket) -> None:
+        """A client's connect is answered: it is the next one's turn."""
+        client = socket.client
+        if not socket.deciding:
+            return
+        socket.deciding = False
+        client.connecting -= 1
+        while client.queue and client.connecting < AT_A_TIME:
+            client.queue.popleft()()
+
+    def expect_connect(self, client: Client) -> None:
+        """Close the connection if its client is in no namespace within CONNECT_TIMEOUT."""
+        if client.timer is not None:
+            client.timer.cancel()
+        client.timer = self.node.wheel.after(
+            settings.CONNECT_TIMEOUT, self._never_connected, client
+        )
+
+    def _never_connected(self, client: Client) -> None:
+        connection = client.connection
+        report("refused.connect_timeout", address=connection.address)
+        logger.info(
+            "closed a connection that joined no namespace in time",
+            extra=connection_facts(connection),
+        )
+        connection.close("forced close")
 
     async def _run(
         self, application: Application, socket: Socket, auth: dict[str, Any] | None
@@ -89,7 +154,8 @@ class Namespaces:
                 say_unserved(socket.connection, socket.namespace)
                 error = INVALID_NAMESPACE
             else:
-                logger.exception(
+                failed(
+                    logger,
                     "the application of namespace %s failed, for socket %s",
                     socket.namespace,
                     socket.sid,
@@ -131,6 +197,7 @@ class Namespaces:
         socket.turn_away()
         socket.client.ignore(socket.namespace)
         socket.connection.send(frames)
+        self._decided(socket)
 
     def _send_away(self, socket: Socket) -> None:
         self._send(socket.connection, PacketType.DISCONNECT, socket.namespace)
@@ -142,9 +209,11 @@ class Namespaces:
         socket.state = State.CLOSED
         client = socket.client
         del client.sockets[socket.namespace], self.sockets[socket.sid]
-        client.release(socket)
+        client.release()
         client.ignore(socket.namespace)
         if was_connected:
+            if not client.connection.closed and not client.is_in_any:
+                self.expect_connect(client)
             count(f"left.{reason}")
             self.node.remove(socket)
         else:
@@ -173,6 +242,7 @@ class Namespaces:
         client.timer.cancel()
         self.node.add(socket)
         self._send(client.connection, PacketType.CONNECT, socket.namespace, {"sid": socket.sid})
+        self._decided(socket)
         held, socket.held = socket.held, []
         for follower in self.node.followers:
             follower.accepted(socket)

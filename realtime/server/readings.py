@@ -55,7 +55,7 @@ class Readings:
             "uptime": time.monotonic() - self._started,
             **self._health(),
             **self._connections(),
-            **_depth("inbox_events", [len(s.inbox) for s in list(local.sockets.values())]),
+            **_depth("inbox_events", [s.waiting for s in list(local.sockets.values())]),
         }
 
     def _health(self) -> dict[str, float]:

@@ -10,12 +10,12 @@ from ..engine.connection import Connection
 from ..engine.limits import TokenBucket
 from ..engine.server import EngineServer
 from ..exceptions import EventError, ProtocolError, UnreadableData
-from ..logs import connection_facts, facts
+from ..logs import facts
 from ..metrics.counters import counts, report
 from ..node import emissions, rooms
 from ..node.current import announce, withdraw
 from ..node.node import ServingNode
-from ..node.sockets import Client, Socket
+from ..node.sockets import EVENT, Client, Socket, weight
 from ..protocol.packets import Packet, PacketType
 from ..relay.relay import Relay
 from .applications import Application
@@ -87,19 +87,20 @@ class Server:
     def opened(self, connection: Connection) -> None:
         client = Client(connection, self._parser.decoder())
         connection.client = client
-        client.timer = self.engine.wheel.after(
-            settings.CONNECT_TIMEOUT, self._never_joined, connection
-        )
+        self.namespaces.expect_connect(client)
 
     def received(self, connection: Connection, message: str | bytes) -> None:
         client: Client = connection.client
+        client.arriving += weight(message)
         try:
             packet = client.decoder.feed(message)
         except UnreadableData as fault:
+            client.arriving = 0
             refuse_unreadable(self._parser, client, fault)
             return
         if packet is None:
             return
+        size, client.arriving = client.arriving, 0
         if packet.type == PacketType.CONNECT:
             application = self._application_of(packet.namespace)
             self.namespaces.connect(client, packet, application)
@@ -112,7 +113,7 @@ class Server:
             self.namespaces.leave(socket, "client namespace disconnect")
         elif packet.type == PacketType.EVENT:
             # Also before the acceptance, which it then waits for; see Socket.receive.
-            self._event(socket, packet)
+            self._event(socket, packet, EVENT + size)
         else:
             self._answered(socket, packet)
 
@@ -122,15 +123,7 @@ class Server:
         for socket in list(client.sockets.values()):
             self.namespaces.leave(socket, reason)
 
-    def _never_joined(self, connection: Connection) -> None:
-        report("refused.connect_timeout", address=connection.address)
-        logger.info(
-            "closing a connection that joined no namespace within CONNECT_TIMEOUT",
-            extra=connection_facts(connection),
-        )
-        connection.close("forced close")
-
-    def _event(self, socket: Socket, packet: Packet) -> None:
+    def _event(self, socket: Socket, packet: Packet, size: int) -> None:
         if not self._is_within_rate(socket):
             self._refuse_event(socket, packet)
             return
@@ -141,28 +134,30 @@ class Server:
                 "event": packet.data[0],
                 "args": packet.data[1:],
                 "ack_id": packet.id,
+                "size": size,
             }
         )
-        if len(socket.inbox) >= settings.INBOX_EVENTS:
-            # Read on when half of them are handled; meanwhile the client's own buffers fill.
+        if socket.is_full and not socket.client.full:
+            # Read on when half of it is handled; meanwhile the client's own buffers fill.
             report("paused.inbox", address=socket.connection.address)
-            socket.client.hold(socket)
+            socket.client.hold()
 
     def _is_within_rate(self, socket: Socket) -> bool:
         rate = settings.EVENT_RATE
         if rate is None:
             return True
         now = time.monotonic()
-        bucket = socket.bucket
+        client = socket.client
+        bucket = client.events
         if bucket is None:
-            bucket = socket.bucket = TokenBucket(rate, now)
+            bucket = client.events = TokenBucket(rate, now)
         if bucket.take(now):
             return True
         if not bucket.overrun:
             bucket.overrun = True
             logger.warning(
-                "socket %s sends more than %s events a second (REALTIME EVENT_RATE); the events"
-                " beyond that are refused",
+                "the client of socket %s sends more than %s events a second (REALTIME EVENT_RATE);"
+                " the events beyond that are refused",
                 socket.sid,
                 rate,
                 extra=facts(sid=socket.sid, namespace=socket.namespace),

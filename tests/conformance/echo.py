@@ -90,6 +90,7 @@ def _options() -> dict[str, Any]:
 
 
 engine = EngineServer(sink=Echo(), **_options())
+engine.limit_bodies(lambda path, root: path.rstrip("/") == "/engine.io")
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -38,6 +38,9 @@ class Server:
 def command(kind: str, port: int, application: str) -> list[str]:
     if kind == "daphne":
         options = ["-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "-v", "0", application]
+    elif kind == "daphne-tls":
+        pair = "privateKey=key.pem:certKey=certificate.pem"
+        options = ["-m", "daphne", "-e", f"ssl:{port}:interface=127.0.0.1:{pair}", application]
     else:
         # uvicorn-wsproto: the part behind the dash is uvicorn's --ws.
         implementation = kind.partition("-")[2] or "auto"
@@ -56,7 +59,11 @@ def serve(kind: str, folder: Path, **options: float) -> Iterator[Server]:
 
 @contextmanager
 def run(
-    kind: str, folder: Path, application: str, environment: Mapping[str, str]
+    kind: str,
+    folder: Path,
+    application: str,
+    environment: Mapping[str, str],
+    cwd: Path = ROOT,
 ) -> Iterator[Server]:
     """Run an application under a server, with more environment variables than ours."""
     port = free_port()
@@ -64,7 +71,7 @@ def run(
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             command(kind, port, application),
-            cwd=ROOT,
+            cwd=cwd,
             env=os.environ | environment,
             stdout=log,
             stderr=log,

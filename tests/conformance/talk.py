@@ -5,8 +5,11 @@ nothing about whether the server did its part.
 """
 
 import asyncio
+import gc
 import json
 import os
+import threading
+import weakref
 from collections import defaultdict
 from typing import Any
 
@@ -44,16 +47,24 @@ urlpatterns: list[Any] = []
 
 # Consumers can be made only once Django is set up.
 from realtime import ConnectionRefused, EventError, SocketIOConsumer, event, namespace  # noqa: E402
+from realtime.engine.transports import bodies  # noqa: E402
+from realtime.metrics.counters import counts  # noqa: E402
 
 #: sid -> the connect and disconnect handlers that ran, with what they were given.
 history: dict[str, list[list[Any]]] = defaultdict(list)
+#: The consumers that are still in memory.
+consumers: "weakref.WeakSet[Talk]" = weakref.WeakSet()
+#: Ends the handlers that block their threads.
+unblocked = threading.Event()
 
 
 @namespace("/")
 @namespace("/custom")
+@namespace("/many/<int:number>")
 class Talk(SocketIOConsumer):
     async def connect(self, auth: Any) -> None:
         history[self.sid].append(["connect", auth])
+        consumers.add(self)
         asked: dict[str, Any] = auth or {}
         if "refuse" in asked:
             raise ConnectionRefused("not today", asked["refuse"])
@@ -92,6 +103,49 @@ class Talk(SocketIOConsumer):
         environ = server.get_environ(self.sid, self.namespace)
         assert environ is not None
         return [environ["REMOTE_ADDR"], self.scope["client"][0]]
+
+    @event
+    async def load(self, sid: str) -> dict[str, Any]:
+        """What a client costs."""
+        client = server.core.namespaces.sockets[sid].client
+        return {
+            "bytes": client.waiting_bytes,
+            "paused": client.connection.paused,
+            "events": sum(socket.waiting for socket in client.sockets.values()),
+            "running": client.running,
+            "connecting": client.connecting,
+            "sockets": len(client.sockets),
+        }
+
+    @event
+    async def counted(self, kind: str) -> int:
+        return counts[kind]
+
+    @event("kept paths")
+    async def kept_paths(self) -> int:
+        return len(bodies._limits)
+
+    @event
+    async def alive(self) -> list[str]:
+        """The sids of the consumers that are in memory, without a look for cycles."""
+        return [consumer.sid for consumer in consumers]
+
+    @event
+    async def collect(self, cycles: bool) -> None:
+        gc.enable() if cycles else gc.disable()
+
+    @event
+    def block(self) -> None:
+        unblocked.clear()
+        unblocked.wait(60)
+
+    @event
+    async def unblock(self) -> None:
+        unblocked.set()
+
+    @event
+    def in_thread(self) -> str:
+        return "in a thread"
 
     # Answers
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import sys
+from asyncio import selector_events
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import engineio
 import pytest
 import uvicorn
+from autobahn.websocket import protocol as autobahn_protocol
 from daphne import http_protocol, ws_protocol
 from daphne.server import Server as DaphneServer
 from twisted.internet import abstract, tcp
@@ -93,6 +95,12 @@ def test_uvicorn_without_a_limit_is_left_alone(limit: Any) -> None:
     assert server.config.limit_max_requests == limit
 
 
+def test_the_size_of_a_read_is_an_attribute_of_the_transport() -> None:
+    assert selector_events._SelectorSocketTransport.max_size == 256 * 1024
+    source = inspect.getsource(selector_events._SelectorSocketTransport)
+    assert "self._sock.recv(self.max_size)" in source
+
+
 def test_daphne_keeps_the_names_of_its_protocol() -> None:
     protocol_class = ws_protocol.WebSocketProtocol
     assert {"state", "application_queue"} <= set(_attributes(protocol_class))
@@ -101,6 +109,10 @@ def test_daphne_keeps_the_names_of_its_protocol() -> None:
         DaphneServer.create_application
     )
     assert isinstance(protocol_class.STATE_OPEN, int)
+    # What http.discard() relies on.
+    application = inspect.getsource(DaphneServer.create_application)
+    assert "input_queue = asyncio.Queue()" in application
+    assert "receive=input_queue.get" in application
 
 
 def test_daphne_has_its_protocol_found_behind_send_and_nothing_else() -> None:
@@ -134,6 +146,15 @@ def test_twisted_hands_bodies_over_through_the_known_methods() -> None:
         assert hasattr(http_protocol.WebRequest, name)
     assert "self._path = request" in inspect.getsource(http.HTTPChannel)
     assert "gotLength" in inspect.getsource(http.HTTPChannel.allHeadersReceived)
+    daphne_request = inspect.getsource(http_protocol.WebRequest)
+    assert "self.server = self.channel.factory.server" in daphne_request
+    assert 'name.lower() == b"daphne-root-path"' in daphne_request
+    assert "self.root_path = self.server.root_path" in daphne_request
+
+
+def test_autobahn_looks_at_its_limits_for_each_frame() -> None:
+    source = inspect.getsource(autobahn_protocol.WebSocketProtocol.onMessageFrameBegin)
+    assert "self.maxFramePayloadSize" in source and "self.maxMessagePayloadSize" in source
 
 
 def test_twisted_names_the_path_of_a_stream_over_http_2() -> None:

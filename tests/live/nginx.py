@@ -59,6 +59,7 @@ def site(port: int, servers: Sequence[Process], folder: Path) -> str:
         ("listen 80;", f"listen 127.0.0.1:{port};"),
         (documented, "".join(f"    server 127.0.0.1:{server.port};\n" for server in servers)),
         ("/srv/mysite/", f"{folder}/"),
+        ("/var/log/nginx/", f"{folder}/"),
     ]:
         assert old and text.count(old) == 1, f"{old!r} is not in the docs' nginx.conf"
         text = text.replace(old, new)

@@ -550,3 +550,33 @@ def _without_relay(redis: Redis) -> dict[str, str]:
         "LIVE_RELAY": "no",
         "LIVE_LAYER_CONFIG": json.dumps({"prefix": "without-relay"}),
     }
+
+
+async def test_garbage_for_a_session_that_is_none_costs_its_sender_alone(
+    home_and_entry: tuple[Server, Server],
+) -> None:
+    """Bodies of 990 kB with the name of another process in front: eighty would fill the link."""
+    home, entry = home_and_entry
+    honest = await Session.joined(home, entry)
+    poll = await honest.start_get()
+    node = honest.sid.partition(".")[0]
+    assert entry.port is not None
+    path = f"{POLLING}&sid={node}.{'x' * 20}"
+    links = [await start(entry.port, "POST", path, b"4" * LARGE) for _ in range(80)]
+    for link in links:
+        # Some are refused before they have sent all.
+        response = await link.response()
+        assert response.status == 400
+    # The honest one's poll still waits, and its session answers.
+    assert (await honest.post('421["nothing like it"]')).status == 200
+    assert b"unknown_event" in (await poll.response()).body
+
+
+async def test_a_large_body_reaches_its_session_in_another_process(
+    home_and_entry: tuple[Server, Server],
+) -> None:
+    home, entry = home_and_entry
+    session = await Session.joined(home, entry)
+    assert (await session.post('421["nothing like it","' + "x" * LARGE + '"]')).status == 200
+    assert b"unknown_event" in (await session.until(b"unknown_event"))
+    assert (await session.post("42" * 600_000)).status == 413

@@ -6,6 +6,9 @@ import { request, RequestError } from "./connection.js";
 
 const TEXT_TIMEOUT = 10_000;
 const PICTURE_TIMEOUT = 60_000;
+// Connections that may be lost while one message is sent. It may be the message that costs them: one
+// that is larger than a proxy lets through would be sent again for ever.
+const MAX_LOSSES = 3;
 
 export class Outbox {
   constructor(socket, room, timeline) {
@@ -29,6 +32,7 @@ export class Outbox {
   }
 
   enqueue(item) {
+    item.losses = 0;
     this.timeline.setState(item.element, "sending");
     this.queue.push(item);
     this.drain();
@@ -61,7 +65,11 @@ export class Outbox {
       const answer = await this.send(item);
       this.timeline.add(answer.message);
     } catch (error) {
-      if (!this.socket.connected || !this.open) return false;
+      if (!this.socket.connected || !this.open) {
+        if (++item.losses < MAX_LOSSES) return false;
+        this.timeline.setState(item.element, "failed", "The connection was lost each time.");
+        return true;
+      }
       const refused = error instanceof RequestError;
       this.timeline.setState(item.element, "failed", refused ? error.message : "No answer.");
     }

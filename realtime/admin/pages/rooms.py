@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin.utils import quote
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 
@@ -20,6 +21,7 @@ from .base import LiveAdmin, is_fragment, namespace_of
 from .emitting import EmitForm, Target, emit_view
 from .instances import titles
 from .listing import Column
+from .reach import may_reach
 from .room_actions import CLOSE, Address, remove_from
 from .socket_table import COLUMNS, DISCONNECT, fetch_page, fetch_within, filter_by_namespace, rows
 from .urls import PageURLs
@@ -120,7 +122,7 @@ class RoomAdmin(LiveAdmin):
         to = PageURLs(self.admin_site, request)
         found = fetch_page(listing, notes, room.name, room.namespace)
         report = notes.ask(lambda: fetch_room(room.namespace, room.name)) if found else None
-        may_emit = self.has_emit_permission(request)
+        may_emit = self.has_emit_permission(request) and may_reach(request.user, room.name)
         return self.show(
             request,
             "room",
@@ -148,6 +150,8 @@ class RoomAdmin(LiveAdmin):
     def emit_view(self, request: HttpRequest) -> HttpResponse:
         self.check_view_permission(request)
         room = _address(request)
+        if not may_reach(request.user, room.name):
+            raise PermissionDenied
         target = Target(
             key=room.key,
             label=room.label,

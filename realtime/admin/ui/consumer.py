@@ -27,6 +27,7 @@ from ...operations.sockets import afetch_sockets
 from ...operations.steering import adisconnect_sockets, ajoin_sockets, aleave_sockets
 from ..live.pulse import charted, pulse
 from ..live.staff import granted
+from ..pages.reach import needed
 from .messages import Population, Sockets, changes, serialized, server_stats
 
 logger = logging.getLogger("realtime.admin")
@@ -123,6 +124,7 @@ class AdminUIConsumer(SocketIOConsumer):
         self, namespace: str, filter: str | None, name: str, *args: Any
     ) -> None:
         await self._demand("EMIT")
+        await self._demand_permission(needed(filter or None))
         with _mistakes():
             await aemit(name, *args, to=filter or None, namespace=namespace)
         await self._log(namespace, filter, CHANGE, f"Emitted {name!r:.200} in the Admin UI.")
@@ -156,11 +158,13 @@ class AdminUIConsumer(SocketIOConsumer):
         await self._log(namespace, filter, DELETION, text)
 
     async def _demand(self, feature: str) -> None:
-        needed = FEATURES[feature]
         if self.read_only:
             raise PermissionRefused("This Admin UI is read-only.")
-        if needed not in await granted(self.scope, {needed}):
-            raise PermissionRefused(f"You need the permission {needed}.")
+        await self._demand_permission(FEATURES[feature])
+
+    async def _demand_permission(self, permission: str) -> None:
+        if permission not in await granted(self.scope, {permission}):
+            raise PermissionRefused(f"You need the permission {permission}.")
 
     async def _log(self, namespace: str, target: str | None, flag: int, message: str) -> None:
         await database_sync_to_async(LogEntry.objects.log_actions)(

@@ -17,35 +17,36 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..paths import decoded
+
 #: Called with the URI of a request whose body was refused.
 Refusal = Callable[[bytes], None]
+#: Whether a path, and the root path of its request, are ours.
+Serves = Callable[[str, str], bool]
 
 #: What a refused client may still send until its answer has surely arrived: a connection that is
 #: closed with data unread is reset, and the answer lost.
 DRAIN = 10_000_000
 
-#: Paths whose bodies are limited: a site has a few, with and without its own prefix.
-MAX_PATHS = 100
-
 _ANSWER = b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-_limits: dict[bytes, tuple[int, Refusal]] = {}
+_Limit = tuple[Serves, int, Refusal]
+#: One for each application, and nothing that a request brings.
+_limits: dict[int, _Limit] = {}
 
 
-def limit_bodies(path: str, limit: int, refused: Refusal) -> None:
-    """Answer bodies of more than `limit` bytes for the path with 413, as soon as they pass it.
+def limit_bodies(owner: object, serves: Serves, limit: int, refused: Refusal) -> None:
+    """Answer bodies of more than `limit` bytes for our paths with 413, as soon as they pass it.
 
     Over HTTP/2 the answer comes at the body's end. Does nothing where Daphne does not run. Call it
-    again for a path to change its limit.
+    again for an owner to change its limit.
     """
     module = sys.modules.get("daphne.http_protocol")
     if module is None:
         return
     if not _limits:
         _install(module.WebRequest)
-    if len(_limits) >= MAX_PATHS and path.encode() not in _limits:
-        return  # a header may give Daphne a root path, and so be a client's own idea
-    _limits[path.encode()] = (limit, refused)
+    _limits[id(owner)] = (serves, limit, refused)
 
 
 class _Body:
@@ -74,8 +75,22 @@ def _uri(request: Any) -> bytes | None:
 
 def _body_of(request: Any) -> _Body | None:
     uri = _uri(request)
-    known = None if uri is None else _limits.get(uri.partition(b"?")[0])
-    return None if uri is None or known is None else _Body(uri, *known)
+    if uri is None:
+        return None
+    path, root = decoded(uri), _root_path(request)
+    for serves, limit, refused in _limits.values():
+        if serves(path, root):
+            return _Body(uri, limit, refused)
+    return None
+
+
+def _root_path(request: Any) -> str:
+    """As Daphne has it in `process`: the header stands for its option --root-path."""
+    headers = getattr(request, "requestHeaders", None)
+    values = headers.getRawHeaders(b"daphne-root-path") if headers is not None else None
+    if values:
+        return decoded(values[-1])
+    return getattr(getattr(request, "server", None), "root_path", None) or ""
 
 
 def _install(request_class: Any) -> None:

@@ -44,6 +44,18 @@ def request_timeout(send: Any) -> float | None:
     return float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None
 
 
+def with_scheme(scope: dict[str, Any], send: Any) -> dict[str, Any]:
+    """The scope of a websocket with its scheme, which Daphne leaves out; without it a page loaded
+    over http would be let in on a secure site.
+    """
+    if "scheme" in scope or (protocol := find_protocol(send)) is None:
+        return scope
+    from twisted.internet.interfaces import ISSLTransport
+
+    is_secure = ISSLTransport.providedBy(protocol.transport)
+    return {**scope, "scheme": "wss" if is_secure else "ws"}
+
+
 def stop_listening() -> bool:
     """Close the ports of the Twisted reactor that runs in this process; False if none does."""
     reactor: Any = sys.modules.get("twisted.internet.reactor")
@@ -67,6 +79,12 @@ class DaphneWire(DirectWire):
         self._protocol = protocol
         self._transport = protocol.transport
         self._socket = _plain_socket(protocol.transport)
+        # Daphne's own limits would cut a message, without a word to anyone, that the handshake
+        # says may come. Ours is counted in websocket.py, and closes with a line in the log.
+        limit = connection.sessions.limits.max_payload + 1
+        for name in ("maxFramePayloadSize", "maxMessagePayloadSize"):
+            if 0 < getattr(protocol, name) < limit:
+                setattr(protocol, name, limit)
         # The HTTP channel that read the upgrade request is still registered. It would pause
         # reading along with writing, so that a slow reader's pongs were never seen.
         self._transport.unregisterProducer()

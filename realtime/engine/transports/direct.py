@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ...metrics import counters as metrics
 from ...protocol.frames import Frames
 from ..connection import Connection
 from .asgi import CLOSE_EVENT, Take, WebsocketWire
@@ -17,13 +18,14 @@ class Inlet:
     messages and its reader waits with nothing in hand. Everything else is queued for the reader.
     """
 
-    __slots__ = ("_connection", "_events", "_take", "_waiter", "direct")
+    __slots__ = ("_connection", "_events", "_kept", "_take", "_waiter", "direct")
 
     def __init__(self, connection: Connection, take: Take) -> None:
         self._connection = connection
         self._take = take
         # In place of an asyncio.Queue, whose four deques take 3 kB for each idle websocket.
         self._events: list[dict[str, Any]] = []
+        self._kept = 0
         self._waiter: asyncio.Future[None] | None = None
         self.direct = True
 
@@ -41,18 +43,48 @@ class Inlet:
         self._keep(event)
 
     def _keep(self, event: dict[str, Any]) -> None:
+        size = _size(event)
+        self._kept += size
+        limits = self._connection.sessions.limits
+        if size and self._kept > limits.inbox_bytes + limits.max_payload:
+            self._overflow()
+            return
         self._events.append(event)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _overflow(self) -> None:
+        """Web servers inflate all that they have read, even after they were told to stop reading:
+        what came as a quarter of a megabyte may be hundreds.
+        """
+        connection = self._connection
+        if not connection.closed:
+            metrics.report("closed.inbox", address=connection.address)
+            connection.fail(
+                "transport error", "it sent more than it may while it was not read from"
+            )
+            # Without a goodbye: uvicorn would read on, and inflate, until the client has said its.
+            asyncio.get_running_loop().call_soon(self._abort)
+
+    def _abort(self) -> None:
+        wire = self._connection.wire
+        if isinstance(wire, WebsocketWire):
+            wire.abort()
 
     async def get(self) -> dict[str, Any]:
         while not self._events:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._events.pop(0)
+        event = self._events.pop(0)
+        self._kept -= _size(event)
+        return event
 
     def empty(self) -> bool:
         return not self._events
+
+
+def _size(event: dict[str, Any]) -> int:
+    return len(event.get("text") or event.get("bytes") or "")
 
 
 class QueueInlet(Inlet):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -106,7 +107,8 @@ def cors(scope: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
 
 
 def preflight(scope: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
-    headers = [*cors(scope), (b"access-control-allow-methods", b"GET, POST, OPTIONS")]
+    """What an answer to OPTIONS has beside the headers of every answer."""
+    headers = [(b"access-control-allow-methods", b"GET, POST, OPTIONS")]
     asked = header(scope, b"access-control-request-headers")
     if asked is not None:
         headers.append((b"access-control-allow-headers", asked.encode("latin-1")))
@@ -128,6 +130,18 @@ async def read_body(scope: Mapping[str, Any], receive: Receive, limit: int) -> b
             raise TooLarge
         if not event.get("more_body", False):
             return bytes(body)
+
+
+def discard(receive: Receive) -> None:
+    """Drop what has arrived of a body that nobody will read.
+
+    Daphne puts the whole of it into a queue, which lives until the garbage collector's next full
+    pass finds the request: the body of each POST that is refused would be held for so long.
+    """
+    queue = getattr(receive, "__self__", None)
+    if isinstance(queue, asyncio.Queue):
+        while not queue.empty():
+            queue.get_nowait()
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Headers) -> None:

@@ -30,7 +30,7 @@ class PollingWire(Wire):
     for. Only what no poll has fetched goes over the websocket.
     """
 
-    __slots__ = ("_abandoned", "_final", "_held", "_noop", "_poll", "_queue")
+    __slots__ = ("_abandoned", "_final", "_held", "_noop", "_poll", "_queue", "posting")
     name = "polling"
 
     def __init__(self, connection: Connection) -> None:
@@ -44,6 +44,8 @@ class PollingWire(Wire):
         self._noop: asyncio.TimerHandle | None = None
         # The last packet once the wire is over: polls get it instead of waiting.
         self._final = ""
+        #: Reads the body of the one POST that may be in progress.
+        self.posting: asyncio.Task[bytes] | None = None
 
     # Out
 
@@ -174,6 +176,8 @@ class PollingWire(Wire):
     def _finish(self, packet: str) -> None:
         self._held = False
         self._final = packet
+        if self.posting is not None:
+            self.posting.cancel()
         if self._noop is not None:
             self._noop.cancel()
         self.wake()
@@ -193,8 +197,34 @@ async def post(sessions: Sessions, sid: str, scope: dict[str, Any], receive: Rec
     """Take a body of packets. Raises `Refused`, `TooLarge` or `Gone`."""
     wire = _wire(sessions, sid)
     connection = wire.connection
+    if wire.posting is not None:
+        # As the reference server: clients send one after the other.
+        about = connection_facts(connection)
+        logger.warning("%r is closed: two posts at once", connection, extra=about)
+        metrics.report("closed.posts", address=connection.address)
+        connection.close("transport error", discard=True)
+        raise Refused(BAD_REQUEST)
+    reading = wire.posting = asyncio.ensure_future(
+        read_body(scope, receive, sessions.limits.max_payload)
+    )
     try:
-        body = await read_body(scope, receive, sessions.limits.max_payload)
+        await _take_body(wire, reading)
+    finally:
+        wire.posting = None
+
+
+async def _take_body(wire: PollingWire, reading: asyncio.Task[bytes]) -> None:
+    connection = wire.connection
+    try:
+        # Not awaited: who cancels this task ends the reading, and who ends the reading (the session
+        # is over) does not cancel this task.
+        await asyncio.wait([reading])
+    finally:
+        reading.cancel()
+    if reading.cancelled():
+        raise Refused(BAD_REQUEST)
+    try:
+        body = reading.result()
     except TooLarge:
         refuse_body(connection)
         raise

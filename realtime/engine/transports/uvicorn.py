@@ -12,6 +12,7 @@ tests/conformance/test_engine_guards.py fails if a release moves one of the name
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from typing import Any
@@ -19,7 +20,11 @@ from typing import Any
 from ..connection import Connection
 from .asgi import Take, WebsocketWire
 from .direct import DirectWire, Inlet
+from .http import header
 
+#: Bytes that are read at a time of a client that may have deflated them.
+READ_AT_A_TIME = 16_384
+EXTENSIONS = b"sec-websocket-extensions"
 #: Module and class of each protocol whose attributes are known.
 IMPLEMENTATIONS = (
     ("uvicorn.protocols.websockets.wsproto_impl", "WSProtocol"),
@@ -80,6 +85,11 @@ class UvicornWire(DirectWire):
         super().__init__(connection, send)
         self._protocol = protocol
         self._transport = protocol.transport
+        if "permessage-deflate" in (header(connection.scope, EXTENSIONS) or ""):
+            # Both inflate all of what was read before they do anything else, and asyncio reads
+            # 256 kB at a time: up to 260 MB. Other loops have no such attribute.
+            with contextlib.suppress(AttributeError):
+                self._transport.max_size = READ_AT_A_TIME
 
     @classmethod
     def find(cls, connection: Connection, send: Any) -> WebsocketWire | None:

@@ -1,0 +1,60 @@
+"""Daphne with TLS of its own: what it leaves out of a websocket's scope."""
+
+import asyncio
+import base64
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.raw import PATIENCE, head
+from tests.conformance.servers import ROOT, Server, run
+from tests.conformance.talker import POLLING, WEBSOCKET
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    files = ["-keyout", "key.pem", "-out", "certificate.pem"]
+    subprocess.run([*command.split(), *files], cwd=folder, check=True, capture_output=True)
+    environment = {"PYTHONPATH": str(ROOT)}
+    with run(
+        "daphne-tls", folder, "tests.conformance.talk:application", environment, cwd=folder
+    ) as server:
+        yield server
+
+
+async def status(server: Server, path: str, origin: str) -> int:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting)
+    headers = {"Host": f"127.0.0.1:{server.port}", "Origin": origin}
+    if path == WEBSOCKET:
+        headers |= {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+        }
+    writer.write(head("GET", path, headers))
+    try:
+        line = await asyncio.wait_for(reader.readline(), PATIENCE)
+    finally:
+        writer.transport.abort()
+    return int(line.split()[1])
+
+
+@pytest.mark.parametrize(("path", "welcome"), [(POLLING, 200), (WEBSOCKET, 101)])
+async def test_pages_loaded_over_http_are_refused_on_a_secure_site(
+    secure: Server, path: str, welcome: int
+) -> None:
+    host = f"127.0.0.1:{secure.port}"
+    assert await status(secure, path, f"https://{host}") == welcome
+    assert await status(secure, path, f"http://{host}") == 403
