@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
     "HEARTBEAT_INTERVAL": 1.0,
     "RESYNC_EVENT": None,
     "PRESENCE_GRACE": 5.0,
+    "LOGIN_CHECK_INTERVAL": 30.0,
     "THREADS": 32,
     "MAX_PAYLOAD": 1_000_000,
     "MAX_ATTACHMENTS": 10,

@@ -26,6 +26,11 @@ event_failed = Signal()
 #: the client's IP address or None.
 limit_hit = Signal()
 
+#: The login of a socket has ended, so that its connection is closed. The sender is None; `sid`,
+#: `namespace`, and `cause`: "log-out", "session" (deleted, or replaced by another log-in), "user"
+#: (password changed, deactivated or deleted) or "look", what a look at the database found.
+login_ended = Signal()
+
 #: A user came to a room with presence, or left it; sent once for the whole site, in one process.
 #: The sender is None; `namespace`, `room`, and `user`, a UserInfo of operations/reports.py.
 presence_joined = Signal()

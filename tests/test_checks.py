@@ -1,5 +1,6 @@
 """System checks: each by the mistake that it finds."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -49,6 +50,10 @@ def test_the_tests_own_settings_are_right() -> None:
             "realtime.E007",
         ),
         ({"DEBUG": False}, "realtime.W003"),
+        (
+            {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"},
+            "realtime.W023",
+        ),
     ],
 )
 def test_mistake_is_found(change: dict[str, Any], expected: str) -> None:
@@ -112,6 +117,7 @@ WRONG: dict[str, list[Any]] = {
     },
     **{key: [-1, "5"] for key in ["CLOSE_TIMEOUT", "DRAIN_TIMEOUT", "DRAIN_PAUSE"]},
     "PRESENCE_GRACE": [-1, None],
+    "LOGIN_CHECK_INTERVAL": [0, -1, None, "30"],
     **{
         key: [0, "25", None, True, float("inf"), float("nan")]
         for key in ["PING_INTERVAL", "PING_TIMEOUT", "CONNECT_TIMEOUT", "UPGRADE_TIMEOUT"]
@@ -240,3 +246,20 @@ def test_a_project_that_forgot_the_app_is_told(statement: str, said: str) -> Non
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert said in done.stderr and 'Add "realtime" to INSTALLED_APPS' in done.stderr
+
+
+def test_sessions_whose_app_is_missing_are_found() -> None:
+    """In a project of its own, for a model that was imported once stays."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "tests.bare_site",
+            "BARE_APPS": "django.contrib.auth,django.contrib.contenttypes",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "realtime.W022" in done.stderr

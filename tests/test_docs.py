@@ -20,7 +20,7 @@ from django.test import override_settings
 import realtime
 from realtime import asgi, conf, installed, routing, signals
 from realtime.asgi import make_server
-from realtime.checks import deployment, layers, settings, site
+from realtime.checks import deployment, layers, logins, settings, site
 from realtime.compat.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
@@ -283,7 +283,7 @@ def test_settings_are_documented_with_their_defaults() -> None:
 
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
-    modules = [site, settings, layers, deployment, installed]
+    modules = [site, settings, layers, logins, deployment, installed]
     source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
         re.findall(r"realtime\.[EW]\d{3}", text)

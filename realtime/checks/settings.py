@@ -116,6 +116,7 @@ RULES: Mapping[str, Rule] = {
         holds=_is_event,
     ),
     "PRESENCE_GRACE": TIME_OR_NONE,
+    "LOGIN_CHECK_INTERVAL": TIME,
     "THREADS": COUNT,
     "MAX_PAYLOAD": COUNT,
     "MAX_ATTACHMENTS": Rule(

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from ..asgi import RealtimeApplication
 from ..server import client_script
 from .layers import check_layer
+from .logins import check_logins
 from .settings import check_values
 
 #: The lowest versions of pyproject.toml. pip enforces them when realtime is installed, but not for
@@ -41,6 +42,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         # Importing it makes a server, from these settings.
         *([] if wrong else _check_application()),
         *_check_client(),
+        *check_logins(),
     ]
 
 

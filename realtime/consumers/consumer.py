@@ -9,7 +9,6 @@ from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
-from django.db.models import Model
 
 from .. import signals
 from ..aio.calls import async_or_not, run
@@ -20,7 +19,7 @@ from ..node import rooms
 from ..node.sockets import ASGIMessage
 from ..node.threads import lanes
 from ..permissions import BasePermission
-from ..revocation.marks import marks
+from ..revocation.users import is_known, login_of
 from ..server.handling import Ack, Handling, Send, announce
 from .mailbox import Mailbox, Receive
 from .socket import ConsumerSocket
@@ -103,11 +102,13 @@ class SocketIOConsumer(ConsumerSocket):
         lane = lanes().acquire()
         by = type(self).__name__
         try:
+            if is_known(self.user):
+                await self.send({"type": "socketio.identify", **self._identity()})
             for permission in self._permissions:
                 if not await permission.may_connect(self):
                     by = type(permission).__name__
                     raise ConnectionRefused(permission.message)
-            if _is_known(self.user):
+            if is_known(self.user):
                 await self._join(rooms.of_instance(self.user))
             await run(self.connect, self.scope.get("auth"))
             await self._accept()
@@ -152,13 +153,12 @@ class SocketIOConsumer(ConsumerSocket):
     # Private
 
     async def _accept(self) -> None:
-        await self.send(
-            {
-                "type": "socketio.accept",
-                "user": _described(self.user),
-                "marks": marks(self.scope.get("session")),
-            }
-        )
+        # Whom it is may have become known in `connect`.
+        await self.send({"type": "socketio.accept", **self._identity()})
+
+    def _identity(self) -> dict[str, Any]:
+        user = self.user
+        return {"user": _described(user), "login": login_of(user, self.scope.get("session"))}
 
     async def _use_channel_layer(self) -> None:
         self.channel_layer = None
@@ -187,13 +187,9 @@ class SocketIOConsumer(ConsumerSocket):
 _OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))
 
 
-def _is_known(user: Any) -> bool:
-    return isinstance(user, Model) and bool(user.is_authenticated)  # type: ignore[attr-defined]
-
-
 def _described(user: Any) -> dict[str, str] | None:
     """Who the client is, for lists of sockets."""
-    if not _is_known(user):
+    if not is_known(user):
         return None
     room = rooms.of_instance(user)
     model, _, pk = room.removeprefix(rooms.RESERVED).partition(":")

@@ -10,6 +10,7 @@ from ..aio.calls import in_threads_too, in_threads_with_result
 from ..conf import settings
 from ..node import rooms
 from ..node.sockets import ASGIMessage
+from ..revocation.users import nobody
 from .mailbox import Mailbox
 
 
@@ -41,10 +42,7 @@ class ConsumerSocket(AsyncConsumer):
         """The user of the client's Django session, or AnonymousUser."""
         if "user" in self.scope:
             return self.scope["user"]
-        # Models can be imported only after Django's set-up, which asgi.py begins after this module.
-        from django.contrib.auth.models import AnonymousUser
-
-        return AnonymousUser()
+        return nobody()
 
     @property
     def data(self) -> dict[str, Any]:

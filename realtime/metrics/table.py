@@ -98,6 +98,12 @@ KINDS = {
         help="Connections that this server closed, at a limit or because rights changed",
         known=("inbox", "outbox", "posts", "protocol", "revoked"),
     ),
+    "realtime_logins_ended": Kinds(
+        prefix="revoked.",
+        label="cause",
+        help="Connections that were closed because a login ended, by how that became known",
+        known=("log-out", "look", "session", "user"),
+    ),
     "realtime_pauses": Kinds(
         prefix="paused.",
         label="kind",
@@ -130,4 +136,6 @@ OTHERS = (
     "requests.stale",
     "responses.unsent",
     "revocations.failed",
+    "revocations.missed",
+    "revocations.unlooked",
 )

@@ -6,12 +6,21 @@ from .sockets import Socket
 class Follower:
     """Is told by a node what happens to its sockets; override the methods that you need.
 
-    All of them except `stop` are called on the event loop while the socket is changing, and must
-    neither raise nor block.
+    All plain ones are called on the event loop while the socket is changing, and must neither raise
+    nor block.
     """
 
     def wants_presence(self, socket: Socket, room: str) -> None:
         """A socket joined a room, or will when it is accepted, and is to count as present there."""
+
+    def start(self) -> None:
+        """The node was started; called on its event loop."""
+
+    def identified(self, socket: Socket) -> None:
+        """It became known who a socket is, `socket.login`; mostly before its application ran."""
+
+    async def confirm(self, socket: Socket) -> None:
+        """A socket is about to be connected; close its connection if it must not be."""
 
     def accepted(self, socket: Socket) -> None:
         """A socket is connected."""

@@ -83,6 +83,8 @@ class ServingNode(Node):
         self.loop = asyncio.get_running_loop()
         self.started_at = time.time()
         self.cluster.start()
+        for follower in self.followers:
+            follower.start()
 
     def follower(self, kind: type[F]) -> F | None:
         return next((found for found in self.followers if isinstance(found, kind)), None)
@@ -147,8 +149,19 @@ class ServingNode(Node):
         """Take back what `prepare` did."""
         self.cluster.memberships.unsubscribe(_groups(socket))
 
+    def identify(self, socket: Socket, user: dict[str, str] | None, login: Any) -> None:
+        """It is known now who a socket is, which is connecting or connected."""
+        socket.user, socket.login = user, login
+        for follower in self.followers:
+            follower.identified(socket)
+
+    async def confirm(self, socket: Socket) -> None:
+        """Look once more whether a socket may be accepted; its connection is closed if not."""
+        for follower in self.followers:
+            await follower.confirm(socket)
+
     def add(self, socket: Socket) -> None:
-        """A socket that was prepared for is accepted."""
+        """A socket that was prepared for and confirmed is accepted."""
         socket.accepted()
         socket.since = time.time()
         count("connects.accepted")

@@ -160,7 +160,7 @@ class Socket:
         "deciding",
         "held",
         "inbox",
-        "marks",
+        "login",
         "namespace",
         "rooms",
         "sid",
@@ -184,8 +184,8 @@ class Socket:
         self.data: dict[str, Any] = {}
         #: The user that the application told of: {"model", "pk", "name"}, all text.
         self.user: dict[str, str] | None = None
-        #: Digests of the session that it joined with; see revocation/marks.py.
-        self.marks: dict[str, str] = {}
+        #: As whom it is logged in, or None; a Login of revocation/login.py.
+        self.login: Any = None
         #: When it was accepted, in seconds since the epoch.
         self.since = 0.0
         #: Whether its application runs and has neither accepted nor refused the client.

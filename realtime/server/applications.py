@@ -10,14 +10,16 @@
 
 It receives `socketio.connect`, `socketio.event` (event, args, ack_id or None, and size: what it
 counts against `REALTIME["INBOX_BYTES"]`), `socketio.ack` (ack_id, args; None where no answer will
-come), `socketio.disconnect` (reason); and sends `socketio.accept`, `socketio.refuse` (message,
-data, by: what refuses, for the log), `socketio.ack` (ack_id, args), `socketio.emit` (event, args,
-to, skip, volatile, ack_id), `socketio.join` (room, presence) and `socketio.leave` (room),
-`socketio.close` (connection: True for all namespaces of the client). An acceptance may say who the
-client is, for presence and lists of sockets: `user` is {"model": a label such as "auth.user", "pk":
-text, "name": text}, or None; `marks` are digests by which its session is known again (see
-revocation/marks.py). In an emit `to` is a list of rooms and sids, or None for the whole namespace.
-Emits before the acceptance follow it; events of the client come after it.
+come), `socketio.disconnect` (reason); and sends `socketio.identify` (user, login),
+`socketio.accept`, `socketio.refuse` (message, data, by: what refuses, for the log), `socketio.ack`
+(ack_id, args), `socketio.emit` (event, args, to, skip, volatile, ack_id), `socketio.join` (room,
+presence) and `socketio.leave` (room), `socketio.close` (connection: True for all namespaces of the
+client). `socketio.identify` says who the client is, for presence and lists of sockets, and to have
+it out when its login ends: `user` is {"model": a label such as "auth.user", "pk": text, "name":
+text}, or None, and `login` a Login of revocation/login.py, or None. It is best sent before anything
+else is done for the client; an acceptance may have the same two keys. In an emit `to` is a list of
+rooms and sids, or None for the whole namespace. Emits before the acceptance follow it; events of
+the client come after it.
 """
 
 from collections.abc import Awaitable, Callable

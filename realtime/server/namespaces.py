@@ -46,6 +46,7 @@ class Namespaces:
             "socketio.ack": functools.partial(applications.ack, node),
             "socketio.join": functools.partial(applications.join, node),
             "socketio.leave": functools.partial(applications.leave, node),
+            "socketio.identify": self._identify,
             "socketio.accept": self._accept,
             "socketio.refuse": self._refuse,
             "socketio.close": self._close,
@@ -230,14 +231,25 @@ class Namespaces:
         for follower in self.node.followers:
             follower.refused(socket)
 
+    async def _identify(self, socket: Socket, message: ASGIMessage) -> None:
+        """The application knows who the client is: `user` and `login` of its message."""
+        if socket.state is not State.CLOSED:
+            self.node.identify(socket, message.get("user"), message.get("login"))
+
     async def _accept(self, socket: Socket, message: ASGIMessage) -> None:
-        """The application accepts the client; `user` and `marks` of its message say who it is."""
+        """The application accepts the client; its message may say who it is, as `identify` does."""
+        if "user" in message or "login" in message:
+            await self._identify(socket, message)
         await self.node.prepare(socket)
-        if socket.state is not State.CONNECTING:  # the client left meanwhile
+        try:
+            if socket.state is State.CONNECTING:
+                await self.node.confirm(socket)
+        except BaseException:
+            self.node.forget(socket)
+            raise
+        if socket.state is not State.CONNECTING:  # the client left meanwhile, or had to
             self.node.forget(socket)
             return
-        socket.user = message.get("user")
-        socket.marks = message.get("marks", {})
         client = socket.client
         client.timer.cancel()
         self.node.add(socket)

@@ -15,6 +15,7 @@ from realtime import (
     ConnectionRefused,
     EventError,
     SocketIOConsumer,
+    aemit,
     apresence,
     event,
     is_online,
@@ -26,6 +27,8 @@ from realtime.asgi import get_server
 
 PATIENCE = 30
 #: Two sockets meet under a name: a handler that waits for the other holds nobody else up.
+#: Connects wait at a gate that has a name until it is opened.
+_gates: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 _meetings: dict[str, threading.Barrier] = defaultdict(lambda: threading.Barrier(2))
 
 
@@ -52,6 +55,9 @@ class TalkConsumer(SocketIOConsumer):
         auth = auth or {}
         if "refuse" in auth:
             raise ConnectionRefused("not today", auth["refuse"])
+        if "gate" in auth:
+            await aemit("at the gate", to=auth["gate"])
+            await _gates[auth["gate"]].wait()
         if auth.get("crash"):
             raise RuntimeError("the connect handler has a bug")
         for room in auth.get("rooms", []):
@@ -93,6 +99,10 @@ class TalkConsumer(SocketIOConsumer):
     @event("interview in a thread")
     def interview_in_thread(self, *args: Any) -> Any:
         return {"answer": self.call("question", *args, timeout=PATIENCE)}
+
+    @event("open gate")
+    async def open_gate(self, name: str) -> None:
+        _gates[name].set()
 
     @event
     async def go(self) -> None:

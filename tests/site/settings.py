@@ -15,6 +15,8 @@ LIVE_DATABASE      file of the database, in the folder of the tests
 LIVE_SECRET_KEY    a SECRET_KEY in the place of that of the tests, which becomes its fallback
 LIVE_DRAIN_BATCH   DRAIN_BATCH
 LIVE_SCRIPT_NAME   FORCE_SCRIPT_NAME
+LIVE_LOGIN_CHECK   seconds of LOGIN_CHECK_INTERVAL
+LIVE_SESSIONS      the session engine, as "cached_db"; caches are files that all processes share
 LIVE_LOG           level of realtime's loggers; without it they are not configured
 """
 
@@ -61,7 +63,16 @@ REALTIME = {
     "DRAIN_BATCH": int(os.environ.get("LIVE_DRAIN_BATCH", "100")),
     "METRICS_TOKEN": "of the tests",
     "RESYNC_EVENT": os.environ.get("LIVE_RESYNC"),
+    "LOGIN_CHECK_INTERVAL": float(os.environ.get("LIVE_LOGIN_CHECK", "30")),
 }
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": FOLDER / "live-cache",
+    }
+}
+SESSION_ENGINE = f"django.contrib.sessions.backends.{os.environ.get('LIVE_SESSIONS', 'db')}"
+SESSION_FILE_PATH = FOLDER
 
 if "LIVE_SECRET_KEY" in os.environ:
     SECRET_KEY_FALLBACKS = [SECRET_KEY]

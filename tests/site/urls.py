@@ -19,6 +19,8 @@ urlpatterns = [
     path("thread/", views.emit_from_thread),
     path("counts/", views.counts),
     path("log-out/", views.log_out),
+    path("log-in-again/", views.log_in_again),
+    path("end-session/", views.end_session),
     path("change-user/", views.change_user),
     path("metrics/", metrics_view),
     path("script/", views.script),

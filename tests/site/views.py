@@ -5,17 +5,21 @@ The option `user` is a user's name, for `to=` that user.
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import logout
+from django.contrib.auth import login, logout
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from realtime import RealtimeError, aemit, emit
 from realtime.metrics import counts as counters
+from tests.site.models import Clerk, Colleague
 
 
 def who(request: HttpRequest) -> JsonResponse:
@@ -105,6 +109,32 @@ def log_out(request: HttpRequest) -> JsonResponse:
 
 
 @csrf_exempt
+def log_in_again(request: HttpRequest) -> JsonResponse:
+    """Put another user in the place of the one who is logged in, without a log-out."""
+    _, (name,), _ = order(request)
+    login(request, User.objects.get(username=name))
+    return JsonResponse({})
+
+
+@csrf_exempt
+def end_session(request: HttpRequest) -> JsonResponse:
+    """Do to a session what other code than a log-out does to it."""
+    _, (change,), _ = order(request)
+    key = request.COOKIES["sessionid"]
+    rows = Session.objects.filter(session_key=key)
+    if change == "row":
+        rows.delete()
+    elif change == "raw":
+        rows._raw_delete("default")
+    elif change == "expires":
+        rows.update(expire_date=timezone.now() + timedelta(seconds=1))
+    elif change == "emptied":
+        request.session.clear()
+        request.session["left"] = "something"
+    return JsonResponse({})
+
+
+@csrf_exempt
 def change_user(request: HttpRequest) -> JsonResponse:
     """Do to a user what an administrator does."""
     _, (name, change), _ = order(request)
@@ -123,6 +153,16 @@ def change_user(request: HttpRequest) -> JsonResponse:
     elif change == "deactivate":
         user.is_active = False
         user.save(update_fields=["is_active"])
+    elif change == "update":
+        User.objects.filter(pk=user.pk).update(is_active=False)
+    elif change == "proxy":
+        Colleague.objects.filter(pk=user.pk).first().delete()  # type: ignore[union-attr]
+    elif change == "child":
+        clerk = Clerk(user_ptr=user, desk="by the window")
+        clerk.__dict__.update({k: v for k, v in user.__dict__.items() if k != "_state"})
+        clerk.save()
+        clerk.is_active = False
+        clerk.save()
     else:
         user.first_name = change
         user.save()
