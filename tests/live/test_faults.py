@@ -168,7 +168,7 @@ async def test_redis_stopped_and_started_counts_what_was_lost_and_tells_the_clie
     await line.flows()
     assert await line.balances() >= 3
     assert await line.listener.next(RESYNC) == (line.room,)
-    logs.expect("did not reach this one, in 1 rooms")
+    logs.expect("for 1 rooms, did not reach this one")
 
 
 async def test_redis_paused_for_ten_seconds_flows_again(
@@ -273,7 +273,7 @@ async def test_message_that_is_not_ours_changes_nothing(line: Line, logs: Logs) 
     assert await line.counter("layer.malformed") >= 3
     assert await line.counter("layer.other_version") >= 1
     assert await line.counter("layer.other_site") >= 1
-    logs.expect("not ours")
+    logs.expect("not realtime")
 
 
 async def test_membership_outlives_the_expiry_of_the_layer(line: Line) -> None:
