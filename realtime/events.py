@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, overload
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
 from .exceptions import EventError
 from .protocol.packets import RESERVED_EVENTS
+from .schema.signatures import Arguments, read_arguments
 
 Function = Callable[..., Any]
 
@@ -45,14 +47,28 @@ def event(
     `concurrent=True` lets the handler run beside the socket's other events instead of in their
     order. `@event("*")` takes the events that no other handler names, with the name as first
     argument.
+
+    Annotations of the parameters say what clients may send; see docs/schema.md.
     """
     if callable(name):
+        _check_once(name, inspect.currentframe())
         return _mark(name, Event(name=name.__name__))
 
     def declare(function: Function) -> Function:
+        _check_once(function, inspect.currentframe())
         return _mark(function, Event(name=name or function.__name__, concurrent=concurrent))
 
     return declare
+
+
+def _check_once(function: Function, decorator: FrameType | None) -> None:
+    """Refuse a second handler of one name in a class body, where it would replace the first.
+
+    The class itself never sees the first, so it is looked for where the decorator is called.
+    """
+    body = decorator.f_back.f_locals if decorator is not None and decorator.f_back else {}
+    if "__qualname__" in body and hasattr(body.get(function.__name__), _MARK):
+        raise TypeError(f"{function.__module__}.{function.__qualname__} is declared twice")
 
 
 def _mark(function: Function, options: Event) -> Function:
@@ -69,9 +85,20 @@ def _mark(function: Function, options: Event) -> Function:
 class Handler:
     """A declared method of one consumer class, ready to be called with a client's arguments."""
 
-    __slots__ = ("call", "concurrent", "event", "least", "most", "takes_ack")
+    __slots__ = (
+        "arguments",
+        "call",
+        "concurrent",
+        "event",
+        "function",
+        "least",
+        "most",
+        "schema",
+        "takes_ack",
+    )
 
-    def __init__(self, options: Event, function: Function) -> None:
+    def __init__(self, options: Event, function: Function, owner: type) -> None:
+        self.function = function
         self.event = options.name
         self.concurrent = options.concurrent
         self.call: Function = function if iscoroutinefunction(function) else sync_to_async(function)
@@ -90,6 +117,9 @@ class Handler:
                     f"{function.__qualname__}: clients send positional arguments only; the"
                     f" keyword-only parameter {parameter.name!r} needs a default"
                 )
+        self.arguments = read_arguments(function, owner)
+        #: What checks the values of the arguments; None if the annotations say nothing.
+        self.schema: Arguments | None = self.arguments if self.arguments.is_checked else None
 
     def check(self, args: list[Any]) -> None:
         """Raise EventError unless the handler takes so many arguments."""
@@ -113,6 +143,20 @@ def _arguments(number: int) -> str:
     return f"{number} argument{'' if number == 1 else 's'}"
 
 
+def _check_names(cls: type) -> None:
+    """Refuse two methods of one class body that declare the same event."""
+    methods: dict[str, str] = {}
+    for attribute, value in vars(cls).items():
+        options = getattr(value, _MARK, None)
+        if isinstance(options, Event):
+            first = methods.setdefault(options.name, attribute)
+            if first != attribute:
+                raise TypeError(
+                    f"{cls.__module__}.{cls.__qualname__} declares the event {options.name!r}"
+                    f" twice: {first} and {attribute}"
+                )
+
+
 def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
     """The handlers that a class and its bases declare, by event name.
 
@@ -131,9 +175,10 @@ def handlers_of(cls: type, reserved: frozenset[str]) -> dict[str, Handler]:
                         f' @event("{options.name}")'
                     )
                 declared[attribute] = options
+        _check_names(base)
     found: dict[str, Handler] = {}
     for attribute, options in declared.items():
         function = getattr(cls, attribute)
         if function is not None:
-            found[options.name] = Handler(options, function)
+            found[options.name] = Handler(options, function, cls)
     return found

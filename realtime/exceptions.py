@@ -1,5 +1,6 @@
 """Every error that realtime raises on purpose. One root; each message says what to do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -52,6 +53,37 @@ class EventError(RealtimeError):
         if self.data is not None:
             error["data"] = self.data
         return {"error": error}
+
+
+#: So many faults are in an answer; a client that sent more nonsense has other worries.
+MAX_FAULTS = 20
+
+
+class BadArguments(EventError):
+    """What a client sent with an event is not what the handler's annotations say.
+
+    The client's ack has `errors` beside the code `bad_arguments` and the message: a list of at most
+    20 faults, each `{"path": ["order", "items", 0], "message": ..., "code": ...}`. The path begins
+    with the parameter's name. Handlers may raise it themselves.
+    """
+
+    def __init__(self, errors: Sequence[dict[str, Any]]) -> None:
+        self.errors = list(errors[:MAX_FAULTS])
+        super().__init__(_summary(self.errors), code="bad_arguments")
+
+    def as_dict(self) -> dict[str, Any]:
+        answer = super().as_dict()
+        answer["error"]["errors"] = self.errors
+        return answer
+
+
+def _summary(errors: Sequence[dict[str, Any]]) -> str:
+    first, *others = errors
+    path = ".".join(str(key) for key in first["path"])[:200]
+    more = f" (and {len(others)} more)" if others else ""
+    summary = f"{path}: {first['message']}{more}"
+    # It goes to the log, and a part of it may be what the client sent.
+    return "".join(char if char.isprintable() else "?" for char in summary)
 
 
 class PermissionRefused(EventError):

@@ -296,8 +296,8 @@ async def test_feed_of_a_socket_or_of_no_room_is_refused(
     watch: Watch, server: SocketIOServer
 ) -> None:
     page = await watch(await staff("root", is_superuser=True))
-    for room in (page.sid, "", 7):
-        assert (await page.call("feed", "/chat", room, True))["error"]["code"] == "bad_room"
+    for room, code in ((page.sid, "bad_room"), ("", "bad_room"), (7, "bad_arguments")):
+        assert (await page.call("feed", "/chat", room, True))["error"]["code"] == code
 
 
 async def test_feed_hears_other_processes(watch: Watch, far_server: SocketIOServer) -> None:

@@ -33,7 +33,7 @@ FLOORS = [
     ["cluster"],
     ["engine"],
     ["metrics"],
-    ["protocol"],
+    ["protocol", "schema"],
     ["conf", "exceptions", "logs", "orjson", "signals", "version", "installed"],
     ["aio", "json"],
 ]

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import inspect
+import io
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import socketio
 from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.db.models.signals import post_save
 from django.test import override_settings
 
@@ -26,6 +28,7 @@ from realtime.compat.server import SocketIOServer
 from .documents import DOCUMENTS, ROOT, Block, blocks
 from .live.servers import Process
 from .ports import free_port
+from .tsc import complaints
 
 BLOCKS = list(blocks())
 
@@ -45,6 +48,8 @@ def test_each_block_is_of_a_kind_that_is_tested() -> None:
         ("html", "file"),
         ("js", ""),
         ("sh", ""),
+        ("ts", ""),
+        ("ts", "usage"),
     }
     assert {(block.language, block.note.partition(":")[0]) for block in BLOCKS} <= tested
 
@@ -186,6 +191,24 @@ def test_javascript_snippet_runs(block: Block, demo: str) -> None:
     assert "refused: xhr" not in done.stdout
     if "console.log(answer" in block.code:
         assert "joined" in done.stdout
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("untouched")
+def test_typescript_of_a_snippet_is_what_the_command_writes(tmp_path: Path) -> None:
+    page = [block for block in BLOCKS if block.document == "docs/schema.md"]
+    exec(next(block.code for block in page if block.language == "python"), {"__name__": "snippet"})
+    path = tmp_path / "events.ts"
+    shown, usage = (block.code for block in page if block.language == "ts")
+    call_command(
+        "realtime",
+        "schema",
+        *("--format", "typescript", "--namespace", "/shops/<slug:shop>", "--output", str(path)),
+        stdout=io.StringIO(),
+    )
+    assert shown in path.read_text()
+    (tmp_path / "usage.ts").write_text(usage)
+    assert complaints(tmp_path, "events.ts", "usage.ts") == ""
 
 
 @pytest.mark.parametrize("block", of("python", note="client"))

@@ -1,6 +1,7 @@
 """Consumers as a project with strict types writes them, which test_typing.py has checked."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Model
@@ -12,6 +13,8 @@ from realtime.consumers import Ack
 @namespace("/plain")
 class Plain(SocketIOConsumer):
     """All handlers are plain `def`."""
+
+    emits = {"welcome": dict, "said": str, "sure?": Callable[[], bool], "left": (str, str)}
 
     def connect(self, auth: dict[str, Any] | None) -> None:
         self.join("lobby", presence=True)

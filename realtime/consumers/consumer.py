@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from channels.consumer import get_handler_name
@@ -20,6 +20,7 @@ from ..node.sockets import ASGIMessage
 from ..node.threads import lanes
 from ..permissions import BasePermission
 from ..revocation.users import is_known, login_of
+from ..schema.emits import Emitted, read_emits
 from ..server.handling import Ack, Handling, Send, announce
 from .mailbox import Mailbox, Receive
 from .socket import ConsumerSocket
@@ -43,11 +44,16 @@ class SocketIOConsumer(ConsumerSocket):
     #: Name a channel layer to have `self.channel_name` and groups of Channels in this consumer.
     channel_layer_alias: ClassVar[str | None] = None
 
+    #: The events that clients hear, with the types of their arguments; see docs/schema.md.
+    emits: ClassVar[Mapping[str, Any]] = {}
+
     handlers: ClassVar[dict[str, Handler]] = {}
+    emitted: ClassVar[dict[str, Emitted]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.handlers = handlers_of(cls, _OWN_ATTRIBUTES)
+        cls.emitted = read_emits(cls)
 
     @async_or_not
     async def connect(self, auth: dict[str, Any] | None) -> None:
@@ -172,6 +178,8 @@ class SocketIOConsumer(ConsumerSocket):
         for permission in self._event_permissions:
             if not await permission.may_handle(self, name, args):
                 raise PermissionRefused(permission.message)
+        if (schema := handler.schema) is not None:
+            args = await schema.aload(args, self) if schema.blocking else schema.load(args)
         if handler.takes_ack:
             return await handler.call(self, *args, ack=ack)
         return await handler.call(self, *args)

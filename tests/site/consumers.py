@@ -25,6 +25,8 @@ from realtime import (
 )
 from realtime.asgi import get_server
 
+from . import orders as orders  # registers its namespace
+
 PATIENCE = 30
 #: Two sockets meet under a name: a handler that waits for the other holds nobody else up.
 #: Connects wait at a gate that has a name until it is opened.

@@ -9,12 +9,13 @@ from ..subcommands.doctor import doctor
 from ..subcommands.draining import drain
 from ..subcommands.emitting import emit
 from ..subcommands.listing import rooms, sockets
+from ..subcommands.schema import schema
 from ..subcommands.status import status
 from ..subcommands.steering import disconnect, join, leave
 
 SUBCOMMANDS: dict[str, Subcommand] = {
     subcommand.name: subcommand
-    for subcommand in (status, rooms, sockets, emit, join, leave, disconnect, drain, doctor)
+    for subcommand in (status, rooms, sockets, emit, join, leave, disconnect, drain, doctor, schema)
 }
 
 

@@ -37,6 +37,10 @@ class Output:
         if not self.is_json:
             self._write(text)
 
+    def text(self, text: str) -> None:
+        """Print a text as it stands, for people and for scripts."""
+        self._write(text)
+
     def table(self, columns: Sequence[str], rows: Rows, *, right: Sequence[str] = ()) -> None:
         """Print a table, for people only. `right` are the columns of numbers."""
         if self.is_json:

@@ -1,0 +1,1 @@
+"""What arguments are valid, and what a namespace's events are, for machines."""
