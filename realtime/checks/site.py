@@ -25,6 +25,7 @@ FLOORS: Mapping[str, str] = {
     "channels-redis": "4.3",
     "daphne": "4.2.2",
     "Django": "5.2.19",
+    "python-engineio": "4.15",
     "python-socketio": "5.18",
     "uvicorn": "0.34",
     "wsproto": "1.2",

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ..cluster.groups import Group, node_group
 from ..conf import settings
 from ..json import django_default
-from ..protocol.packets import JSONParser, Message, Packet, PacketType, Parser
+from ..protocol.packets import JSONParser, Packet, PacketType, Parser, Payload
 from .rooms import node_of
 
 Body = dict[str, Any]
@@ -28,7 +28,7 @@ class Emission:
 
     namespace: str
     to: tuple[str, ...] | None
-    messages: tuple[Message, ...]
+    messages: tuple[Payload, ...]
     skip: frozenset[str] = frozenset()
     volatile: bool = False
     #: Its name, for traces; the messages have it encoded.

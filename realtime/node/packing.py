@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..protocol.packets import Message, Packet, PacketType
+from ..protocol.packets import Packet, PacketType, Payload
 from . import emissions
 
 
-def pack(values: Iterable[Any]) -> list[Message]:
+def pack(values: Iterable[Any]) -> list[Payload]:
     """Values that a client may send or be sent. Raises TypeError or ValueError for others."""
     return list(emissions.parser().encode(Packet(PacketType.ACK, "/", list(values), 0)))
 
 
-def unpack(messages: Iterable[Message]) -> list[Any]:
+def unpack(messages: Iterable[Payload]) -> list[Any]:
     """What `pack` packed."""
     decoder = emissions.parser().decoder()
     *_, packet = map(decoder.feed, messages)

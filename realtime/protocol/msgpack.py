@@ -10,9 +10,9 @@ from ..exceptions import ProtocolError, UnreadableData
 from .notepack import ARRAY_BUFFER, NOTEPACK, told_apart
 from .packets import (
     MAX_ID_DIGITS,
-    Message,
     Packet,
     PacketType,
+    Payload,
     check,
     check_depth,
     check_event_name,
@@ -30,7 +30,7 @@ class MsgpackParser:
     def __init__(self, default: Callable[[Any], Any]) -> None:
         self._default = default
 
-    def encode(self, packet: Packet) -> tuple[Message, ...]:
+    def encode(self, packet: Packet) -> tuple[Payload, ...]:
         if packet.type == PacketType.EVENT:
             check_event_name(packet.data)
         fields: dict[str, Any] = {"type": int(packet.type), "nsp": packet.namespace}
@@ -66,7 +66,7 @@ class MsgpackDecoder:
         # What is wrong with the data of the message in hand.
         self._fault: str | None = None
 
-    def feed(self, message: Message) -> Packet | None:
+    def feed(self, message: Payload) -> Packet | None:
         if isinstance(message, str):
             raise ProtocolError(
                 'a text message, while REALTIME["PARSER"] is "msgpack": the client uses another'

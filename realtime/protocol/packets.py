@@ -21,7 +21,7 @@ RESERVED_EVENTS = frozenset(
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
 )
 
-Message = str | bytes
+Payload = str | bytes
 
 
 class PacketType(IntEnum):
@@ -46,7 +46,7 @@ class Packet(NamedTuple):
 class Decoder(Protocol):
     """Turns the messages of one connection into packets."""
 
-    def feed(self, message: Message) -> Packet | None:
+    def feed(self, message: Payload) -> Packet | None:
         """The packet that `message` completes, or None.
 
         Raises UnreadableData where the packet is complete but for its data, and what follows can
@@ -59,7 +59,7 @@ class Parser(Protocol):
 
     name: str
 
-    def encode(self, packet: Packet) -> tuple[Message, ...]:
+    def encode(self, packet: Packet) -> tuple[Payload, ...]:
         """The messages of a packet. Raises TypeError or ValueError for what can't be sent."""
 
     def decoder(self) -> Decoder:
@@ -90,7 +90,7 @@ class JSONParser:
         self._dumps: Callable[..., str | bytes] = json.dumps
         self._loads: Callable[[str], Any] = json.loads
 
-    def encode(self, packet: Packet) -> tuple[Message, ...]:
+    def encode(self, packet: Packet) -> tuple[Payload, ...]:
         type, namespace, data, id = packet
         attachments: list[bytes] = []
         text = ""
@@ -168,7 +168,7 @@ class JSONDecoder:
         self._missing = 0
         self._attachments: list[bytes] = []
 
-    def feed(self, message: Message) -> Packet | None:
+    def feed(self, message: Payload) -> Packet | None:
         if isinstance(message, str):
             if self._packet is not None:
                 raise ProtocolError("text where a binary attachment was due")

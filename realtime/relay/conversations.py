@@ -11,11 +11,14 @@ import enum
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ..node.sockets import ASGIMessage
+
 if TYPE_CHECKING:
     from ..engine.wheel import Handle
     from .links import Link
 
-Message = dict[str, Any]
+#: What a link carries: a part of a conversation, in plain values.
+Parcel = dict[str, Any]
 #: Whether this process opened the conversation, and its number among those that the opener has.
 Key = tuple[bool, int]
 
@@ -66,7 +69,7 @@ class Conversation:
         #: Whether the home has given a sign.
         self.signed = False
         self.end: End | None = None
-        self._inbox: deque[tuple[Message, int]] = deque()
+        self._inbox: deque[tuple[ASGIMessage, int]] = deque()
         self._arrived: asyncio.Future[None] | None = None
         self._on_its_way = 0
         self._room: asyncio.Future[None] | None = None
@@ -85,7 +88,7 @@ class Conversation:
     def is_full(self) -> bool:
         return self._on_its_way >= WINDOW and self.end is None
 
-    def put(self, message: Message) -> None:
+    def put(self, message: ASGIMessage) -> None:
         """Pass a message on. Raises OSError when it is over, as `send` of an ASGI server does."""
         if self.end is not None:
             raise OSError(f"nobody takes what is sent: {self.end.value}")
@@ -100,7 +103,7 @@ class Conversation:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 
-    def parcel(self, verb: str, **more: Any) -> Message:
+    def parcel(self, verb: str, **more: Any) -> Parcel:
         mine, number = self.key
         return {"verb": verb, "mine": mine, "number": number, **more}
 
@@ -113,7 +116,7 @@ class Conversation:
 
     # In
 
-    def take(self, messages: list[Message]) -> None:
+    def take(self, messages: list[ASGIMessage]) -> None:
         """What the other side passed on."""
         self.signed = True
         self._inbox.extend((message, size_of(message)) for message in messages)
@@ -135,7 +138,7 @@ class Conversation:
         self.signed = True
         _wake(self._arrived)
 
-    async def next(self) -> Message | None:
+    async def next(self) -> ASGIMessage | None:
         """The next message; None when the conversation is over."""
         while not self._inbox:
             if self.end is not None:
@@ -173,7 +176,7 @@ def _wake(waiter: asyncio.Future[None] | None) -> None:
         waiter.set_result(None)
 
 
-def size_of(message: Message) -> int:
+def size_of(message: ASGIMessage) -> int:
     """What an ASGI message counts against the bounds, about what it takes on the layer."""
     data = message.get("body") or message.get("bytes") or b""
     text = message.get("text")

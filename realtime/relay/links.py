@@ -12,7 +12,7 @@ from ..cluster import groups
 from ..cluster.bus import Bus
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
-from .conversations import Conversation, End, Key, Message
+from .conversations import Conversation, End, Key, Parcel
 
 logger = logging.getLogger("realtime.cluster")
 
@@ -40,7 +40,7 @@ class Link:
         self.conversations: dict[Key, Conversation] = {}
         self._bus = bus
         self._group = groups.node_group(node)
-        self._queue: deque[tuple[Message, int]] = deque()
+        self._queue: deque[tuple[Parcel, int]] = deque()
         self._waiting = 0
         self._sent = 0
         # The number of the last message that came from the other process; None when one that was
@@ -75,7 +75,7 @@ class Link:
 
     # Out
 
-    def put(self, parcel: Message, size: int = 0) -> None:
+    def put(self, parcel: Parcel, size: int = 0) -> None:
         """Send a parcel after those that wait.
 
         Where too much waits, the conversation is over that most of it belongs to, and no other.
@@ -88,7 +88,7 @@ class Link:
         if self.sender is None:
             self.sender = asyncio.get_running_loop().create_task(self._send())
 
-    def _makes_room(self, parcel: Message, size: int) -> bool:
+    def _makes_room(self, parcel: Parcel, size: int) -> bool:
         """Whether there is room for a parcel once what waits of the largest is dropped."""
         count("relay.full")
         newest = _key(parcel)
@@ -118,7 +118,7 @@ class Link:
         finally:
             self.sender = None
 
-    def _batch(self) -> Iterable[Message]:
+    def _batch(self) -> Iterable[Parcel]:
         total = 0
         for _ in range(min(len(self._queue), BATCH_PARCELS)):
             parcel, size = self._queue[0]
@@ -137,7 +137,7 @@ class Link:
 
     # In
 
-    def heard(self, order: int, parcels: list[Message], open: Callable[..., Any]) -> None:
+    def heard(self, order: int, parcels: list[Parcel], open: Callable[..., Any]) -> None:
         """A message came. `open` is called with each parcel that is not for a conversation."""
         self._is_silent = False
         if self._heard is not None and order != self._heard + 1 and self.conversations:
@@ -154,7 +154,7 @@ class Link:
         # Last, as the first conversation of several begins without a number to expect.
         self._heard = order
 
-    def _continue(self, parcel: Message) -> None:
+    def _continue(self, parcel: Parcel) -> None:
         # What is theirs there is not ours here.
         conversation = self.conversations.get((not parcel["mine"], parcel["number"]))
         if conversation is not None:
@@ -169,24 +169,24 @@ class Link:
             conversation.finish(end)
 
 
-def _key(parcel: Message) -> Key | None:
+def _key(parcel: Parcel) -> Key | None:
     """The conversation that a parcel belongs to, if it does."""
     return (parcel["mine"], parcel["number"]) if "number" in parcel else None
 
 
-def _passed(conversation: Conversation, parcel: Message) -> None:
+def _passed(conversation: Conversation, parcel: Parcel) -> None:
     conversation.take(parcel["messages"])
 
 
-def _held(conversation: Conversation, parcel: Message) -> None:
+def _held(conversation: Conversation, parcel: Parcel) -> None:
     conversation.sign()
 
 
-def _used(conversation: Conversation, parcel: Message) -> None:
+def _used(conversation: Conversation, parcel: Parcel) -> None:
     conversation.make_room(parcel["size"])
 
 
-def _ended(conversation: Conversation, parcel: Message) -> None:
+def _ended(conversation: Conversation, parcel: Parcel) -> None:
     refused = parcel["why"] == End.REFUSED.name
     conversation.over(End.REFUSED if refused else End.DONE)
 

@@ -16,7 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["realtime"]):
     from realtime.json import django_default
     from realtime.protocol.msgpack import MsgpackParser
-    from realtime.protocol.packets import JSONParser, Message
+    from realtime.protocol.packets import JSONParser, Payload
     from tests.fuzz.rules import check_passed_on, feed, payload_messages
 
 PLAIN = JSONParser(importlib.import_module("realtime.json"))
@@ -39,7 +39,7 @@ SEEDS = {
 }
 
 
-def messages(data: bytes) -> list[Message]:
+def messages(data: bytes) -> list[Payload]:
     """Lines: one that begins with "b" is a binary message, others are texts."""
     return [
         line[1:] if line.startswith(b"b") else line.decode(errors="replace")

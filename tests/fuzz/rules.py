@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from realtime.exceptions import ProtocolError, UnreadableData
 from realtime.protocol.frames import decode_payload
-from realtime.protocol.packets import RESERVED_EVENTS, Message, Packet, PacketType, Parser
+from realtime.protocol.packets import RESERVED_EVENTS, Packet, PacketType, Parser, Payload
 
 
 def check_packet(packet: Packet) -> None:
@@ -22,7 +22,7 @@ def check_packet(packet: Packet) -> None:
         assert data is None or (kind == PacketType.CONNECT and isinstance(data, dict))
 
 
-def feed(parser: Parser, messages: Iterable[Message]) -> list[Packet]:
+def feed(parser: Parser, messages: Iterable[Payload]) -> list[Packet]:
     """The packets in the messages of one connection, up to the one that closes it."""
     decoder = parser.decoder()
     packets = []
@@ -48,7 +48,7 @@ def check_passed_on(parser: Parser, packets: Iterable[Packet]) -> None:
         assert feed(parser, parser.encode(packet)) == [packet]
 
 
-def payload_messages(body: bytes) -> list[Message]:
+def payload_messages(body: bytes) -> list[Payload]:
     """The messages in a polling body, or none if it is refused."""
     try:
         packets = decode_payload(body)

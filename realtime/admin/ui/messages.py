@@ -15,7 +15,7 @@ from ...operations.reports import SocketInfo
 Serialized = dict[str, Any]
 Sockets = dict[str, Serialized]
 #: An event and its arguments.
-Message = tuple[Any, ...]
+UIEvent = tuple[Any, ...]
 
 
 def serialized(info: SocketInfo) -> Serialized:
@@ -44,12 +44,12 @@ def _client_id(sids: Iterable[str]) -> str:
     return hashlib.blake2b(min(sids).encode(), digest_size=6).hexdigest()
 
 
-def changes(old: Sockets, new: Sockets) -> list[Message] | None:
+def changes(old: Sockets, new: Sockets) -> list[UIEvent] | None:
     """What to send to a page that knows `old`; None if it is simpler to send all of `new`."""
     if any(new[sid]["clientId"] != old[sid]["clientId"] for sid in new.keys() & old.keys()):
         return None
     now = datetime.now(UTC).isoformat()
-    messages: list[Message] = []
+    messages: list[UIEvent] = []
     for sid, socket in old.items():
         if sid not in new:
             messages += _gone(socket, now)
@@ -61,14 +61,14 @@ def changes(old: Sockets, new: Sockets) -> list[Message] | None:
     return messages
 
 
-def _gone(socket: Serialized, now: str) -> Iterator[Message]:
+def _gone(socket: Serialized, now: str) -> Iterator[UIEvent]:
     namespace, sid = socket["nsp"], socket["id"]
     yield ("socket_disconnected", namespace, sid, "gone", now)
     for room in socket["rooms"]:
         yield ("room_left", namespace, room, sid, now)
 
 
-def _changed(old: Serialized, new: Serialized, now: str) -> Iterator[Message]:
+def _changed(old: Serialized, new: Serialized, now: str) -> Iterator[UIEvent]:
     namespace, sid = new["nsp"], new["id"]
     for room in new["rooms"]:
         if room not in old["rooms"]:
