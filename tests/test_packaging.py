@@ -79,6 +79,7 @@ def test_wheel_names_version_license_and_no_test_tool_as_a_requirement(wheel: Pa
         "asgiref",
         "channels",
         "django",
+        "python-engineio",
         "python-socketio",
         "wsproto",
     }

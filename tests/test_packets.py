@@ -21,10 +21,10 @@ from realtime.protocol.packets import (
     MAX_DEPTH,
     RESERVED_EVENTS,
     JSONParser,
-    Message,
     Packet,
     PacketType,
     Parser,
+    Payload,
 )
 from tests.fuzz.rules import feed
 
@@ -89,7 +89,7 @@ connects = st.builds(
 disconnects = st.builds(Packet, st.just(PacketType.DISCONNECT), namespaces, st.none(), st.none())
 
 
-def decode(parser: Parser, *messages: Message) -> list[Packet]:
+def decode(parser: Parser, *messages: Payload) -> list[Packet]:
     decoder = parser.decoder()
     return [packet for message in messages if (packet := decoder.feed(message)) is not None]
 
@@ -180,7 +180,7 @@ streams = st.lists(texts | almost | st.binary(max_size=8), max_size=6)
 @example(stream=['51-["a",{"_placeholder":true,"num":-1}]', b"x"])
 @example(stream=['51-[{"_placeholder":true,"num":0}]', b"connect"])
 @settings(max_examples=400)
-def test_json_decoder_takes_anything(parser: Parser, stream: list[Message]) -> None:
+def test_json_decoder_takes_anything(parser: Parser, stream: list[Payload]) -> None:
     feed(parser, stream)
 
 
@@ -213,7 +213,7 @@ def packed(value: Any) -> bytes:
 @example(stream=[packed({"type": True, "data": ["a"]})])
 @example(stream=[packed({"type": 2, "nsp": "chat", "data": ["a"]})])
 @settings(max_examples=400)
-def test_msgpack_decoder_takes_anything(stream: list[Message]) -> None:
+def test_msgpack_decoder_takes_anything(stream: list[Payload]) -> None:
     feed(MSGPACK, stream)
 
 
@@ -276,7 +276,7 @@ def test_what_was_received_can_be_sent_on(parser: Parser, packet: Packet) -> Non
     ],
 )
 def test_json_packets_have_the_specified_form(
-    parser: Parser, packet: Packet, messages: tuple[Message, ...]
+    parser: Parser, packet: Packet, messages: tuple[Payload, ...]
 ) -> None:
     assert parser.encode(packet) == messages
 
