@@ -11,6 +11,13 @@ from .installed import check_installed as _check_installed
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .changes.verbs import (
+        aannounce_created,
+        aannounce_updated,
+        announce_changes,
+        announce_created,
+        announce_updated,
+    )
     from .consumers.consumer import SocketIOConsumer
     from .emitters import aemit, emit
     from .events import event
@@ -39,6 +46,8 @@ __all__ = [
     "EventError",
     "RealtimeError",
     "SocketIOConsumer",
+    "aannounce_created",
+    "aannounce_updated",
     "acall_servers",
     "acall_sockets",
     "acount_sockets",
@@ -50,6 +59,9 @@ __all__ = [
     "ais_online",
     "ajoin_sockets",
     "aleave_sockets",
+    "announce_changes",
+    "announce_created",
+    "announce_updated",
     "apresence",
     "aroom_sizes",
     "call_servers",
@@ -75,6 +87,8 @@ _MODULES = {
     "EventError": "exceptions",
     "RealtimeError": "exceptions",
     "SocketIOConsumer": "consumers",
+    "aannounce_created": "changes.verbs",
+    "aannounce_updated": "changes.verbs",
     "acall_servers": "operations.servers",
     "acall_sockets": "operations.calls",
     "acount_sockets": "operations.sockets",
@@ -86,6 +100,9 @@ _MODULES = {
     "ais_online": "presences.queries",
     "ajoin_sockets": "operations.steering",
     "aleave_sockets": "operations.steering",
+    "announce_changes": "changes.verbs",
+    "announce_created": "changes.verbs",
+    "announce_updated": "changes.verbs",
     "apresence": "presences.queries",
     "aroom_sizes": "operations.rooms",
     "call_servers": "operations.servers",

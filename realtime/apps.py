@@ -10,13 +10,17 @@ class RealtimeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from .changes.receivers import listen_to_relations
+        from .checks.changes import check_changes
         from .checks.deployment import check_deployment
         from .checks.site import check_settings
         from .doctor import namespace as _doctor  # noqa: F401 - registers its namespace
         from .routing import autodiscover
 
         checks.register(check_settings, checks.Tags.compatibility)
+        checks.register(check_changes, checks.Tags.models)
         checks.register(check_deployment, checks.Tags.security, deploy=True)
+        listen_to_relations()
         autodiscover()
         if apps.is_installed("django.contrib.auth"):
             from .revocation import logins as revocation

@@ -45,7 +45,9 @@ os.environ["CHAT_MEDIA"] = str(FOLDER / "media")
 os.environ["DJANGO_SECRET_KEY"] = "of the tests"
 
 from project.settings import *  # noqa: E402, F403 - reads the variables set above
-from project.settings import DATABASES  # noqa: E402
+from project.settings import DATABASES, INSTALLED_APPS  # noqa: E402
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.orders"]
 
 DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
 # Logging in costs nothing: what is tested is not the hashing.

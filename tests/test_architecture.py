@@ -19,6 +19,7 @@ FLOORS = [
     ["testing"],
     ["asgi"],
     ["health", "prometheus", "tracing"],
+    ["changes"],
     ["emitters", "routing"],
     ["consumers", "auth"],
     ["permissions"],

@@ -13,6 +13,7 @@ from ..cluster.groups import Group, node_group
 from ..conf import settings
 from ..json import django_default
 from ..protocol.packets import JSONParser, Packet, PacketType, Parser, Payload
+from . import unsendable
 from .rooms import node_of
 
 Body = dict[str, Any]
@@ -55,6 +56,15 @@ def parser() -> Parser:
     return _parser(settings.PARSER, settings.JSON, settings.MAX_ATTACHMENTS)
 
 
+def messages_of(packet: Packet) -> tuple[Payload, ...]:
+    """A packet, encoded. Raises TypeError or ValueError that say which argument can't be sent."""
+    try:
+        return parser().encode(packet)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        refused = unsendable.explain(packet, error, parser().encode)
+        raise refused from (None if refused is error else error)
+
+
 def encode(
     event: str,
     args: Collection[Any],
@@ -71,7 +81,7 @@ def encode(
         raise ValueError(f"a namespace must begin with '/': {namespace!r}")
     if isinstance(skip, str):
         skip = (skip,)
-    messages = parser().encode(Packet(PacketType.EVENT, namespace, [event, *args]))
+    messages = messages_of(Packet(PacketType.EVENT, namespace, [event, *args]))
     return Emission(
         namespace=namespace,
         to=to,

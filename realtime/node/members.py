@@ -8,6 +8,7 @@ from ..metrics.counters import counts
 from ..metrics.rates import RoomRates
 from ..protocol.frames import Frames
 from .emissions import Emission
+from .rooms import node_of
 from .sockets import Socket
 
 _NOBODY: frozenset[Socket] = frozenset()
@@ -114,6 +115,8 @@ class Members:
             self._count_event(emission.namespace, emission.to)
         frames = Frames(emission.messages)
         skip, volatile = emission.skip, emission.volatile
+        if skip:
+            skip = self._skipped(emission.namespace, skip)
         sent = 0
         # No copy: a send never calls back, so the rooms stay as they are meanwhile.
         for socket in members:
@@ -123,6 +126,11 @@ class Members:
             sent += 1
         counts["events.out"] += sent
         return sent
+
+    def _skipped(self, namespace: str, skip: frozenset[str]) -> frozenset[str]:
+        """Sids, and with them those of the sockets here in rooms that are to be left out."""
+        rooms = [name for name in skip if node_of(name) is None]
+        return skip.union(*({s.sid for s in self._room(namespace, room)} for room in rooms))
 
     def _let_hear(self, emission: Emission) -> None:
         heard_in = (None,) if emission.to is None else emission.to

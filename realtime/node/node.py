@@ -71,7 +71,6 @@ class ServingNode(Node):
         self.is_named: Callable[[str], bool] = lambda namespace: False
         #: When it started, in seconds since the epoch.
         self.started_at = 0.0
-        self._parser = emissions.parser()
 
     @property
     def is_running(self) -> bool:
@@ -133,7 +132,7 @@ class ServingNode(Node):
         ack_id = socket.expect_ack(answered, lost)
         packet = Packet(PacketType.EVENT, socket.namespace, [event, *args], ack_id)
         try:
-            counts["events.out"] += socket.send(self._parser.encode(packet))
+            counts["events.out"] += socket.send(emissions.messages_of(packet))
         except (TypeError, ValueError):
             socket.answered(ack_id)
             raise

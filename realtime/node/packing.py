@@ -9,7 +9,7 @@ from . import emissions
 
 def pack(values: Iterable[Any]) -> list[Payload]:
     """Values that a client may send or be sent. Raises TypeError or ValueError for others."""
-    return list(emissions.parser().encode(Packet(PacketType.ACK, "/", list(values), 0)))
+    return list(emissions.messages_of(Packet(PacketType.ACK, "/", list(values), 0)))
 
 
 def unpack(messages: Iterable[Payload]) -> list[Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Model
+from django.utils.functional import Promise
 
 from ..exceptions import RoomError
 from ..logs import brief
@@ -57,6 +58,11 @@ def of_instance(instance: Model) -> str:
     return f"{RESERVED}{concrete._meta.label_lower}:{instance.pk}"
 
 
+def for_clients(room: str) -> str:
+    """The name under which clients may know a room: that of an instance is "auth.user:7"."""
+    return room.removeprefix(RESERVED)
+
+
 def to_join(room: Any) -> str:
     """The name of a room that a socket may join: free text, or a model instance."""
     if isinstance(room, Model):
@@ -74,7 +80,8 @@ def targets(to: Any) -> tuple[str, ...] | None:
     """The rooms in `to`: text, a sid, a model instance, a list of them; None for everyone."""
     if to is None:
         return None
-    if isinstance(to, str | Model):
+    # Lazy objects, such as request.user, have __iter__ whatever is behind them.
+    if isinstance(to, str | Model | Promise) or _is_anonymous(to):
         return (_target(to),)
     if isinstance(to, Iterable) and not isinstance(to, bytes | bytearray | dict):
         return tuple(dict.fromkeys(_target(item) for item in to))
@@ -85,8 +92,23 @@ def _target(item: Any) -> str:
     return of_instance(item) if isinstance(item, Model) else _checked(item)
 
 
+def _is_anonymous(user: Any) -> bool:
+    return getattr(user, "is_anonymous", False) is True
+
+
 def _checked(name: Any) -> str:
+    if isinstance(name, Promise):  # a name that is translated when it is used
+        name = str(name)
     if not isinstance(name, str):
+        if _is_anonymous(name):
+            raise RoomError(
+                f"{name.__class__.__name__} has no room: only a user who is logged in has one. Look"
+                " at user.is_authenticated first"
+            )
+        if isinstance(name, type) and issubclass(name, Model):
+            raise RoomError(
+                f"{name.__name__} is a model: pass a saved instance of it, or the name of a room"
+            )
         raise RoomError(
             "a room must be a string or a saved model instance, not"
             f" {type(name).__name__}: {brief(repr(name), 100)}"

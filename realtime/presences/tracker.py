@@ -17,7 +17,7 @@ from ..cluster.cluster import Cluster
 from ..conf import settings
 from ..engine.wheel import Handle, TimerWheel
 from ..metrics.counters import counts
-from ..node import emissions
+from ..node import emissions, rooms
 from ..node.followers import Follower
 from ..node.sockets import Socket, State
 from ..node.threads import lanes
@@ -258,7 +258,8 @@ def _user(socket: Socket) -> UserInfo | None:
 
 def _send(room: HostedRoom, sockets: Iterable[Socket], event: str, value: Any) -> None:
     namespace, name = room.key
-    emission = emissions.encode(event, [name, value], namespace=namespace, to=(name,))
+    told = rooms.for_clients(name)
+    emission = emissions.encode(event, [told, value], namespace=namespace, to=(name,))
     frames = Frames(emission.messages)
     for socket in sockets:
         socket.connection.send(frames)

@@ -59,7 +59,7 @@ def scope_of(socket: Socket, auth: dict[str, Any] | None) -> dict[str, Any]:
 async def ack(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     """The answer to an event of the client's."""
     packet = Packet(PacketType.ACK, socket.namespace, message["args"], message["ack_id"])
-    messages = emissions.parser().encode(packet)
+    messages = emissions.messages_of(packet)
     if socket.state is State.CONNECTED:
         socket.send(messages)
 

@@ -190,7 +190,7 @@ class Namespaces:
         """A client that is connecting may not; `error` is what its connect_error event carries."""
         # First what may raise: data that can't be sent is the application's failure, and answered.
         packet = Packet(PacketType.CONNECT_ERROR, socket.namespace, error)
-        frames = Frames(self._parser.encode(packet))
+        frames = Frames(emissions.messages_of(packet))
         socket.state = State.CLOSED
         count("connects.refused")
         self._forget_refused(socket)

@@ -1,0 +1,184 @@
+"""`announce_changes`, and how rows are announced that were written without signals."""
+
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from asgiref.sync import sync_to_async
+from django.db import router
+from django.db.models import Model, QuerySet
+
+from ..node import rooms
+from . import receivers
+from .announcing import tell
+from .declarations import KINDS, Declaration, declarations_of, register
+from .memory import memory_of, values_of
+from .transactions import Change
+from .transactions import register as register_change
+
+M = TypeVar("M", bound=type[Model])
+
+
+def announce_changes(
+    model: Any = None,
+    *,
+    to: Any,
+    fields: Collection[str] = (),
+    serializer: Callable[[Any], Any] | None = None,
+    namespace: str | Callable[[Any], str] = "/",
+    event: str | None = None,
+    when: Callable[[Any, str], Any] | None = None,
+    only_changed: bool = False,
+    on: Collection[str] = KINDS,
+    skip: Any = (),
+) -> Any:
+    """Emit an event when a row of a model was created, updated or deleted, after the commit.
+
+    A class decorator, or a call with the model: `announce_changes(Order, to=..., fields=...)`.
+
+    `to` is what `emit` takes, or a function of the instance that returns it; None from the function
+    is nobody. Clients get `fields`, by name, or what `serializer` makes of an instance: a function,
+    or a serializer class of Django REST framework. The events are `order:created`, `order:updated`
+    and `order:deleted` for a model Order; `event` is another word than "order". `on` names the
+    kinds that are told, and `when(instance, kind)` says whether one is. With `only_changed` an
+    updated event holds the primary key and the fields that changed. `namespace` and `skip`, as in
+    `emit`, may be functions of the instance as well.
+    """
+    chosen = {"to": to, "namespace": namespace, "when": when, "only_changed": only_changed}
+
+    def declare(model: M) -> M:
+        if not (isinstance(model, type) and issubclass(model, Model)) or model._meta.abstract:
+            raise TypeError(f"announce_changes is for models that have a table, not {model!r}")
+        declaration = Declaration(
+            model=model,
+            event=cast(str, model._meta.model_name) if event is None else event,
+            fields=_checked_fields(model, fields, serializer, only_changed),
+            serializer=_callable_of(model, serializer),
+            on=_checked_kinds(model, on),
+            skip=(skip,) if isinstance(skip, str) else skip,
+            **chosen,
+        )
+        _check_calls(declaration)
+        register(declaration)
+        receivers.listen(declaration)
+        return model
+
+    return declare if model is None else declare(model)
+
+
+def announce_created(objects: Iterable[Model], *, using: str | None = None) -> None:
+    """Announce rows as created, after the commit: those that bulk_create has returned."""
+    for instance in objects:
+        if instance.pk is None:
+            raise ValueError(
+                f"this {type(instance).__name__} has no primary key: bulk_create sets none with"
+                " ignore_conflicts, nor on every database"
+            )
+        alias = using or instance._state.db or router.db_for_write(type(instance))
+        change = Change(
+            kind="created",
+            keys=receivers.keys_of(instance, _announced(type(instance))),
+            instance=instance,
+            written=values_of(instance),
+        )
+        register_change(change, alias, tell)
+
+
+def announce_updated(
+    objects: "Iterable[Model] | QuerySet[Any]", *, using: str | None = None
+) -> None:
+    """Announce rows as updated, after the commit: those of update(), bulk_update() or raw SQL.
+
+    They are read anew from the database then. Instances that were loaded before the update are
+    compared with that; of a queryset only the primary keys are read, now.
+    """
+    if isinstance(objects, QuerySet):
+        declarations = _announced(objects.model)
+        for pk in objects.values_list("pk", flat=True):
+            change = Change(kind="updated", keys=dict.fromkeys(declarations, pk), is_unread=True)
+            register_change(change, using or objects.db, tell)
+        return
+    for instance in objects:
+        change = Change(
+            kind="updated",
+            keys=receivers.keys_of(instance, _announced(type(instance))),
+            before=memory_of(instance).latest(),
+            is_unread=True,
+        )
+        alias = using or instance._state.db or router.db_for_write(type(instance))
+        register_change(change, alias, tell)
+
+
+aannounce_created = sync_to_async(announce_created)
+aannounce_updated = sync_to_async(announce_updated)
+
+
+def _announced(model: type[Model]) -> tuple[Declaration, ...]:
+    declarations = declarations_of(model)
+    if not declarations:
+        raise TypeError(f"{model.__name__} announces nothing: declare it with announce_changes")
+    return declarations
+
+
+def _checked_fields(
+    model: type[Model], fields: Collection[str], serializer: Any, only_changed: bool
+) -> tuple[str, ...]:
+    name = model.__name__
+    if isinstance(fields, str):
+        raise TypeError(f'{name}: fields must be a list of names, such as ("{fields}",)')
+    if bool(fields) == (serializer is not None):
+        raise TypeError(f"{name}: say what clients may see, by fields= or by serializer=")
+    if only_changed and not fields:
+        raise TypeError(f"{name}: only_changed=True needs fields=, to know what changed")
+    return tuple(fields)
+
+
+def _callable_of(model: type[Model], serializer: Any) -> Callable[[Any], Any] | None:
+    if serializer is None:
+        return None
+    if not callable(serializer):
+        raise TypeError(
+            f"{model.__name__}: serializer must be a function of an instance, or a serializer"
+            f" class, not {serializer!r}"
+        )
+    if isinstance(serializer, type) and hasattr(serializer, "to_representation"):
+        return lambda instance: serializer(instance).data
+    return cast("Callable[[Any], Any]", serializer)
+
+
+def _checked_kinds(model: type[Model], on: Collection[str]) -> frozenset[str]:
+    kinds = {on} if isinstance(on, str) else set(on)
+    if not kinds or not kinds <= set(KINDS):
+        raise ValueError(f"{model.__name__}: on= must name some of {', '.join(KINDS)}, not {on!r}")
+    return frozenset(kinds)
+
+
+def _check_calls(declaration: Declaration) -> None:
+    name = declaration.model.__name__
+    if not callable(declaration.to) or isinstance(declaration.to, type):
+        rooms.targets(declaration.to)  # which raises RoomError
+    if not callable(declaration.namespace) and not str(declaration.namespace).startswith("/"):
+        raise ValueError(f"{name}: a namespace must begin with '/': {declaration.namespace!r}")
+    takes: Mapping[str, tuple[Any, int]] = {
+        "to": (declaration.to, 1),
+        "namespace": (declaration.namespace, 1),
+        "skip": (declaration.skip, 1),
+        "when": (declaration.when, 2),
+    }
+    for option, (function, count) in takes.items():
+        if callable(function):
+            _check_signature(f"{name}: {option}", function, count)
+
+
+def _check_signature(what: str, function: Callable[..., Any], count: int) -> None:
+    taken = "the instance" if count == 1 else "the instance and the kind of change"
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{what} must be a plain function, not async: it may use the ORM")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some of those written in C have none
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        raise TypeError(f"{what} must be a function of {taken}") from None
