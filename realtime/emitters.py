@@ -30,9 +30,10 @@ def emit(
 
     `args` are the event's arguments: what JSON holds, Django's dates, decimals and UUIDs, and
     bytes. `to` is a room name, a sid, a user, a saved model instance, or a list of them; None is
-    everyone in the namespace. `skip` takes sids. With `on_commit` the event leaves when the
-    transaction of the database `using` commits, and never if it rolls back; its arguments are
-    encoded at once. A volatile event is dropped where a client is not ready to take it.
+    everyone in the namespace. `skip` takes sids and names of rooms. With `on_commit` the event
+    leaves when the transaction of the database `using` commits, and never if it rolls back; its
+    arguments are encoded at once. A volatile event is dropped where a client is not ready to take
+    it.
 
     Returns when the event is on its way to all processes. Raises TypeError or ValueError for what
     can't be sent, SyncEmitInAsyncCode in async code, and ChannelLayerError where other processes

@@ -4,9 +4,12 @@ import asyncio
 import copy
 import json
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +31,7 @@ from realtime.changes.declarations import forget
 from realtime.checks.changes import check_changes
 from realtime.exceptions import RoomError
 from realtime.metrics import counts
+from tests.documents import ROOT, blocks
 from tests.orders.models import GiftOrder, Order, Tag, UrgentOrder
 from tests.web_thread import crowd, web_thread
 
@@ -558,6 +562,17 @@ def test_many_to_many_changes_are_updates_from_both_sides(
     assert emits.take() == [tagged()]
 
 
+def test_many_to_many_fields_take_one_query_when_told(
+    announce: Callable[..., None], emits: Emits, django_assert_num_queries: Any
+) -> None:
+    announce(fields=("status", "tags"))
+    order = Order.objects.create()
+    order = Order.objects.get()
+    with django_assert_num_queries(2):  # the update, and the tags
+        order.save()
+    assert emits[-1].payload == {"id": order.pk, "status": "new", "tags": []}
+
+
 def test_many_to_many_field_that_is_not_named_is_not_announced(
     announce: Callable[..., None], emits: Emits
 ) -> None:
@@ -713,12 +728,76 @@ def test_checks_name_unknown_fields_and_rooms_that_are_meant_as_fields(
     announce(fields=("status", "price", "giftorder"), to="owner")
     messages = check_changes(None)
     assert [(m.id, m.obj) for m in messages] == [
-        ("realtime.E009", Order),
-        ("realtime.E009", Order),
-        ("realtime.W023", Order),
+        ("realtime.E010", Order),
+        ("realtime.E010", Order),
+        ("realtime.W025", Order),
     ]
     assert "'price'" in messages[0].msg
     assert "status" in str(messages[0].hint)
+
+
+def test_model_of_the_docs_is_declared_as_it_is_defined(tmp_path: Path) -> None:
+    """In a site of its own: models are imported before the apps are ready."""
+    (block,) = [b for b in blocks() if b.note == "file: shop/models.py"]
+    settings = {
+        "INSTALLED_APPS": ["daphne", "django.contrib.auth", "django.contrib.contenttypes"],
+        "DATABASES": {
+            name: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+            for name in ("default", "other")
+        },
+        "CHANNEL_LAYERS": {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
+        "ASGI_APPLICATION": "asgi.application",
+        "SECRET_KEY": "of the test",
+        "DEBUG": True,
+    }
+    settings["INSTALLED_APPS"] += ["shop", "channels", "realtime"]
+    files = {
+        "shop/__init__.py": "",
+        "shop/models.py": block.code,
+        "asgi.py": "from realtime.asgi import get_asgi_application as get\napplication = get()\n",
+        "settings.py": "\n".join(f"{name} = {value!r}" for name, value in settings.items()),
+        "save.py": SAVE,
+    }
+    (tmp_path / "shop").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "DJANGO_SETTINGS_MODULE": "settings"}
+    for command in (["-m", "django", "check", "--fail-level", "ERROR"], ["save.py"]):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["0", "1", "2"]
+    assert "the event 'order:created' was not emitted after its transaction" in done.stderr
+
+
+SAVE = """
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import transaction
+from realtime.metrics import counts
+from shop.models import Order
+
+for name in ("default", "other"):
+    call_command("migrate", run_syncdb=True, verbosity=0, database=name)
+    User.objects.using(name).create(username="ada")
+# Each row is announced at the commit of its own database; there is no layer that could tell it.
+with transaction.atomic():
+    Order.objects.create(owner=User.objects.get(), team_id=1, total=5)
+    print(counts["emits.failed"])
+    with transaction.atomic(using="other"):
+        other = User.objects.using("other").get()
+        Order.objects.using("other").create(owner=other, team_id=1, total=5)
+    print(counts["emits.failed"])
+print(counts["emits.failed"])
+"""
 
 
 # Real clients

@@ -16,13 +16,14 @@ import pytest
 import socketio
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
-from django.db.models.signals import post_save
+from django.db.models.signals import m2m_changed, post_init, post_save, pre_delete, pre_save
 from django.test import override_settings
 
 import realtime
 from realtime import asgi, conf, installed, routing, signals
 from realtime.asgi import make_server
-from realtime.checks import deployment, layers, logins, settings, site
+from realtime.changes.declarations import forget
+from realtime.checks import changes, deployment, layers, logins, settings, site
 from realtime.compat.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
@@ -77,11 +78,13 @@ def serving() -> Iterator[SocketIOServer]:
 def untouched() -> Iterator[None]:
     """Snippets register namespaces, servers and receivers; they are taken back."""
     listened = [getattr(signals, name) for name in dir(signals) if name.islower()]
-    listened = [post_save, *(s for s in listened if hasattr(s, "receivers"))]
+    of_models = [post_init, pre_save, post_save, pre_delete, m2m_changed]
+    listened = [*of_models, *(s for s in listened if hasattr(s, "receivers"))]
     receivers = [(signal, list(signal.receivers)) for signal in listened]
     routes, servers = list(routing._routes), list(asgi._created)
     yield
     routing._routes[:], asgi._created[:] = routes, servers
+    forget(Group)
     for signal, kept in receivers:
         signal.receivers = kept
         signal.sender_receivers_cache.clear()
@@ -306,7 +309,7 @@ def test_settings_are_documented_with_their_defaults() -> None:
 
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
-    modules = [site, settings, layers, logins, deployment, installed]
+    modules = [site, settings, layers, logins, deployment, installed, changes]
     source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
         re.findall(r"realtime\.[EW]\d{3}", text)

@@ -79,11 +79,9 @@ def test_argument_that_msgpack_cannot_hold_is_named_the_same(
         emit("event", *args, to="lobby")
 
 
-def test_number_beyond_msgpack_is_refused_as_a_value(settings: Any) -> None:
+def test_number_beyond_msgpack_is_refused_as_one(settings: Any) -> None:
     settings.REALTIME = {"PARSER": "msgpack"}
-    with pytest.raises(
-        ValueError, match="argument 1 is an int that is out of range: send a string"
-    ):
+    with pytest.raises(TypeError, match="argument 1 is an int that is out of range: send a string"):
         emit("event", 2**64)
 
 
@@ -126,7 +124,7 @@ def test_room_of_an_instance_has_a_name_for_clients() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_consumers_say_the_same_and_clients_know_rooms_of_instances(
+def test_consumers_say_the_same_know_rooms_of_instances_and_skip_rooms(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     group = Group.objects.create(name="editors")
@@ -142,6 +140,12 @@ def test_consumers_say_the_same_and_clients_know_rooms_of_instances(
             return {"ids": {1}}
 
         @event
+        async def hush(self, *rooms: str) -> None:
+            await self.join("quiet")
+            await self.emit("hushed", skip=rooms)
+            await self.broadcast("hushed by all", skip=rooms)
+
+        @event
         async def tell(self) -> None:
             await self.emit("told", group)
 
@@ -151,6 +155,11 @@ def test_consumers_say_the_same_and_clients_know_rooms_of_instances(
             assert clients.run(client.next("presence:state")) == (f"auth.group:{group.pk}", [])
             for name in ("answer", "tell"):
                 assert clients.run(client.call(name))["error"]["code"] == "internal"
+            clients.run(client.call("hush", "quiet"))
+            assert client.waiting("hushed") == client.waiting("hushed by all") == []
+            clients.run(client.call("hush", "loud"))
+            assert clients.run(client.next("hushed")) == ()
+            assert clients.run(client.next("hushed by all")) == ()
     finally:
         routing._routes[:] = routes
     assert 'the answer, at ["ids"], is a set: make it a list' in caplog.text

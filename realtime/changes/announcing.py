@@ -69,7 +69,7 @@ class _Reader:
 
     def __init__(self, rows: Iterable[Row], using: str) -> None:
         self._using = using
-        self._wanted = [row for row in rows if _must_be_read(row)]
+        self._wanted = {row for row in rows if _must_be_read(row)}
         self._found: dict[type[Model], dict[Any, Model]] = {}
 
     def __call__(self, row: Row) -> Model | None:
@@ -95,9 +95,10 @@ def _unknown(row: Row) -> list[str]:
     """Fields that clients get, and that were deferred when the instance was saved."""
     if row.declaration.only_changed and row.kind == "updated":
         return []
-    columns = {field.name: field.attname for field in row.declaration.model._meta.concrete_fields}
     after = row.after
-    return [name for name in row.declaration.fields if columns.get(name, name) not in after]
+    fields = [cast(Any, field_of(row.declaration.model, name)) for name in row.declaration.fields]
+    columns = [field for field in fields if field is not None and not field.many_to_many]
+    return [field.name for field in columns if field.attname not in after]
 
 
 def _tell_row(row: Row, read: _Reader, using: str) -> None:

@@ -6,15 +6,20 @@ then drops the hook that was to run after the commit, and with it the entry's on
 """
 
 import copy
+import functools
 import weakref
 from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.core.files import File
 from django.db.models import ForeignKey, Model
 
 Values = dict[str, Any]
 _MUTABLE = (dict, list, set, bytearray)
+_IMMUTABLE = frozenset([str, int, bool, float, type(None), datetime, date, Decimal, UUID, bytes])
 
 
 class Memory:
@@ -67,14 +72,23 @@ def remember(instance: Model, names: Iterable[str] | None = None) -> None:
         memory.committed = {**known, **values_of(instance, set(names))}
 
 
+@functools.cache
+def _columns(model: type[Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
 def values_of(instance: Model, names: Iterable[str] | None = None) -> Values:
     """The values of an instance's columns, without those that are deferred; takes no query."""
     found = instance.__dict__
+    columns: Iterable[str] = _columns(instance.__class__)
+    if names is not None:
+        fields = instance._meta.concrete_fields
+        columns = [f.attname for f in fields if f.name in names or f.attname in names]
+    # Of each instance that is loaded: most values are of kinds that are known at once.
     return {
-        field.attname: _kept(found[field.attname])
-        for field in instance._meta.concrete_fields
-        if field.attname in found
-        and (names is None or field.name in names or field.attname in names)
+        name: value if (value := found[name]).__class__ in _IMMUTABLE else _kept(value)
+        for name in columns
+        if name in found
     }
 
 

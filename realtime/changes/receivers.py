@@ -18,7 +18,7 @@ from django.db.models.signals import (
 
 from .announcing import address_of, failed, tell
 from .declarations import Declaration, declarations_of, declared
-from .memory import as_saved, memory_of, remember, values_of
+from .memory import Memory, as_saved, memory_of, remember, values_of
 from .transactions import Change, register
 
 
@@ -95,7 +95,7 @@ def _harmless(receiver: Callable[..., None]) -> Callable[..., None]:
 
 
 def _loaded(sender: type[Model], instance: Model, **kwargs: Any) -> None:
-    remember(instance)
+    instance._state.realtime = Memory(values_of(instance))  # type: ignore[attr-defined]
 
 
 def _about_to_save(sender: type[Model], instance: Model, **kwargs: Any) -> None:

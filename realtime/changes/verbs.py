@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
 from asgiref.sync import sync_to_async
 from django.db import router
@@ -19,6 +19,23 @@ from .transactions import register as register_change
 M = TypeVar("M", bound=type[Model])
 
 
+class Options(TypedDict, total=False):
+    """What `announce_changes` takes beside `to`."""
+
+    fields: Collection[str]
+    serializer: Callable[[Any], Any] | None
+    namespace: str | Callable[[Any], str]
+    event: str | None
+    when: Callable[[Any, str], Any] | None
+    only_changed: bool
+    on: Collection[str]
+    skip: Any
+
+
+@overload
+def announce_changes(model: M, *, to: Any, **options: Unpack[Options]) -> M: ...
+@overload
+def announce_changes(*, to: Any, **options: Unpack[Options]) -> Callable[[M], M]: ...
 def announce_changes(
     model: Any = None,
     *,

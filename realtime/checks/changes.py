@@ -22,7 +22,7 @@ def _check(declaration: Declaration) -> Iterator[CheckMessage]:
             hint=f"Choose from {', '.join(field.name for field in columns)}; for anything else"
             " announce_changes takes a serializer.",
             obj=model,
-            id="realtime.E009",
+            id="realtime.E010",
         )
     rooms = declaration.to
     rooms = [rooms] if isinstance(rooms, str) else () if callable(rooms) else rooms or ()
@@ -34,5 +34,5 @@ def _check(declaration: Declaration) -> Iterator[CheckMessage]:
                 hint=f"For what the field holds: to=lambda instance: instance.{room}. If the room"
                 " is meant, silence this check or name it otherwise.",
                 obj=model,
-                id="realtime.W023",
+                id="realtime.W025",
             )

@@ -88,8 +88,13 @@ async def deliver(node: ServingNode, socket: Socket, emission: Emission) -> None
     """Send what a socket's application emitted: to the socket itself, or to all recipients."""
     if emission.to != (socket.sid,):
         await node.broadcast(emission)
-    elif socket.state is State.CONNECTED and socket.sid not in emission.skip:
+    elif socket.state is State.CONNECTED and not _is_skipped(socket, emission):
         node.send_to_one(socket, emission)
+
+
+def _is_skipped(socket: Socket, emission: Emission) -> bool:
+    skip = emission.skip
+    return bool(skip) and (socket.sid in skip or not skip.isdisjoint(socket.rooms))
 
 
 def _ask(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
