@@ -461,6 +461,18 @@ def test_row_that_moves_is_deleted_here_and_created_there(
     ]
 
 
+def test_related_objects_of_to_are_loaded_once(
+    announce: Callable[..., None], emits: Emits, django_assert_num_queries: Any
+) -> None:
+    announce(to=lambda order: order.owner)
+    Order.objects.create(owner=User.objects.create(pk=ADA))
+    order = Order.objects.get()
+    order.total = 9
+    with django_assert_num_queries(2):  # the update, and the owner
+        order.save()
+    assert [e.event for e in emits] == ["order:created", "order:updated"]
+
+
 def test_nobody_hears_where_to_says_none(announce: Callable[..., None], emits: Emits) -> None:
     announce(to=lambda order: order.owner)
     order = Order.objects.create()

@@ -108,12 +108,10 @@ def _tell_row(row: Row, read: _Reader, using: str) -> None:
     instance = _instance_before(row, {}, using) if kind == "deleted" else read(row)
     if instance is None:  # it is gone already
         return
-    # A field that was deferred is taken for unchanged.
-    before = _instance_before(row, values_of(instance), using)
     if declaration.when is not None and not declaration.when(instance, kind):
         return
     changed = _changed(row, instance)
-    for told in _whom(row, kind, instance, before, changed):
+    for told in _whom(row, kind, instance, using):
         if told.kind not in declaration.on or told.to.rooms == ():
             continue
         if told.kind == "updated" and declaration.only_changed and not changed:
@@ -166,17 +164,17 @@ def _changed(row: Row, instance: Model) -> list[str]:
     return changed
 
 
-def _whom(row: Row, kind: str, instance: Any, before: Any, changed: list[str]) -> Iterator[Told]:
+def _whom(row: Row, kind: str, instance: Any, using: str) -> Iterator[Told]:
     """Who is told what: a row that moves is deleted for those whom it leaves."""
     declaration = row.declaration
     if kind == "deleted":
-        yield from _deleted(row, before)
+        yield from _deleted(row, instance)
         return
     after = address_of(declaration, instance)
     if kind == "created":
         yield Told(kind="created", to=after)
         return
-    was = _address_before(row, before, instance, after)
+    was = _address_before(row, instance, after, using)
     if was.namespace != after.namespace or was.rooms is None or after.rooms is None:
         if was != after:
             yield Told(kind="deleted", to=was)
@@ -191,8 +189,10 @@ def _whom(row: Row, kind: str, instance: Any, before: Any, changed: list[str]) -
     yield Told(kind="created", to=replace(after, rooms=entered), skip=stays)
 
 
-def _address_before(row: Row, before: Any, instance: Any, after: Address) -> Address:
+def _address_before(row: Row, instance: Any, after: Address, using: str) -> Address:
     """Where the row was told before; there still if that is not known."""
+    # A field that was deferred is taken for unchanged. What `to` has loaded for `after` is reused.
+    before = _instance_before(row, values_of(instance), using)
     if before is None or values_of(before) == values_of(instance):
         return after
     try:
@@ -205,7 +205,7 @@ def _address_before(row: Row, before: Any, instance: Any, after: Address) -> Add
 def _deleted(row: Row, before: Any) -> Iterator[Told]:
     """For those who saw it before the transaction, or when it was deleted."""
     addresses = [row.changes[-1].addresses.get(row.declaration)]
-    if len(row.changes) > 1 and before is not None:
+    if len(row.changes) > 1:
         try:
             addresses.append(address_of(row.declaration, before))
         except Exception:
