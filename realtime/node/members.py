@@ -130,6 +130,8 @@ class Members:
     def _skipped(self, namespace: str, skip: frozenset[str]) -> frozenset[str]:
         """Sids, and with them those of the sockets here in rooms that are to be left out."""
         rooms = [name for name in skip if node_of(name) is None]
+        if not rooms:
+            return skip
         return skip.union(*({s.sid for s in self._room(namespace, room)} for room in rooms))
 
     def _let_hear(self, emission: Emission) -> None:
