@@ -9,22 +9,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rest_framework.serializers
 from django.contrib.auth.models import User
 from django.core import serializers
+from django.core.management import call_command
 from django.db import models, transaction
 from django.db.models import F
 from django.test import TestCase
 
 from realtime import (
+    SocketIOConsumer,
     aannounce_created,
     aannounce_updated,
     announce_changes,
     announce_created,
     announce_updated,
+    namespace,
+    routing,
 )
 from realtime.asgi import make_server
 from realtime.changes.declarations import forget
@@ -33,6 +39,7 @@ from realtime.exceptions import RoomError
 from realtime.metrics import counts
 from tests.documents import ROOT, blocks
 from tests.orders.models import GiftOrder, Order, Tag, UrgentOrder
+from tests.tsc import complaints
 from tests.web_thread import crowd, web_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +47,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ADA, GRACE = 901, 902
 ROOMS = ["team red", "team blue", "all", None, f"~auth.user:{ADA}", f"~auth.user:{GRACE}"]
+
+
+class OrderSerializer(rest_framework.serializers.ModelSerializer[Order]):
+    class Meta:
+        model = Order
+        fields = ("id", "owner")
 
 
 @dataclass
@@ -526,20 +539,9 @@ def test_namespace_may_depend_on_the_row(announce: Callable[..., None], emits: E
 def test_serializer_class_of_rest_framework_is_called_for_its_data(
     announce: Callable[..., None], emits: Emits
 ) -> None:
-    class Serializer:  # the contract of rest_framework's; it is no dependency
-        def __init__(self, instance: Order) -> None:
-            self.instance = instance
-
-        def to_representation(self, instance: Order) -> dict[str, Any]:
-            return {"no": instance.pk, "owner": instance.owner_id}
-
-        @property
-        def data(self) -> dict[str, Any]:
-            return self.to_representation(self.instance)
-
-    announce(serializer=Serializer, fields=())
+    announce(serializer=OrderSerializer, fields=())
     order = Order.objects.create()
-    assert emits.take() == [("order:created", {"no": order.pk, "owner": None}, "team red")]
+    assert emits.take() == [("order:created", {"id": order.pk, "owner": None}, "team red")]
 
 
 # Relations and inheritance
@@ -690,15 +692,16 @@ def test_bulk_verbs_refuse_what_they_can_not_announce(announce: Callable[..., No
     ("options", "error", "text"),
     [
         ({"fields": ()}, TypeError, "say what clients may see"),
-        ({"serializer": dict}, TypeError, "say what clients may see"),
+        ({"serializer": repr}, TypeError, "say what clients may see"),
         ({"fields": "status"}, TypeError, "must be a list of names"),
         ({"to": 5}, RoomError, "a room must be a string"),
         ({"to": lambda: 5}, TypeError, "to must be a function of the instance"),
         ({"when": lambda order: True}, TypeError, "the instance and the kind of change"),
         ({"on": ("saved",)}, ValueError, "must name some of created, updated, deleted"),
         ({"namespace": "orders"}, ValueError, "must begin with '/'"),
-        ({"fields": (), "serializer": str, "only_changed": True}, TypeError, "needs fields="),
+        ({"fields": (), "serializer": repr, "only_changed": True}, TypeError, "needs fields="),
         ({"fields": (), "serializer": "Order"}, TypeError, "must be a function"),
+        ({"fields": (), "serializer": dict}, TypeError, "dict is no serializer class"),
     ],
 )
 def test_declaration_that_can_not_be_is_refused(
@@ -786,6 +789,46 @@ def test_model_of_the_docs_is_declared_as_it_is_defined(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["0", "1", "2"]
     assert "the event 'order:created' was not emitted after its transaction" in done.stderr
+
+
+@pytest.mark.node
+def test_events_of_models_are_in_the_schema(announce: Callable[..., None], tmp_path: Path) -> None:
+    def brief(order: Order) -> dict[str, int]:
+        return {"id": order.pk}
+
+    routes = list(routing._routes)
+
+    @namespace("/announced")
+    class Consumer(SocketIOConsumer):
+        emits = {"second:created": str}
+
+    fields = ("owner", "status", "data", "tags")
+    announce(fields=fields, namespace="/announced", only_changed=True)
+    announce(serializer=brief, fields=(), event="second", namespace="/announced")
+    only = {"on": "created", "namespace": "/announced"}
+    announce(serializer=OrderSerializer, fields=(), event="third", **only)
+    announce(event="fourth", namespace=lambda order: "/announced")
+    out = StringIO()
+    try:
+        options = {"format": "typescript", "namespace": ["/announced"], "stdout": out}
+        call_command("realtime", "schema", **options)
+    finally:
+        routing._routes[:] = routes
+    (tmp_path / "events.ts").write_text(out.getvalue())
+    assert complaints(tmp_path, "events.ts") == ""
+    written = " ".join(out.getvalue().split())
+    for expected in (
+        '"order:created": (data: Order) => void;',
+        '"order:updated": (data: OrderChanges) => void;',
+        '"order:deleted": (data: OrderKey) => void;',
+        '"second:created": (data: string) => void;',
+        '"second:updated": (data: { [key: string]: number }) => void;',
+        '"third:created": (data: OrderSerializer) => void;',
+    ):
+        assert expected in written
+    assert "fourth" not in written
+    assert "owner: number | null" in written
+    assert "tags: number[]" in written
 
 
 SAVE = """

@@ -228,7 +228,9 @@ def _payload(
     if kind == "deleted":
         return key
     if declaration.serializer is not None:
-        return declaration.serializer(instance)
+        made = declaration.serializer(instance)
+        # A serializer class of Django REST framework, or a function.
+        return made.data if isinstance(declaration.serializer, type) else made
     only = kind == "updated" and declaration.only_changed
     names = changed if only else declaration.fields
     return {**key, **{name: _value(declaration.model, instance, name) for name in names}}

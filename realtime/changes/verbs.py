@@ -158,8 +158,11 @@ def _callable_of(model: type[Model], serializer: Any) -> Callable[[Any], Any] | 
             f"{model.__name__}: serializer must be a function of an instance, or a serializer"
             f" class, not {serializer!r}"
         )
-    if isinstance(serializer, type) and hasattr(serializer, "to_representation"):
-        return lambda instance: serializer(instance).data
+    if isinstance(serializer, type) and not hasattr(serializer, "to_representation"):
+        raise TypeError(
+            f"{model.__name__}: {serializer.__name__} is no serializer class of Django REST"
+            " framework; for another class give a function of the instance"
+        )
     return cast("Callable[[Any], Any]", serializer)
 
 

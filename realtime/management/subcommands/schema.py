@@ -1,14 +1,18 @@
 """`schema`: what clients may send and will hear, as AsyncAPI or TypeScript."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.core.management.base import CommandError, CommandParser
 
+from ...changes.described import emitted_in
+from ...consumers.consumer import SocketIOConsumer
 from ...events import CATCH_ALL
 from ...routing import autodiscover, registered
 from ...schema.asyncapi import asyncapi
 from ...schema.descriptions import Namespace, describe_received, describe_sent
+from ...schema.emits import Emitted
 from ...schema.typescript import typescript
 from .base import INCOMPLETE, Options, Output, Subcommand, usage
 
@@ -81,10 +85,16 @@ def _namespaces(wanted: list[str] | None) -> list[Namespace]:
                         for event, handler in consumer.handlers.items()
                         if event != CATCH_ALL
                     ],
-                    sent=describe_sent(consumer.emitted.values()),
+                    sent=describe_sent(_sent(route, consumer)),
                 )
             )
     return found
+
+
+def _sent(route: str, consumer: type[SocketIOConsumer]) -> Iterable[Emitted]:
+    """What models announce in the namespace, and what the consumer says, which goes before."""
+    announced = {emitted.event: emitted for emitted in emitted_in(route)}
+    return (announced | consumer.emitted).values()
 
 
 def _first_paragraph(text: str | None) -> str:
