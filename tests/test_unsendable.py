@@ -90,6 +90,8 @@ def test_answers_and_data_are_named_as_what_they_are() -> None:
         packing.pack([{1}])
     with pytest.raises(TypeError, match="value 2 of the answer is a User: send a dict"):
         packing.pack([1, User()])
+    with pytest.raises(TypeError, match="argument 2 is a set: make it a list"):
+        packing.pack_event("event", [1, {2}])
     with pytest.raises(TypeError, match=r'the data, at \["data"\], is a set: make it a list'):
         emissions.messages_of(Packet(PacketType.CONNECT_ERROR, "/", {"data": {1}}))
 

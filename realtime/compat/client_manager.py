@@ -18,7 +18,7 @@ from ..exceptions import ChannelLayerError, EventError, RoomError
 from ..logs import brief, facts, failed, shortened
 from ..node import emissions, rooms
 from ..node.node import ServingNode
-from ..node.packing import pack, unpack
+from ..node.packing import pack_event, unpack
 from ..node.sockets import Socket, State
 from ..server.handling import check_arguments
 from ..server.namespaces import Namespaces
@@ -116,7 +116,7 @@ class ClientManager:
             self._node.ask(socket, event, args, functools.partial(answered, socket.sid))
         elsewhere = [sid for sid in target or () if self._is_elsewhere(sid)]
         if elsewhere:
-            body = {"packed": pack([event, *args]), "timeout": settings.CALL_TIMEOUT}
+            body = {"packed": pack_event(event, args), "timeout": settings.CALL_TIMEOUT}
             asking = self._ask_elsewhere(elsewhere, namespace, body, answered)
             self._namespaces.tasks.start(asking)
 

@@ -56,13 +56,21 @@ def parser() -> Parser:
     return _parser(settings.PARSER, settings.JSON, settings.MAX_ATTACHMENTS)
 
 
+#: What parsers raise for what they can't encode.
+UNSENDABLE = (TypeError, ValueError, OverflowError, RecursionError)
+
+
 def messages_of(packet: Packet) -> tuple[Payload, ...]:
     """A packet, encoded. Raises TypeError or ValueError that say which argument can't be sent."""
     try:
         return parser().encode(packet)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        refused = unsendable.explain(packet, error, parser().encode)
-        raise refused from (None if refused is error else error)
+    except UNSENDABLE as error:
+        raise refused(packet, error) from None
+
+
+def refused(packet: Packet, error: Exception) -> Exception:
+    """The error to raise for a packet that could not be encoded, which says what is to be done."""
+    return unsendable.explain(packet, error, parser().encode)
 
 
 def encode(

@@ -12,6 +12,15 @@ def pack(values: Iterable[Any]) -> list[Payload]:
     return list(emissions.messages_of(Packet(PacketType.ACK, "/", list(values), 0)))
 
 
+def pack_event(event: str, args: Iterable[Any]) -> list[Payload]:
+    """An event with its arguments, for another process to emit or to handle."""
+    values = [event, *args]
+    try:
+        return list(emissions.parser().encode(Packet(PacketType.ACK, "/", values, 0)))
+    except emissions.UNSENDABLE as error:
+        raise emissions.refused(Packet(PacketType.EVENT, "/", values), error) from None
+
+
 def unpack(messages: Iterable[Payload]) -> list[Any]:
     """What `pack` packed."""
     decoder = emissions.parser().decoder()

@@ -9,7 +9,7 @@ from ..aio.calls import run
 from ..cluster.requests import Answer
 from ..exceptions import RealtimeError
 from ..logs import shortened
-from ..node.packing import pack, unpack
+from ..node.packing import pack, pack_event, unpack
 from ..node.threads import lanes
 from .arguments import checked_text, node_timeout
 from .asking import Body, Inquiry, Operation, twins
@@ -60,7 +60,7 @@ def _call_servers(event: str, *args: Any, timeout: float | None = None) -> Opera
     Arguments and answers are what JSON holds, and bytes. `timeout` is how long the functions have,
     in seconds.
     """
-    body = {"packed": pack([checked_text("event", event), *args])}
+    body = {"packed": pack_event(checked_text("event", event), args)}
 
     async def ask(inquiry: Inquiry) -> ServerAnswers:
         replies = await inquiry.replies("server.event", body)
