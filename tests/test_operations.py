@@ -468,7 +468,7 @@ async def test_server_event_without_an_answer_says_why(caplog: pytest.LogCapture
     for name, text in [
         ("refuse", "not today"),
         ("crash", "KeyError: 'a bug'"),
-        ("odd", "not JSON serializable"),
+        ("odd", "the answer is an object: send a dict"),
         ("unheard of", "another version of the app"),
     ]:
         (failure,) = (await acall_servers(name)).failures.values()
