@@ -383,7 +383,8 @@ async def test_strangers_are_refused_and_guests_hear_only_themselves(
     other = await connect(cluster[0], NAMESPACE, auth={"token": new_token()[0]})
     assert await guests[0].call("echo", "hi") == {"text": "hi", "node": node_of(guests[0])}
     for wrong in ("x" * 101, 7, {"a": 1}):
-        assert (await guests[0].call("echo", wrong))["error"]["code"] == "bad_text"
+        code = (await guests[0].call("echo", wrong))["error"]["code"]
+        assert code in ("bad_text", "bad_arguments")
     await other.emit("say", "mine")
     await guests[0].emit("say", "ours")
     assert await other.next("said") == ("mine",)
