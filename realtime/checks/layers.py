@@ -146,8 +146,8 @@ def _check_site() -> list[CheckMessage]:
 
 
 def _check_capacity() -> list[CheckMessage]:
-    # layers.layer() is what the processes use; making it opens no connection.
-    capacity = layers.layer().get_capacity("realtime.check!")
+    # What the processes use, tests or not; making it opens no connection.
+    capacity = layers.configured().get_capacity("realtime.check!")
     if capacity >= LEAST_CAPACITY:
         return []
     return [
@@ -162,7 +162,7 @@ def _check_capacity() -> list[CheckMessage]:
 
 
 def _check_expiry() -> list[CheckMessage]:
-    layer = layers.layer()
+    layer = layers.configured()
     return [
         Warning(
             f"{name} in CHANNEL_LAYERS is {value} seconds: {what}.",

@@ -1,6 +1,7 @@
 """The Channels layer of the site, as realtime uses it: an instance of our own, set to our needs."""
 
 import contextlib
+import functools
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,6 +10,7 @@ from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_la
 
 from ..conf import settings
 from ..exceptions import ChannelLayerError
+from .isolation import is_isolated
 
 #: Messages that may wait in a process's channel; the layers' own default of 100 loses bursts.
 CHANNEL_CAPACITY = 10_000
@@ -27,7 +29,23 @@ _capacity_pattern = re.compile(r"realtime\.")
 
 
 def layer() -> Any:
-    """The site's channel layer, or None where there is none.
+    """The channel layer for this process, or None where there is none.
+
+    In a test environment it is in memory: no test may speak to the clients of a running site.
+    """
+    shared = get_channel_layer(settings.CHANNEL_LAYER)
+    if not reaches_processes(shared):
+        return shared
+    return _of_tests() if is_isolated() else configured()
+
+
+@functools.cache
+def _of_tests() -> InMemoryChannelLayer:
+    return InMemoryChannelLayer(capacity=CHANNEL_CAPACITY)
+
+
+def configured() -> Any:
+    """The site's channel layer, or None where there is none; its connections open at first use.
 
     A new instance at each call, with connections of its own: what is set on it here concerns no
     consumer of the project. Only an in-memory layer is the project's own: it holds all there is.

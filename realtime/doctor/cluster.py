@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 from django.core import checks
 
 from ..cluster.bus import PROTOCOL
-from ..cluster.layers import layer_error, reaches_processes
+from ..cluster.layers import layer, layer_error, reaches_processes
 from ..cluster.site import current_site
 from ..conf import settings
 from ..exceptions import ChannelLayerError
@@ -54,7 +53,7 @@ def examine_settings(findings: Findings) -> None:
 def examine_layer(findings: Findings) -> bool:
     """Whether a message sent through the layer comes back."""
     alias = settings.CHANNEL_LAYER
-    found = get_channel_layer(alias)
+    found = layer()
     if not reaches_processes(found):
         what = "is in memory" if found is not None else "is missing from CHANNEL_LAYERS"
         findings.note(

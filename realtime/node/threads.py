@@ -11,10 +11,11 @@ import contextlib
 import functools
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from queue import SimpleQueue
-from typing import ParamSpec, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 from django.db import close_old_connections
@@ -181,3 +182,55 @@ class Lanes:
 def lanes() -> Lanes:
     """The lanes of this process, as many as `REALTIME["THREADS"]` says at first use."""
     return Lanes(settings.THREADS)
+
+
+class LentThread(Executor):
+    """A thread in which an event loop's handlers use the ORM while that thread waits for the loop.
+
+    A test's own: handlers then see the rows of its transaction. What is to run there waits as long
+    as the thread does something else.
+    """
+
+    def __init__(self) -> None:
+        self._owner = threading.get_ident()
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def lend(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let asgiref run a loop's thread-sensitive code here, as AsyncToSync does with its own."""
+        AsyncToSync.loop_thread_executors[loop] = self  # type: ignore[assignment]
+
+    def take_back(self, loop: asyncio.AbstractEventLoop) -> None:
+        AsyncToSync.loop_thread_executors.pop(loop, None)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._queue.put(functools.partial(_run, future, functools.partial(fn, *args, **kwargs)))
+        return future
+
+    def wait(self, future: Future[Any], timeout: float) -> None:
+        """Run what the loop wants done here until `future` is done. Raises TimeoutError."""
+        future.add_done_callback(lambda _: self._queue.put(None))
+        end = time.monotonic() + timeout
+        while not future.done():
+            try:
+                work = self._queue.get(timeout=max(0.0, end - time.monotonic()))
+            except Empty:
+                raise TimeoutError from None
+            if work is not None:
+                work()
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> "LentThread | None":
+        """The current thread, if it is lent to a loop."""
+        lent: object = AsyncToSync.loop_thread_executors.get(loop)
+        if isinstance(lent, cls) and lent._owner == threading.get_ident():
+            return lent
+        return None
+
+
+def _run(future: Future[Any], work: Callable[[], Any]) -> None:
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(work())
+        except BaseException as error:  # whatever it is, it is the waiting loop's
+            future.set_exception(error)

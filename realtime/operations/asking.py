@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar, get_args
 
+from ..cluster.isolation import is_isolated
 from ..cluster.requests import Answer, Replies, Requests
-from ..node import current
+from ..node import current, outbox
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,7 +76,7 @@ def blocking(operation: Callable[P, Operation[T]]) -> Callable[P, T]:
     name = _name(operation)
 
     def function(*args: P.args, **kwargs: P.kwargs) -> T:
-        prepared = operation(*args, **kwargs)
+        prepared = _prepared(operation, name, args, kwargs)
         return current.run(
             lambda node: prepared.start(node.requests),
             name,
@@ -88,11 +89,22 @@ def blocking(operation: Callable[P, Operation[T]]) -> Callable[P, T]:
 def awaitable(operation: Callable[P, Operation[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """The function of an operation for async code."""
 
+    name = _name(operation)
+
     async def function(*args: P.args, **kwargs: P.kwargs) -> T:
-        prepared = operation(*args, **kwargs)
+        prepared = _prepared(operation, name, args, kwargs)
         return await current.arun(lambda node: prepared.start(node.requests))
 
-    return _presented(function, operation, f"a{_name(operation)}")
+    return _presented(function, operation, f"a{name}")
+
+
+def _prepared(
+    operation: Callable[..., Operation[T]], name: str, args: Any, kwargs: Any
+) -> Operation[T]:
+    prepared = operation(*args, **kwargs)  # first what refuses bad arguments
+    if is_isolated():
+        outbox.record_question(name, inspect.signature(operation).bind(*args, **kwargs).arguments)
+    return prepared
 
 
 def _name(operation: Callable[..., Any]) -> str:

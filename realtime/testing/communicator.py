@@ -11,6 +11,7 @@ import itertools
 from collections import deque
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.routing import URLRouter
 from django.urls import path
@@ -18,6 +19,9 @@ from django.urls import path
 from ..consumers.consumer import SocketIOConsumer
 from ..exceptions import ConnectionRefused
 from ..node import rooms
+from .encoding import Encoded
+from .transactions import keep_open
+from .wire import over_the_wire
 
 
 class SocketIOCommunicator(ApplicationCommunicator):
@@ -25,7 +29,8 @@ class SocketIOCommunicator(ApplicationCommunicator):
 
     `namespace` is the path that the client connects to, `route` the consumer's `@namespace` route
     if it has converters. What the consumer emits is received as an event if it is for this client,
-    and is in `emitted` in any case.
+    and is in `emitted` in any case. Everything is encoded and decoded as on the wire: what can't
+    be sent raises where the consumer sent it, and is an error in the ack, as it is live.
 
     What has no verb here can be said in messages of the protocol (realtime/server/applications.py
     lists them) with asgiref's own `send_input`, `receive_output` and `receive_nothing`.
@@ -64,7 +69,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
         if user is not None:
             scope["user"] = user
         router = URLRouter([path((route or namespace).lstrip("/"), consumer.as_asgi())])
-        super().__init__(router, scope)
+        super().__init__(Encoded(router), scope)
 
     @property
     def rooms(self) -> set[str]:
@@ -74,6 +79,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
 
     async def connect(self, timeout: float = 5) -> None:
         """Join the namespace. Raises ConnectionRefused if the consumer refuses."""
+        await sync_to_async(keep_open)()
         await self.send_input({"type": "socketio.connect"})
         while True:
             message = await self.receive_output(timeout)
@@ -118,7 +124,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
         """Receive the next event as `receive_event` does, and answer it with `args`."""
         message = await self._next_event(timeout)
         await self.send_input(
-            {"type": "socketio.ack", "ack_id": message["ack_id"], "args": list(args)}
+            {"type": "socketio.ack", "ack_id": message["ack_id"], "args": over_the_wire(args)}
         )
         return (message["event"], *message["args"])
 
@@ -144,7 +150,12 @@ class SocketIOCommunicator(ApplicationCommunicator):
 
     async def _send(self, event: str, args: tuple[Any, ...], ack_id: int | None) -> None:
         await self.send_input(
-            {"type": "socketio.event", "event": event, "args": list(args), "ack_id": ack_id}
+            {
+                "type": "socketio.event",
+                "event": event,
+                "args": over_the_wire(args),
+                "ack_id": ack_id,
+            }
         )
 
     async def _next_event(self, timeout: float) -> dict[str, Any]:

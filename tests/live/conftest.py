@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from realtime.node import publisher
+from realtime.testing import real_layer
 from tests.live.clients import Client
 from tests.live.farm import Farm, mishaps
 from tests.live.servers import Redis, Server, eventually, manage
@@ -141,5 +141,5 @@ def outside(settings: Any, redis_server: Redis, layer: str) -> Iterator[None]:
     """This very process is one of that site, without a server: `emit` goes through the layer."""
     settings.CHANNEL_LAYERS = channel_layers(redis_server.url, layer)
     settings.REALTIME = {"SITE": SITE}
-    yield
-    publisher.close()
+    with real_layer():
+        yield

@@ -1,0 +1,85 @@
+"""Fixtures for pytest, which finds this file by its entry point.
+
+pytest loads it in every run of a Python that realtime is installed in: it imports no Django by
+itself, and does nothing in tests of projects without it.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..node.outbox import Asked, Emitted, Recorded
+    from .client import SocketIOClient
+    from .live import LiveServer
+
+
+@pytest.fixture(autouse=True)
+def _realtime_outbox() -> Iterator[None]:
+    """An empty outbox for each test, as pytest-django does with the mail's."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    outbox = sys.modules.get("realtime.node.outbox")
+    if outbox is not None:  # else nothing was emitted
+        outbox.forget()
+
+
+@pytest.fixture
+def emits(_realtime_outbox: None) -> "Recorded[Emitted]":
+    """What the test has emitted so far: `realtime.testing.outbox`."""
+    _demand_test_environment()
+    from .assertions import outbox
+
+    return outbox
+
+
+@pytest.fixture
+def operations(_realtime_outbox: None) -> "Recorded[Asked]":
+    """What the test has asked of the site so far: `realtime.testing.operations`."""
+    _demand_test_environment()
+    from .assertions import operations
+
+    return operations
+
+
+@pytest.fixture
+def socketio_client() -> "Iterator[Callable[..., SocketIOClient]]":
+    """Makes `SocketIOClient`s, which are disconnected after the test."""
+    _demand_test_environment()
+    from .client import SocketIOClient
+
+    made: list[SocketIOClient] = []
+
+    def make(*args: Any, **options: Any) -> SocketIOClient:
+        made.append(SocketIOClient(*args, **options))
+        return made[-1]
+
+    yield make
+    for client in reversed(made):
+        client.disconnect()
+
+
+@pytest.fixture
+def socketio_live_server(transactional_db: None) -> "Iterator[LiveServer]":
+    """The site under Daphne, for browsers and real clients; its `url` is the address."""
+    _demand_test_environment()
+    from .live import live_server
+
+    with live_server() as server:
+        yield server
+
+
+def _demand_test_environment() -> None:
+    from ..cluster.isolation import outbox_of_mail
+
+    if outbox_of_mail() is None:
+        raise pytest.UsageError(
+            "realtime's fixtures need Django's test environment: install pytest-django, or call"
+            " django.test.utils.setup_test_environment() in conftest.py"
+        )
