@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from chat.forms import MessageForm
 from chat.images import MAX_BYTES, image_type
 from chat.models import MEMBERS_SHOWN, PAGE_SIZE, Announcement, Membership, Message, Room
+from realtime.testing import assert_emitted, capture_emits, real_layer
 
 pytestmark = pytest.mark.django_db
 
@@ -171,12 +172,21 @@ def test_rooms_get_addresses_of_their_own(ada: User) -> None:
     assert len(set(slugs)) == 4
 
 
-def test_announcement_is_saved_where_nobody_can_be_told(
-    django_capture_on_commit_callbacks: Any,
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True) as callbacks:
+def test_announcement_is_told_to_every_page_when_it_changes() -> None:
+    with capture_emits() as emits:
+        announcement = Announcement.objects.create(text="Hello")
+    with capture_emits():
+        announcement.delete()
+    assert len(emits) == 1
+    shown = assert_emitted("announcement", to=None, namespace="/chat", count=2)
+    assert [emit.args[0]["active"] for emit in shown] == [True, False]
+
+
+def test_announcement_is_saved_where_nobody_can_be_told(caplog: pytest.LogCaptureFixture) -> None:
+    with real_layer(), capture_emits() as emits:  # the demo's is in memory, and no server runs here
         Announcement.objects.create(text="Hello")
-    assert len(callbacks) == 1
+    assert emits == []
+    assert "emit(fail_silently=True) failed" in caplog.text
     assert Announcement.objects.get().active
 
 

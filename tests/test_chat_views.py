@@ -12,8 +12,10 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from chat.consumers import ChatConsumer
 from chat.models import PAGE_SIZE, Announcement, Membership, Message, Room
 from project.secret import local_secret_key
+from realtime.testing import SocketIOClient, assert_emitted, assert_not_emitted, capture_emits
 
 pytestmark = pytest.mark.django_db
 
@@ -147,10 +149,28 @@ def test_message_posted_as_a_form_is_stored_once_however_often_it_is_sent(
     assert Message.objects.get().text == "Hello"
 
 
+def test_message_posted_as_a_form_reaches_the_open_pages(
+    client: Client, ada: User, room: Room, socketio_client: Callable[..., SocketIOClient]
+) -> None:
+    page = socketio_client(ChatConsumer, http=client).connect()
+    page.call("open", {"room": "general", "after": 0})
+    with capture_emits():
+        client.post("/rooms/general/", {"text": "Hello", "client_id": "one"})
+    assert page.received("message") == [Message.objects.get().as_dict()]
+    assert_emitted("message", to=room, namespace="/chat", count=1)
+
+
+def test_new_room_is_told_to_everyone(client: Client, ada: User) -> None:
+    with capture_emits():
+        client.post("/", {"name": "Engine room"})
+    assert_emitted("room", Room.objects.get().as_dict(), to=None, namespace="/chat", count=1)
+
+
 def test_empty_message_is_answered_with_the_reason(client: Client, ada: User, room: Room) -> None:
     response = client.post("/rooms/general/", {"text": "", "client_id": "one"})
     assert response.status_code == 422
     assert b"Write something, or choose a picture." in response.content
+    assert_not_emitted()
 
 
 def test_text_with_markup_is_escaped(client: Client, ada: User, room: Room) -> None:

@@ -90,6 +90,7 @@ def test_command_line_is_refused_when_it_makes_no_sense(arguments: str) -> None:
     assert refused(*arguments.split()).returncode == USAGE
 
 
+@pytest.mark.usefixtures("real_layer")
 @pytest.mark.parametrize(
     "arguments",
     [

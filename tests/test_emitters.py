@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,29 +14,21 @@ from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCod
 from realtime.metrics import counts
 from realtime.node import emissions
 from realtime.node.current import serving
-from realtime.testing import real_layer
 
 
-@pytest.fixture
-def outside() -> Iterator[None]:
-    """As in a process of the site that serves nobody, and in no test."""
-    with real_layer():
-        yield
-
-
-@pytest.mark.usefixtures("outside")
+@pytest.mark.usefixtures("real_layer")
 def test_in_memory_layer_without_a_server_is_refused_with_what_to_do() -> None:
     with pytest.raises(ChannelLayerError, match="configure channels_redis"):
         emit("event", 1)
 
 
-@pytest.mark.usefixtures("outside")
+@pytest.mark.usefixtures("real_layer")
 async def test_aemit_is_refused_the_same_way() -> None:
     with pytest.raises(ChannelLayerError, match="configure channels_redis"):
         await aemit("event", 1)
 
 
-@pytest.mark.usefixtures("outside")
+@pytest.mark.usefixtures("real_layer")
 def test_no_channel_layer_is_refused_with_its_name(settings: Any) -> None:
     settings.CHANNEL_LAYERS = {}
     with pytest.raises(ChannelLayerError, match="CHANNEL_LAYERS has no entry 'default'"):
@@ -49,7 +40,7 @@ async def test_emit_in_async_code_is_refused() -> None:
         emit("event", 1)
 
 
-@pytest.mark.usefixtures("outside")
+@pytest.mark.usefixtures("real_layer")
 def test_fail_silently_logs_and_counts(caplog: pytest.LogCaptureFixture) -> None:
     before = counts["emits.silenced"]
     emit("event", 1, fail_silently=True)
@@ -83,7 +74,7 @@ def test_reserved_event_names_are_refused(name: str) -> None:
         emit(name)
 
 
-@pytest.mark.usefixtures("outside")
+@pytest.mark.usefixtures("real_layer")
 @pytest.mark.django_db
 def test_on_commit_encodes_at_once_and_sends_after_the_commit(
     django_capture_on_commit_callbacks: Any,

@@ -15,10 +15,12 @@ import socketio
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels_redis.core import RedisChannelLayer
+from django.test import SimpleTestCase
+from django.test.utils import setup_test_environment
 
-from realtime.cluster.layers import CHANNEL_CAPACITY, layer
+from realtime.cluster.layers import CHANNEL_CAPACITY, configured
 from realtime.compat.server import SocketIOServer
-from realtime.node.threads import Lanes
+from realtime.node.threads import Lanes, LentThread
 
 
 def test_socketio_builds_its_engine_through_the_hook() -> None:
@@ -64,7 +66,7 @@ async def test_asgiref_runs_sensitive_code_in_the_lane_of_the_task() -> None:
 def test_redis_layer_keeps_capacities_as_a_list_of_patterns(settings: Any) -> None:
     backend = "channels_redis.core.RedisChannelLayer"
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend}}
-    found = layer()
+    found = configured()
     assert found is not None
     assert found.get_capacity("realtime.abc!def") == CHANNEL_CAPACITY
     assert found.get_capacity("specific.abc!def") == 100
@@ -75,4 +77,26 @@ def test_redis_layer_waits_for_less_than_redis_py_does(settings: Any) -> None:
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend}}
     patience = inspect.signature(redis.asyncio.Redis.__init__).parameters["socket_timeout"].default
     assert "self.brpop_timeout" in inspect.getsource(RedisChannelLayer.receive_single)
-    assert patience is None or layer().brpop_timeout < patience
+    assert patience is None or configured().brpop_timeout < patience
+
+
+def test_asgiref_runs_sensitive_code_in_a_thread_that_is_lent_to_the_loop() -> None:
+    loop, lent = asyncio.new_event_loop(), LentThread()
+    lent.lend(loop)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        work = sync_to_async(threading.get_ident)
+        future = asyncio.run_coroutine_threadsafe(work(), loop)
+        lent.wait(future, timeout=30)
+        assert future.result() == threading.get_ident()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        lent.take_back(loop)
+        loop.close()
+
+
+def test_setup_test_environment_is_told_by_the_outbox_of_mail() -> None:
+    assert "mail.outbox = []" in inspect.getsource(setup_test_environment)
+    assert "mail.outbox = []" in inspect.getsource(SimpleTestCase._pre_setup)

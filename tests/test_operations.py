@@ -511,6 +511,7 @@ async def test_sync_twins_work_in_threads_and_are_refused_in_async_code(connect:
         realtime.fetch_rooms()
 
 
+@pytest.mark.usefixtures("real_layer")
 def test_without_a_server_and_a_layer_the_error_says_what_to_do() -> None:
     with pytest.raises(ChannelLayerError, match="channels_redis"):
         realtime.count_sockets()

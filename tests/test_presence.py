@@ -300,6 +300,7 @@ async def test_users_of_a_node_that_says_goodbye_leave_after_the_grace(nodes: li
 # The verbs
 
 
+@pytest.mark.usefixtures("real_layer")
 def test_verbs_refuse_what_cannot_be_answered() -> None:
     with pytest.raises(RoomError):
         presence(5)
@@ -311,6 +312,7 @@ def test_verbs_refuse_what_cannot_be_answered() -> None:
         is_online(User(pk=7))
 
 
+@pytest.mark.usefixtures("real_layer")
 async def test_sync_verbs_are_refused_in_async_code() -> None:
     with pytest.raises(SyncEmitInAsyncCode, match="apresence"):
         presence("lobby")

@@ -97,7 +97,9 @@ async def test_sync_emit_in_async_code_still_raises() -> None:
 def test_operations_find_nobody_and_are_recorded() -> None:
     assert fetch_sockets().total == count_sockets("a") == fetch_rooms().total == 0
     assert room_sizes(["a"]) == {"a": 0}
-    assert join_sockets("a", to="b").sockets == disconnect_sockets("a", connection=True).sockets == 0
+    assert (
+        join_sockets("a", to="b").sockets == disconnect_sockets("a", connection=True).sockets == 0
+    )
     assert call_sockets("ask", 1).answers == call_servers("clear").answers == {}
     assert fetch_nodes().nodes == ()
     assert [asked.name for asked in operations][-4:] == [
@@ -367,10 +369,13 @@ class ClientCase(RealtimeAssertions, TestCase):
         ada = User.objects.create_user("ada")
         client.force_login(ada)
         client.connect()
-        assert client.received() == [
-            ("welcome", "ada"),
-            ("presence:state", mock.ANY, mock.ANY),
-        ][: len(client.received())]
+        assert (
+            client.received()
+            == [
+                ("welcome", "ada"),
+                ("presence:state", mock.ANY, mock.ANY),
+            ][: len(client.received())]
+        )
         assert is_online(ada)
         emit("hi", to=ada, namespace="/kit")
         assert client.received("hi") == [()]

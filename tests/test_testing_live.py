@@ -67,4 +67,3 @@ def test_fixture_serves(socketio_live_server: Any, emits: Any) -> None:
 def test_between_live_tests_nothing_serves() -> None:
     assert serving() is None
     emit("news", 1)
-

@@ -49,6 +49,15 @@ def operations(_realtime_outbox: None) -> "Recorded[Asked]":
 
 
 @pytest.fixture
+def real_layer() -> Iterator[None]:
+    """For a test that uses the channel layer of the settings: `realtime.testing.real_layer`."""
+    from .assertions import real_layer
+
+    with real_layer():
+        yield
+
+
+@pytest.fixture
 def socketio_client() -> "Iterator[Callable[..., SocketIOClient]]":
     """Makes `SocketIOClient`s, which are disconnected after the test."""
     _demand_test_environment()
