@@ -4,6 +4,7 @@ import ast
 import asyncio
 import inspect
 import io
+import os
 import re
 import subprocess
 import sys
@@ -38,6 +39,10 @@ def of(language: str, *, note: str = "") -> list[Any]:
     found = [b for b in BLOCKS if b.language == language and b.note.partition(":")[0] == note]
     assert found
     return [pytest.param(block, id=str(block)) for block in found]
+
+
+def _is_test(block: Block) -> bool:
+    return block.document == "docs/testing.md"
 
 
 def test_each_block_is_of_a_kind_that_is_tested() -> None:
@@ -92,7 +97,7 @@ def untouched() -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("serving", "untouched")
-@pytest.mark.parametrize("block", of("python"))
+@pytest.mark.parametrize("block", [b for b in of("python") if not _is_test(b.values[0])])
 def test_python_snippet_runs(block: Block) -> None:
     User.objects.create_user("ada")
     scope: dict[str, Any] = {"__name__": "snippet"}
@@ -104,6 +109,27 @@ def test_python_snippet_runs(block: Block) -> None:
     for name in [name for name in scope if name.startswith("test_")]:
         asyncio.run(scope[name]())
     Group.objects.all().delete()
+
+
+@pytest.mark.parametrize("block", [b for b in of("python") if _is_test(b.values[0])])
+def test_snippet_of_tests_passes(block: Block, tmp_path: Path) -> None:
+    """As the tests of a project of its own, in which nothing is served but by the snippet."""
+    (tmp_path / "test_snippet.py").write_text(block.code)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "tests.sample.settings",
+            "PYTHONPATH": str(ROOT),
+            "SAMPLE_TEST_DATABASE": str(tmp_path / "test.sqlite3"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _parts(code: str) -> tuple[ast.Module, ast.Module]:

@@ -8,10 +8,10 @@ from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.core import mail
 from django.db import transaction
-from django.test import RequestFactory, TestCase
+from django.test import TestCase
 
 from realtime import (
     ConnectionRefused,
@@ -188,14 +188,14 @@ class AssertionCase(RealtimeAssertions, TestCase):
         self.assertNotEmitted("paid", to="paid")
 
     def test_failure_lists_what_was_emitted_instead(self) -> None:
-        emit("message", "hello", to="lobby", namespace="/chat", skip="a", volatile=True)
+        emit("message", "hello", to="lobby", namespace="/chat", volatile=True)
         with self.assertRaises(AssertionError) as caught:
             self.assertEmitted("paid", 7, to="lobby", namespace="/orders")
         self.assertEqual(
             str(caught.exception),
             "'paid' with 7 to 'lobby' in '/orders' was not emitted.\n"
             "Emitted in this test (1):\n"
-            "  emit('message', 'hello', to=['lobby'], namespace='/chat', skip=['a'], volatile=True)",
+            "  emit('message', 'hello', to=['lobby'], namespace='/chat', volatile=True)",
         )
 
     def test_failure_counts(self) -> None:
@@ -399,7 +399,6 @@ class ClientCase(RealtimeAssertions, TestCase):
         assert one.received("news") == one.received("later") == []
         self.assertEmitted("created", "grace", to="all")
         self.assertEmitted("news", to="lobby")
-        assert {p.user.name for p in presence("all", "/kit")} == set()
         assert count_sockets("lobby", namespace="/kit") == 1
         assert disconnect_sockets("lobby", namespace="/kit").sockets == 1
         two.received()
@@ -432,7 +431,7 @@ class ClientCase(RealtimeAssertions, TestCase):
         client.answer("sure?", lambda number: number + 1)
         assert client.call("ask") == 2
         client.answer("sure?", "yes", "really")
-        assert client.call("ask") == ["yes", "really"] or client.call("ask") == ("yes", "really")
+        assert client.call("ask") == ("yes", "really")
 
     def test_question_may_be_answered_later(self) -> None:
         client = self.enterContext(SocketIOClient("/kit")).connect()
@@ -498,7 +497,3 @@ def test_client_needs_no_layer() -> None:
 async def test_sync_client_is_refused_in_async_code() -> None:
     with pytest.raises(SyncEmitInAsyncCode, match="SocketIOCommunicator"):
         SocketIOClient("/kit").connect()
-
-
-assert AnonymousUser
-assert RequestFactory
