@@ -13,7 +13,7 @@ from django.urls import path
 
 from realtime import emit
 from realtime.metrics import counts
-from realtime.node import publisher
+from realtime.testing import real_layer
 from tests.ports import free_port
 from tests.site.layers import channel_layers
 
@@ -62,8 +62,8 @@ urlpatterns = [
 def site(settings: Any) -> Iterator[None]:
     ran.clear()
     settings.ROOT_URLCONF = __name__
-    yield
-    publisher.close()
+    with real_layer():
+        yield
 
 
 @pytest.fixture(params=["core", "pubsub"])

@@ -22,7 +22,6 @@ from realtime import (
     leave_sockets,
     room_sizes,
 )
-from realtime.node import publisher
 from tests.live.conftest import Logs
 from tests.live.crowd import Crowd
 from tests.live.farm import Farm
@@ -129,6 +128,7 @@ async def agree(crowd: Crowd) -> str:
     return f"heard {heard}, sizes {sizes}"
 
 
+@pytest.mark.usefixtures("real_layer")
 async def test_operations_say_what_the_clients_say_after_chaos(
     farm: Farm, settings: Any, layer: str, logs: Logs
 ) -> None:
@@ -158,5 +158,4 @@ async def test_operations_say_what_the_clients_say_after_chaos(
             assert len(report.nodes) == len(KINDS)
         finally:
             await asyncio.to_thread(site.end)
-            publisher.close()
     logs.tolerate()

@@ -16,6 +16,7 @@ from realtime import emit, fetch_nodes
 from realtime.cluster import groups
 from realtime.node import publisher
 from realtime.node.current import arun
+from realtime.testing import real_layer
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
@@ -77,8 +78,8 @@ def without_server(
     """This process is one more of the site, without a server."""
     settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer, **config)
     settings.REALTIME = {"SITE": SITE, "EMIT_TIMEOUT": 2}
-    yield
-    publisher.close()
+    with real_layer():
+        yield
 
 
 class Line:

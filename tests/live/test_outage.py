@@ -9,7 +9,7 @@ import pytest
 from realtime import emit
 from realtime.exceptions import ChannelLayerError
 from realtime.metrics import counts
-from realtime.node import publisher
+from realtime.testing import real_layer
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm
@@ -48,8 +48,8 @@ def without_server(settings: Any, own_redis: Redis, layer: str) -> Iterator[None
     """This process is one more of the site, without a server."""
     settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer)
     settings.REALTIME = {"SITE": SITE, "EMIT_TIMEOUT": 2}
-    yield
-    publisher.close()
+    with real_layer():
+        yield
 
 
 async def arrives(listeners: list[Client], event: str, room: str) -> None:
