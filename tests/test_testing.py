@@ -8,7 +8,8 @@ from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import User
+from channels.db import database_sync_to_async
+from django.contrib.auth.models import AnonymousUser, User
 from django.core import mail
 from django.db import transaction
 from django.test import TestCase
@@ -40,6 +41,7 @@ from realtime.exceptions import SyncEmitInAsyncCode
 from realtime.testing import (
     RealtimeAssertions,
     SocketIOClient,
+    SocketIOCommunicator,
     assert_emitted,
     assert_not_emitted,
     capture_emits,
@@ -262,6 +264,27 @@ class AsyncCase(TestCase):
             await aemit("now")
         assert [found.event for found in emits] == ["now", "paid"]
 
+    async def test_channels_way_to_the_orm_keeps_the_transaction(self) -> None:
+        client = SocketIOCommunicator(Kit, "/kit", user=await User.objects.acreate(username="ada"))
+        await client.connect()
+        assert await client.call("ccount") == 1
+        assert await User.objects.acount() == 1
+        await client.disconnect()
+
+    async def test_communicator_encodes_as_on_the_wire(self) -> None:
+        client = SocketIOCommunicator(Kit, "/kit", user=AnonymousUser())
+        await client.connect()
+        assert await client.call("echo", (1, 2), Decimal("1.5"), b"x") == ([1, 2], "1.5", b"x")
+        for name in ("a_set", "emits_a_set"):
+            with self.assertLogs("realtime.consumers", "ERROR"):
+                assert (await client.call(name))["error"]["code"] == "internal"
+        with self.assertRaises(TypeError):
+            await client.emit("echo", {1, 2})
+        await client.emit("put", "lobby")
+        await client.call("echo", 1)
+        assert_emitted("welcome", "", namespace="/kit", to=client.sid)
+        await client.disconnect()
+
 
 # The sync client
 
@@ -298,6 +321,11 @@ class Kit(SocketIOConsumer):
     @event
     async def acount(self) -> int:
         return await User.objects.acount()
+
+    @event
+    async def ccount(self) -> int:
+        count: int = await database_sync_to_async(User.objects.count)()
+        return count
 
     @event
     def create(self, name: str) -> None:
@@ -358,7 +386,7 @@ class ClientCase(RealtimeAssertions, TestCase):
     def test_handlers_see_the_rows_of_the_test(self) -> None:
         User.objects.create_user("ada")
         client = self.enterContext(SocketIOClient(Kit)).connect()
-        assert client.call("count") == client.call("acount") == 1
+        assert client.call("count") == client.call("acount") == client.call("ccount") == 1
         client.emit("create", "grace")
         assert User.objects.filter(username="grace").exists()
         assert client.call("whose") is True
@@ -484,6 +512,18 @@ def test_what_cannot_be_sent_fails_as_it_does_live(
     with SocketIOClient("/kit", raise_exceptions=False).connect() as client:
         assert client.call(name)["error"]["code"] == "internal"
     assert "TypeError" in caplog.text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("parser", ["json", "msgpack"])
+def test_client_speaks_with_the_parser_of_the_settings(parser: str, settings: Any) -> None:
+    settings.REALTIME = {"PARSER": parser}
+    with SocketIOClient("/kit").connect() as client:
+        assert client.call("echo", {"a": [1, b"x"]}, "4") == ({"a": [1, b"x"]}, "4")
+        with pytest.raises(ConnectionRefused, match="not you") as caught:
+            SocketIOClient("/kit").connect(auth={"say": "no"})
+    assert caught.value.data == {"code": 1}
+    assert_emitted("welcome", "")
 
 
 @pytest.mark.usefixtures("any_layer")

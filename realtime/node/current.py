@@ -10,7 +10,7 @@ from ..cluster.isolation import is_isolated
 from ..conf import settings
 from ..exceptions import EmitError, SyncEmitInAsyncCode
 from ..metrics.process import after_fork
-from . import greenlets, outbox
+from . import greenlets, records
 from .node import Node, ServingNode
 from .publisher import Publisher, publisher
 from .recording import RecordingNode, complete
@@ -47,7 +47,7 @@ def current() -> Node:
     """
     if not is_isolated():
         return serving() or publisher()
-    outbox.begin()
+    records.begin()
     return serving() or _recording()
 
 

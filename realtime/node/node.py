@@ -16,7 +16,7 @@ from ..exceptions import RoomError
 from ..metrics import instruments
 from ..metrics.counters import count, counts, report
 from ..protocol.packets import Packet, PacketType
-from . import emissions, outbox
+from . import emissions, records
 from .emissions import Emission
 from .followers import Follower
 from .members import Members
@@ -41,7 +41,7 @@ class Node(ABC):
     async def broadcast(self, emission: Emission) -> None:
         """Deliver an emission to its recipients in every process. Raises ChannelLayerError."""
         count("emits")
-        outbox.record(emission)
+        records.record(emission)
         if instruments.tracing is None:
             await self._publish(emission)
         else:
@@ -111,7 +111,7 @@ class ServingNode(Node):
     def send_to_one(self, socket: Socket, emission: Emission) -> None:
         """Deliver an emission to one socket of this process, which it is for."""
         count("emits")
-        outbox.record(emission)
+        records.record(emission)
         if instruments.tracing is None:
             counts["events.out"] += socket.send(emission.messages, emission.volatile)
         else:

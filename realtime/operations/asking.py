@@ -9,7 +9,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_args
 
 from ..cluster.isolation import is_isolated
 from ..cluster.requests import Answer, Replies, Requests
-from ..node import current, outbox
+from ..node import current, records
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def _prepared(
 ) -> Operation[T]:
     prepared = operation(*args, **kwargs)  # first what refuses bad arguments
     if is_isolated():
-        outbox.record_question(name, inspect.signature(operation).bind(*args, **kwargs).arguments)
+        records.record_question(name, inspect.signature(operation).bind(*args, **kwargs).arguments)
     return prepared
 
 

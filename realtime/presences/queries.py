@@ -8,7 +8,7 @@ import itertools
 from typing import Any
 
 from ..conf import settings
-from ..node import current, outbox, rooms
+from ..node import current, records, rooms
 from ..node.node import Node
 from .room import RoomKey
 from .table import Entry, Present, UserKey, in_order, merge
@@ -22,14 +22,14 @@ def presence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     SyncEmitInAsyncCode in async code, and ChannelLayerError where no server can be asked.
     """
     key = _room(room, namespace)
-    outbox.record_question("presence", {"room": room, "namespace": namespace})
+    records.record_question("presence", {"room": room, "namespace": namespace})
     return current.run(lambda node: _presence(node, key), "presence", 2 * settings.REQUEST_TIMEOUT)
 
 
 async def apresence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     """`presence` for async code."""
     key = _room(room, namespace)
-    outbox.record_question("presence", {"room": room, "namespace": namespace})
+    records.record_question("presence", {"room": room, "namespace": namespace})
     return await current.arun(lambda node: _presence(node, key))
 
 
@@ -39,7 +39,7 @@ def is_online(user: Any) -> bool:
     Raises as `presence` does.
     """
     key = _user(user)
-    outbox.record_question("is_online", {"user": user})
+    records.record_question("is_online", {"user": user})
     if key is None:
         return False
     return current.run(lambda node: _is_online(node, key), "is_online", settings.REQUEST_TIMEOUT)
@@ -48,7 +48,7 @@ def is_online(user: Any) -> bool:
 async def ais_online(user: Any) -> bool:
     """`is_online` for async code."""
     key = _user(user)
-    outbox.record_question("is_online", {"user": user})
+    records.record_question("is_online", {"user": user})
     return key is not None and await current.arun(lambda node: _is_online(node, key))
 
 

@@ -7,17 +7,16 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from ..cluster.isolation import reaching_out
-from ..node import outbox as recorded
-from ..node import publisher, rooms
-from ..node.outbox import Emitted
+from ..node import publisher, records, rooms
+from ..node.records import Emitted
 from ..operations.arguments import NOT_GIVEN
 from .transactions import run_commit_hooks, waiting_hooks
 from .wire import on_the_wire
 
 #: The emits of this test, in order, whoever made them: views, tasks, commands, consumers.
-outbox = recorded.emitted
+outbox = records.emitted
 #: The operations of this test, and its questions of presence.
-operations = recorded.asked
+operations = records.asked
 
 
 def assert_emitted(
@@ -88,7 +87,7 @@ class capture_emits:  # noqa: N801 - used like a function
 
     def __enter__(self) -> list[Emitted]:
         self._hooks = waiting_hooks()
-        recorded.captures.append(self._emits)
+        records.captures.append(self._emits)
         return self._emits
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
@@ -97,7 +96,7 @@ class capture_emits:  # noqa: N801 - used like a function
                 run_commit_hooks(self._hooks)
         finally:
             # By identity: two that are still empty are equal.
-            recorded.captures[:] = [c for c in recorded.captures if c is not self._emits]
+            records.captures[:] = [c for c in records.captures if c is not self._emits]
 
     async def __aenter__(self) -> list[Emitted]:
         return await sync_to_async(self.__enter__)()
@@ -126,7 +125,7 @@ def _matching(
     expected = on_the_wire(args)
     return [
         emit
-        for emit in recorded.emitted
+        for emit in records.emitted
         if event in (None, emit.event)
         and (not args or list(emit.args) == expected)
         and (to is NOT_GIVEN or _is_to(emit, names))
@@ -157,7 +156,7 @@ def _times(number: int) -> str:
 def _fail(complaint: str) -> None:
     __tracebackhide__ = True
     lines = [complaint]
-    emits = list(recorded.emitted)
+    emits = list(records.emitted)
     lines.append(f"Emitted in this test ({len(emits)}):" if emits else "Nothing was emitted.")
     lines += [f"  {emit}" for emit in emits]
     if hooks := sum(waiting_hooks().values()):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..node import emissions, outbox
+from ..node import emissions, records
 from ..server.applications import Application
 from .wire import over_the_wire
 
@@ -42,5 +42,5 @@ def _emitted(message: dict[str, Any], namespace: str) -> tuple[Any, ...]:
         skip=message.get("skip", ()),
         volatile=message.get("volatile", False),
     )
-    outbox.record(emission)
+    records.record(emission)
     return tuple(over_the_wire(message["args"]))

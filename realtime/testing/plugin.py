@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ..node.outbox import Asked, Emitted, Recorded
+    from ..node.records import Asked, Emitted, Recorded
     from .client import SocketIOClient
     from .live import LiveServer
 
@@ -25,9 +25,9 @@ def _realtime_outbox() -> Iterator[None]:
 
 
 def _forget() -> None:
-    outbox = sys.modules.get("realtime.node.outbox")
-    if outbox is not None:  # else nothing was emitted
-        outbox.forget()
+    records = sys.modules.get("realtime.node.records")
+    if records is not None:  # else nothing was emitted
+        records.forget()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ..auth import AuthStack
 from ..conf import settings
 from ..engine.connection import Connection
 from ..exceptions import SyncEmitInAsyncCode
-from ..node import outbox
+from ..node import records
 from ..node.current import withdraw
 from ..node.threads import LentThread
 from ..protocol.packets import Packet
@@ -144,7 +144,7 @@ _sites: list[Site] = []
 def enter(client: Any) -> Site:
     """The site of this test, which a client is about to use."""
     _refuse_in_async_code()
-    outbox.begin()
+    records.begin()
     if not _sites:
         _sites.append(Site())
     _sites[0].clients.append(client)
@@ -177,4 +177,4 @@ def abandon() -> None:
         _sites.pop().abandon()
 
 
-outbox.on_begin.append(abandon)
+records.on_begin.append(abandon)
