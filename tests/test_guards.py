@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels_redis.core import RedisChannelLayer
 from django.test import SimpleTestCase
-from django.test.utils import setup_test_environment
+from django.test.utils import _TestState, setup_test_environment, teardown_test_environment
 
 from realtime.cluster.layers import CHANNEL_CAPACITY, configured
 from realtime.compat.server import SocketIOServer
@@ -97,6 +97,8 @@ def test_asgiref_runs_sensitive_code_in_a_thread_that_is_lent_to_the_loop() -> N
         loop.close()
 
 
-def test_setup_test_environment_is_told_by_the_outbox_of_mail() -> None:
+def test_test_environment_is_told_by_what_django_sets_up() -> None:
+    assert hasattr(_TestState, "saved_data")
     assert "mail.outbox = []" in inspect.getsource(setup_test_environment)
     assert "mail.outbox = []" in inspect.getsource(SimpleTestCase._pre_setup)
+    assert "del _TestState.saved_data" in inspect.getsource(teardown_test_environment)

@@ -1,5 +1,7 @@
 """The test kit: what is recorded, what is asserted of it, and clients without a network."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -141,6 +143,32 @@ def test_revoked_login_reaches_nobody(
         ada.save()
         ada.delete()
     assert caplog.text == ""
+
+
+SITE_WITH_LOCMEM = """
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "channels", "realtime"],
+    EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+)
+django.setup()
+import django.test
+from django.core import mail
+mail.send_mail("subject", "body", None, ["ada@example.com"])
+assert mail.outbox
+from realtime import emit
+from realtime.exceptions import ChannelLayerError
+try:
+    emit("event")
+except ChannelLayerError:
+    print("reaches out")
+"""
+
+
+def test_site_that_keeps_its_mail_in_memory_is_no_test() -> None:
+    done = subprocess.run([sys.executable, "-c", SITE_WITH_LOCMEM], capture_output=True, text=True)
+    assert done.stdout == "reaches out\n", done.stderr
 
 
 class ReceiverCase(TestCase):

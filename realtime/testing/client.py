@@ -258,6 +258,7 @@ class SocketIOClient:
         for ack in self._acks.values():
             if not ack.done():
                 ack.set_exception(CallError("the server ended this socket before it answered"))
+                ack.exception()  # whoever asked may have given up
 
     async def _failed(self, *, sid: str, exception: BaseException, **kwargs: Any) -> None:
         if sid == self.sid and not isinstance(exception, EventError | CallError):

@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any
+from unittest import TestResult
 
 from channels.routing import get_default_application
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
@@ -140,7 +141,9 @@ class SocketIOLiveServerTestCase(TransactionTestCase):
         super().setUpClass()
         cls.live_server = cls.enterClassContext(live_server())
 
-    def _fixture_teardown(self) -> None:
-        # Before the flush of the database: disconnect handlers may write.
-        self.live_server.run(self.live_server.send_all_away())
-        super()._fixture_teardown()  # type: ignore[misc]  # Django's own hook; the stubs lack it
+    def run(self, result: TestResult | None = None) -> TestResult | None:
+        """unittest's; Django flushes the database behind it, and disconnect handlers may write."""
+        try:
+            return super().run(result)
+        finally:
+            self.live_server.run(self.live_server.send_all_away())
