@@ -520,6 +520,13 @@ class ClientCase(RealtimeAssertions, TestCase):
         with self.assertRaisesRegex(RuntimeError, "not connected"):
             client.emit("count")
 
+    def test_log_out_ends_the_socket(self) -> None:
+        self.client.force_login(User.objects.create_user("ada"))
+        client = self.enterContext(SocketIOClient("/kit", http=self.client)).connect()
+        self.client.logout()
+        client.received()
+        assert not client.connected
+
     def test_forgotten_client_is_not_there_in_the_next_test(self) -> None:
         SocketIOClient("/kit").connect()
         mail.outbox = []
