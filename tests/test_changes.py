@@ -438,6 +438,7 @@ def test_to_and_when_may_fail(
     assert "nonsense" in caplog.text
 
 
+@pytest.mark.usefixtures("real_layer")
 def test_layer_that_is_away_costs_the_event_only(
     announce: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
