@@ -95,6 +95,7 @@ async def test_nodes_are_listed_and_a_silent_one_is_named(
     assert silent in page
 
 
+@pytest.mark.usefixtures("real_layer")
 async def test_page_says_what_is_wrong_where_no_server_runs(
     farm: Farm, settings: Any, tmp_path: Path, layer: str
 ) -> None:

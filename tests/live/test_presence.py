@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from realtime import apresence, presence
-from realtime.node import publisher
 from realtime.presences.tracker import CONFIRM
+from realtime.testing import real_layer
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm, start
@@ -230,8 +230,8 @@ def three(
     start(*(server for server in mortals if not server.running))
     settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer)
     settings.REALTIME = {"SITE": SITE}
-    yield mortals
-    publisher.close()
+    with real_layer():
+        yield mortals
 
 
 @pytest.mark.redis
