@@ -151,12 +151,12 @@ class DaphneWire(DirectWire):
             self._inlet = QueueInlet(self.connection, take, self._protocol.application_queue)
             self._protocol.application_queue = self._inlet
         elif self._inlet is not None and self._inlet.empty():
-            self._inlet.direct = True
+            self.caught_up()
 
     def pause_reading(self) -> None:
         self._transport.pauseProducing()
 
-    def resume_reading(self) -> None:
+    def read_network(self) -> None:
         self._transport.resumeProducing()
 
     # The end

@@ -106,11 +106,13 @@ class QueueInlet(Inlet):
 class DirectWire(WebsocketWire):
     """Queues framed bytes, which all connections of a broadcast share."""
 
-    __slots__ = ("_inlet",)
+    __slots__ = ("_behind", "_inlet")
 
     def __init__(self, connection: Connection, send: Any) -> None:
         super().__init__(connection, send)
         self._inlet: Inlet | None = None
+        # Whether the network is to be read again as soon as the reader has caught up.
+        self._behind = False
 
     def send(self, frames: Frames, volatile: bool = False) -> bool:
         if self.busy or self._queue is not None:
@@ -120,6 +122,25 @@ class DirectWire(WebsocketWire):
     def enqueue(self, frames: Frames) -> None:
         data = frames.frame()
         self._push(data, len(frames.packets), len(data))
+
+    def read_network(self) -> None:
+        """Let the web server read from its transport again."""
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        # What had been read before the pause comes first. A client that is paused again and again
+        # would have a read of the network's waiting for each message that is handled otherwise.
+        self._behind = self._inlet is not None and not self._inlet.empty()
+        if not self._behind:
+            self.read_network()
+
+    def caught_up(self) -> None:
+        """The reader has nothing in hand: messages go straight to the connection again."""
+        if self._inlet is not None:
+            self._inlet.direct = True
+        if self._behind and not self.connection.paused:
+            self._behind = False
+            self.read_network()
 
     def _say_goodbye(self) -> None:
         # The known servers only write the close frame: no task is needed for it.

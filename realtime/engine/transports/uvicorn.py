@@ -126,14 +126,14 @@ class UvicornWire(DirectWire):
             protocol.queue = self._inlet = Inlet(self.connection, take)
         elif self._inlet is None or not self._inlet.empty():
             return
-        self._inlet.direct = True
+        self.caught_up()
         # "Paused already": what the connection takes at once needs no pause.
         protocol.read_paused = True
 
     def pause_reading(self) -> None:
         self._transport.pause_reading()
 
-    def resume_reading(self) -> None:
+    def read_network(self) -> None:
         self._transport.resume_reading()
 
     # The end

@@ -143,7 +143,9 @@ async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -
     try:
         wire.listen(_take)
         while (frame := _frame(await receive())) is not None:
-            await connection.readable()
+            if connection.paused:
+                wire.pause_reading()  # uvicorn's `receive` has just resumed it
+                await connection.readable()
             _take(connection, frame)
             wire.listen(_take)
     except asyncio.CancelledError:
