@@ -4,11 +4,11 @@ Django says that a user logs out before it ends the session. Who connects in bet
 session, so that its key has to be remembered as one that has ended.
 """
 
-import os
 import threading
 import time
 from collections import OrderedDict
 
+from ..metrics.process import after_fork
 from .login import Notice
 
 #: For how long, in seconds: longer than the request takes in which a user logs out.
@@ -80,4 +80,4 @@ def _after_fork() -> None:
     memory._lock = threading.Lock()  # it may have been held in the parent
 
 
-os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)

@@ -13,7 +13,7 @@ async def test_functions_of_python_socketio(connect: Connect, server: Server) ->
     assert await client.next("hello") == (sid,)
     assert await client.next("entered") == (sid,)
     assert await client.call("who") == {"agent": "tests", "rooms": ["everyone", sid], "sid": sid}
-    assert await client.call("users") == 2
+    assert await client.call("users") >= 2
     assert await client.call("interview", "why") == "why"
     assert await client.call("pair", 1, 2) == (1, 2)
 
@@ -55,7 +55,7 @@ async def test_namespace_class_of_python_socketio(
     assert await first.call("say", room, "two") == "done"
     await first.call("leave", room)
     assert await second.call("say", room, "three") == "done"
-    assert await first.call("users") == 2
+    assert await first.call("users") >= 2
     await first.call("remember", "mellon")
     assert await first.call("recall") == "mellon"
     assert await second.call("recall") is None

@@ -19,6 +19,8 @@ logger = logging.getLogger("realtime.engine")
 #: Seconds that a poll waits for its noop while a websocket probes. The reference server answers in
 #: the next tick of such an interval, and the JavaScript client's own tests count on the delay.
 NOOP_DELAY = 0.1
+#: Seconds that a request with data waits for the end of one that its client may have given up.
+GIVEN_UP = 0.5
 
 
 class PollingWire(Wire):
@@ -197,6 +199,11 @@ async def post(sessions: Sessions, sid: str, scope: dict[str, Any], receive: Rec
     """Take a body of packets. Raises `Refused`, `TooLarge` or `Gone`."""
     wire = _wire(sessions, sid)
     connection = wire.connection
+    if wire.posting is not None:
+        # One that the client has given up is found closed a moment later.
+        await asyncio.wait([wire.posting], timeout=GIVEN_UP)
+        wire = _wire(sessions, sid)
+        connection = wire.connection
     if wire.posting is not None:
         # As the reference server: clients send one after the other.
         about = connection_facts(connection)
