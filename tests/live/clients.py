@@ -67,8 +67,10 @@ class Client:
         self.sio.on("disconnect", disconnected, namespace=namespace)
 
     async def connect(self) -> None:
+        # Also how long an attempt to reconnect waits for a server that has gone meanwhile: there has
+        # to be time for another one.
         await self.sio.connect(
-            self.url, namespaces=list(self.namespaces), wait_timeout=PATIENCE, **self._options
+            self.url, namespaces=list(self.namespaces), wait_timeout=PATIENCE / 3, **self._options
         )
 
     async def refused(self) -> Any:
@@ -96,10 +98,12 @@ class Client:
     async def emit(self, event: str, *args: Any, namespace: str | None = None) -> None:
         await self.sio.emit(event, args, namespace=namespace or self.namespaces[0])
 
-    async def call(self, event: str, *args: Any, namespace: str | None = None) -> Any:
+    async def call(
+        self, event: str, *args: Any, namespace: str | None = None, timeout: float = PATIENCE
+    ) -> Any:
         """What the server answers: one value, or a tuple of several."""
         return await self.sio.call(
-            event, args, namespace=namespace or self.namespaces[0], timeout=PATIENCE
+            event, args, namespace=namespace or self.namespaces[0], timeout=timeout
         )
 
     async def next(self, event: str, namespace: str | None = None) -> Any:
