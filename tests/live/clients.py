@@ -67,7 +67,7 @@ class Client:
         self.sio.on("disconnect", disconnected, namespace=namespace)
 
     async def connect(self) -> None:
-        # Also how long an attempt to reconnect waits for a server that has gone meanwhile: there has
+        # An attempt to reconnect waits as long for a server that has gone meanwhile, and there has
         # to be time for another one.
         await self.sio.connect(
             self.url, namespaces=list(self.namespaces), wait_timeout=PATIENCE / 3, **self._options
