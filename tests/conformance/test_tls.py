@@ -3,13 +3,12 @@
 import asyncio
 import base64
 import os
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from tests.certificates import certificate
 from tests.conformance.raw import PATIENCE, head
 from tests.conformance.servers import ROOT, Server, run
 from tests.conformance.talker import POLLING, WEBSOCKET
@@ -17,12 +16,8 @@ from tests.conformance.talker import POLLING, WEBSOCKET
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl")
     folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
-    files = ["-keyout", "key.pem", "-out", "certificate.pem"]
-    subprocess.run([*command.split(), *files], cwd=folder, check=True, capture_output=True)
+    certificate(folder)  # certificate.pem and key.pem
     environment = {"PYTHONPATH": str(ROOT)}
     with run(
         "daphne-tls", folder, "tests.conformance.talk:application", environment, cwd=folder

@@ -1,7 +1,5 @@
 """Daphne over TLS with HTTP/2: Django's pages and Socket.IO's polling, as over HTTP/1.1."""
 
-import datetime
-import ipaddress
 import json
 import socket
 import ssl
@@ -14,10 +12,8 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.certificates import certificate
 from tests.live.clients import Client
 from tests.live.farm import Farm
 from tests.live.servers import Process, site_environment
@@ -25,36 +21,6 @@ from tests.ports import free_port
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
 PATIENCE = 30
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """The files of a self-signed certificate for 127.0.0.1, and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    certificate_path, key_path = folder / "certificate.pem", folder / "key.pem"
-    certificate_path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate_path, key_path
 
 
 class TLSDaphne(Process):
