@@ -93,14 +93,6 @@ class Bus:
         """Send to every process in a group of the layer. Raises ChannelLayerError."""
         await self.hand_over([(group, self.message(kind, body))])
 
-    async def tell_all(self, kind: str, body: Message) -> None:
-        """Tell every node, this process too if it has a handler. Raises ChannelLayerError."""
-        message = self.message(kind, body)
-        if kind in self.on:
-            self.on[kind](message)
-        if self.layer is not None:
-            await self.hand_over([(groups.NODES, message)])
-
     async def send(self, channel: str, kind: str, body: Message) -> None:
         """Send to one process's channel. Raises ChannelLayerError."""
         await self._bounded(self.layer.send, [(channel, self.message(kind, body))])

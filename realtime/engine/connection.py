@@ -110,7 +110,6 @@ class Connection:
         "closed",
         "environ",
         "id",
-        "opened_at",
         "ping_delivered",
         "rejected",
         "scope",
@@ -132,7 +131,6 @@ class Connection:
         self.client: Any = None
         #: The handshake request as a WSGI environ, once somebody has asked for it: see compat/.
         self.environ: dict[str, Any] | None = None
-        self.opened_at = sessions.wheel.time()
         self.user_session: dict[str, Any] = {}
         self.closed = False
         #: Whether it was closed because the client broke the protocol.

@@ -74,9 +74,6 @@ class Record(Kind):
         return schema | ({"required": required} if required else {})
 
 
-KindOf = Callable[[Any], Kind]
-
-
 def record_of(cls: Any, hints: dict[str, Any]) -> tuple[Record, list[tuple[str, bool, bool]]]:
     """A record without its fields, and the name of each, whether required, and whether sent."""
     if typing.is_typeddict(cls):
