@@ -37,6 +37,9 @@ from realtime import (
 from realtime.asgi import RealtimeApplication, make_server
 from realtime.exceptions import ChannelLayerError, RoomError, SyncEmitInAsyncCode
 from realtime.metrics.rates import WINDOW, RoomRates
+from realtime.node.followers import Follower
+from realtime.node.node import ServingNode
+from realtime.node.sockets import Socket
 from realtime.operations import servers
 from realtime.operations.paging import AT_ONCE, first_keys
 from realtime.operations.readable import MAX_DATA, readable
@@ -603,3 +606,37 @@ def test_data_is_readable_whatever_it_holds() -> None:
     assert readable(data) == expected
     assert len(readable({"endless": endless})) < 300
     assert len(readable(dict.fromkeys(range(MAX_DATA), "x" * MAX_DATA))) < 2 * MAX_DATA
+
+
+# Who is in which groups
+
+
+class Latecomer(Follower):
+    """Lets a socket that is about to be accepted join one room and leave another."""
+
+    def __init__(self, node: ServingNode) -> None:
+        self._node = node
+
+    async def confirm(self, socket: Socket) -> None:
+        await self._node.enter_room(socket, "late")
+        self._node.leave_room(socket, "early")
+
+
+async def test_rooms_of_the_last_moment_are_heard_of_in_other_processes(
+    server: Any, connect: Connect
+) -> None:
+    node = server.node
+    stayer = await connect("/chat", rooms=["late", "early"])
+    node.followers.append(Latecomer(node))
+    late, early = ("/chat", "late"), ("/chat", "early")
+    newcomer = await connect("/chat", rooms=["early"])
+    assert await sids("late", namespace="/chat") == sorted([stayer.sid(), newcomer.sid()])
+    assert await sids("early", namespace="/chat") == [stayer.sid()]
+    await newcomer.disconnect()
+    while len(await sids(None, namespace="/chat")) > 1:
+        await asyncio.sleep(0.01)
+    assert {late, early} <= set(node.cluster.memberships.needed)
+    await stayer.disconnect()
+    while await sids(None, namespace="/chat"):
+        await asyncio.sleep(0.01)
+    assert {late, early}.isdisjoint(node.cluster.memberships.needed)

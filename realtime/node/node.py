@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from ..cluster.bus import Bus, Message
@@ -142,13 +142,23 @@ class ServingNode(Node):
 
     # Sockets
 
-    async def prepare(self, socket: Socket) -> None:
-        """Let emits of other processes to a socket's namespace and rooms come here."""
-        await self.cluster.memberships.subscribe(_groups(socket))
+    async def prepare(self, socket: Socket, prepared: Collection[Group] = ()) -> set[Group]:
+        """Let emits of other processes to a socket's namespace and rooms come here.
 
-    def forget(self, socket: Socket) -> None:
+        Returns the groups that `forget` takes back. Given those of a first call, it makes up for
+        rooms that the socket joined or left meanwhile.
+        """
+        memberships, done = self.cluster.memberships, set(prepared)
+        while (groups := set(_groups(socket))) != done:
+            memberships.unsubscribe(done - groups)
+            missing = groups - done
+            done = groups
+            await memberships.subscribe(missing)
+        return done
+
+    def forget(self, prepared: Collection[Group]) -> None:
         """Take back what `prepare` did."""
-        self.cluster.memberships.unsubscribe(_groups(socket))
+        self.cluster.memberships.unsubscribe(prepared)
 
     def identify(self, socket: Socket, user: dict[str, str] | None, login: Any) -> None:
         """It is known now who a socket is, which is connecting or connected."""
@@ -173,7 +183,7 @@ class ServingNode(Node):
         self.members.remove(socket)
         for follower in self.followers:
             follower.removed(socket)
-        self.forget(socket)
+        self.forget(_groups(socket))
 
     async def enter_room(self, socket: Socket, room: str) -> None:
         """Put a socket of this process into a room. Raises RoomError at `REALTIME["MAX_ROOMS"]`."""

@@ -240,15 +240,16 @@ class Namespaces:
         """The application accepts the client; its message may say who it is, as `identify` does."""
         if "user" in message or "login" in message:
             await self._identify(socket, message)
-        await self.node.prepare(socket)
+        prepared = await self.node.prepare(socket)
         try:
             if socket.state is State.CONNECTING:
                 await self.node.confirm(socket)
+                prepared = await self.node.prepare(socket, prepared)
         except BaseException:
-            self.node.forget(socket)
+            self.node.forget(prepared)
             raise
         if socket.state is not State.CONNECTING:  # the client left meanwhile, or had to
-            self.node.forget(socket)
+            self.node.forget(prepared)
             return
         client = socket.client
         client.timer.cancel()
