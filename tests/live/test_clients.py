@@ -158,6 +158,21 @@ async def test_events_of_one_socket_are_handled_in_order(
     assert [await client.next("counted") for _ in range(200)] == [(n,) for n in range(200)]
 
 
+@pytest.mark.parametrize("hang_up", [False, True])
+async def test_python_client_takes_a_burst_by_polling(
+    connect: Connect, server: Server, topic: str, hang_up: bool
+) -> None:
+    """It breaks off at an answer with more than 16 packets, and attachments are packets too."""
+    client = await connect(server, topic, transports=["polling"])
+    await client.emit("burst", 50, hang_up)
+    counted = [await client.next("counted") for _ in range(50)]
+    assert counted == [(number, b"attached") for number in range(50)]
+    if hang_up:
+        assert await client.next("disconnect") == ("server disconnect",)
+    else:
+        assert await client.call("echo", "still here") == "still here"
+
+
 @pytest.mark.parametrize("handler", ["meet", "meet beside the ORM"])
 async def test_handlers_of_two_sockets_do_not_wait_for_each_other(
     connect: Connect, server: Server, topic: str, handler: str

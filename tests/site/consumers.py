@@ -136,6 +136,14 @@ class TalkConsumer(SocketIOConsumer):
         await self.emit("counted", number)
 
     @event
+    async def burst(self, number: int, hang_up: bool = False) -> None:
+        """So many events in one turn of the loop, and perhaps the end of the connection."""
+        for counted in range(number):
+            await self.emit("counted", counted, b"attached")
+        if hang_up:
+            await self.close(connection=True)
+
+    @event
     def meet(self, name: str) -> str:
         _meetings[name].wait(PATIENCE)
         return threading.current_thread().name

@@ -12,7 +12,16 @@ from ...metrics import counters as metrics
 from ...protocol.frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
 from ..connection import Connection, Wire
 from ..sessions import Sessions
-from .http import BAD_REQUEST, SESSION_UNKNOWN, Receive, Refused, TooLarge, read_body, watch
+from .http import (
+    BAD_REQUEST,
+    SESSION_UNKNOWN,
+    Receive,
+    Refused,
+    TooLarge,
+    header,
+    read_body,
+    watch,
+)
 
 logger = logging.getLogger("realtime.engine")
 
@@ -21,6 +30,11 @@ logger = logging.getLogger("realtime.engine")
 NOOP_DELAY = 0.1
 #: Seconds that a request with data waits for the end of one that its client may have given up.
 GIVEN_UP = 0.5
+#: Packets that python-engineio's client takes in one answer (`Payload.max_decode_packets`); it ends
+#: its session over one more. The others have no limit, and with one they would poll more often.
+MOST_FOR_PYTHON = 16
+#: How the User-Agent of the HTTP libraries begins that python-engineio's two clients use.
+_PYTHON = ("Python/", "python-requests/")
 
 
 class PollingWire(Wire):
@@ -32,12 +46,15 @@ class PollingWire(Wire):
     for. Only what no poll has fetched goes over the websocket.
     """
 
-    __slots__ = ("_abandoned", "_final", "_held", "_noop", "_poll", "_queue", "posting")
+    __slots__ = ("_abandoned", "_final", "_held", "_most", "_noop", "_poll", "_queue", "posting")
     name = "polling"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._queue: list[Frames] = []
+        agent = header(connection.scope, b"user-agent") or ""
+        # Packets in an answer; None for any number.
+        self._most = MOST_FOR_PYTHON if agent.startswith(_PYTHON) else None
         # The poll that waits, if one does.
         self._poll: asyncio.Future[None] | None = None
         self._held = False
@@ -73,13 +90,39 @@ class PollingWire(Wire):
 
     def take(self) -> bytes:
         """The body of a poll's answer."""
-        queue = self.drain()
+        queue = self._take_some()
         if PING_FRAMES in queue:
             self.connection.ping_delivered = True
         pieces = [frames.piece for frames in queue]
-        if self._final or not pieces:
+        if not pieces or (self._final and not self._queue):
             pieces.append((self._final or NOOP).encode())
         return SEPARATOR.join(pieces)
+
+    def _take_some(self) -> list[Frames]:
+        """Take what fits into one answer."""
+        number = self._fitting
+        if number == len(self._queue):
+            return self.drain()
+        taken, self._queue = self._queue[:number], self._queue[number:]
+        self.queued_messages -= sum(len(frames.packets) for frames in taken)
+        self.queued_bytes -= sum(frames.size for frames in taken)
+        return taken
+
+    @property
+    def _fitting(self) -> int:
+        """How many of the queue fit into one answer: an event and its attachments stay together."""
+        if self._most is None:
+            return len(self._queue)
+        room = self._most - 1  # one is left for the close packet
+        for number, frames in enumerate(self._queue):
+            room -= len(frames.packets)
+            if room < 0 and number:
+                return number
+        return len(self._queue)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._queue
 
     async def poll(self, receive: Receive, seconds: float | None) -> bytes:
         """Wait until there is something to answer, or for so many seconds."""
@@ -155,7 +198,7 @@ class PollingWire(Wire):
         if discard:
             self.drain()
         self._finish(CLOSE)
-        if self._poll is None and not discard:
+        if not discard and self._outlives_poll:
             self.connection.sessions.linger(self.connection, self)
 
     def retire(self) -> None:
@@ -165,8 +208,13 @@ class PollingWire(Wire):
         if self._final:
             return
         self._finish(NOOP)
-        if self._poll is None and self._queue:
+        if self._queue and self._outlives_poll:
             self.connection.sessions.linger(self.connection, self)
+
+    @property
+    def _outlives_poll(self) -> bool:
+        """Whether there is something left to fetch after the poll that waits, if one does."""
+        return self._poll is None or self._fitting < len(self._queue)
 
     def left(self) -> None:
         self.gone()
@@ -189,9 +237,12 @@ async def get(
     sessions: Sessions, sid: str, receive: Receive, seconds: float | None = None
 ) -> bytes:
     """Answer a poll, within so many seconds if they are given. Raises `Refused`."""
-    lingering = sessions.lingering.pop(sid, None)
+    lingering = sessions.lingering.get(sid)
     if isinstance(lingering, PollingWire):
-        return lingering.take()
+        body = lingering.take()
+        if lingering.is_empty:
+            sessions.lingering.pop(sid, None)
+        return body
     return await _wire(sessions, sid).poll(receive, seconds)
 
 
