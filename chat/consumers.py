@@ -126,7 +126,7 @@ class ChatConsumer(SocketIOConsumer):
 class LobbyConsumer(SocketIOConsumer):
     """For any client, logged in or not: the events of the usual Socket.IO tutorials.
 
-    Nothing is stored.
+    Nothing is stored. See docs/classics.md for the pages.
     """
 
     @event("join")
@@ -144,16 +144,29 @@ class LobbyConsumer(SocketIOConsumer):
 
     @event
     async def message(self, data: Any) -> dict[str, Any]:
-        """`message` with `{room, text}` goes to everyone in that room, whoever sends it."""
-        room, words = room_name(data), text(data, "text", limit=MAX_TEXT)
-        await self.emit("message", {"room": room, "text": words}, to=room)
+        """`message` with a text goes to everyone; with `{room, text}` its text goes to the room."""
+        if isinstance(data, str):
+            await self.broadcast("message", words(data))
+        else:
+            room = room_name(data)
+            await self.emit("message", text(data, "text", limit=MAX_TEXT), to=room)
+        return {"ok": True}
+
+    @event
+    async def chat(self, data: Any) -> dict[str, Any]:
+        """`chat` with a text goes to everyone in this namespace."""
+        await self.broadcast("chat", words(data))
         return {"ok": True}
 
     @event("chat message")
-    async def chat_message(self, words: Any) -> dict[str, Any]:
-        """`chat message` with a string goes to everyone in this namespace."""
-        await self.broadcast("chat message", text({"text": words}, "text", limit=MAX_TEXT))
+    async def chat_message(self, data: Any) -> dict[str, Any]:
+        """`chat message` with a text goes to everyone in this namespace."""
+        await self.broadcast("chat message", words(data))
         return {"ok": True}
+
+
+def words(data: Any) -> str:
+    return text({"text": data}, "text", limit=MAX_TEXT)
 
 
 def room_name(data: Any) -> str:

@@ -208,14 +208,16 @@ async def test_lobby_room_is_joined_by_name_or_object(
     assert await lobby.call("join", data) == {"ok": True, "room": "tea"}
     assert "tea" in lobby.rooms
     assert await lobby.call("message", {"room": "tea", "text": "Hello"}) == {"ok": True}
-    assert await lobby.receive_event() == ("message", {"room": "tea", "text": "Hello"})
+    assert await lobby.receive_event() == ("message", "Hello")
+    assert lobby.emitted[-1]["to"] == ("tea",)
     assert await lobby.call("leave", data) == {"ok": True, "room": "tea"}
     assert "tea" not in lobby.rooms
 
 
-async def test_lobby_chat_message_goes_to_everyone(lobby: SocketIOCommunicator) -> None:
-    await lobby.emit("chat message", "Hello")
-    assert await lobby.receive_event() == ("chat message", "Hello")
+@pytest.mark.parametrize("event", ["chat message", "chat", "message"])
+async def test_lobby_text_goes_to_everyone(lobby: SocketIOCommunicator, event: str) -> None:
+    await lobby.emit(event, "Hello")
+    assert await lobby.receive_event() == (event, "Hello")
     assert lobby.emitted[-1]["to"] is None
 
 
@@ -232,6 +234,8 @@ async def test_lobby_chat_message_goes_to_everyone(lobby: SocketIOCommunicator) 
         ("message", {"room": "tea", "text": "x" * 4001}),
         ("chat message", {"text": "Hello"}),
         ("chat message", ""),
+        ("chat", ["Hello"]),
+        ("message", ""),
     ],
 )
 async def test_lobby_event_with_bad_data_is_answered_with_an_error(
