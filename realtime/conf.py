@@ -23,6 +23,7 @@ DEFAULTS: Mapping[str, Any] = {
     "DRAIN_PAUSE": 0.5,
     "DRAIN_TIMEOUT": 25.0,
     "EMIT_TIMEOUT": 5.0,
+    "EMIT_FAIL_SILENTLY": False,
     "CALL_TIMEOUT": 60.0,
     "REQUEST_TIMEOUT": 2.0,
     "RELAY": True,

@@ -1,16 +1,23 @@
 """`emit` and `aemit`: from any code, in any thread, in any process of the site."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import transaction
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
-from .exceptions import ChannelLayerError, EmitError, SyncEmitInAsyncCode
+from .aio.forgotten import noticed
+from .conf import settings
+from .exceptions import EmitError, SyncEmitInAsyncCode
 from .logs import facts
 from .metrics.counters import count
-from .node import current, emissions, rooms
+from .node import actors, current, emissions, rooms, silence
+from .node.actors import Actor
 from .node.emissions import Emission
+from .revocation.users import is_known
 
 logger = logging.getLogger("realtime.emitters")
 
@@ -20,28 +27,32 @@ def emit(
     *args: Any,
     to: Any = None,
     namespace: str = "/",
-    skip: str | Collection[str] = (),
+    skip: Any = (),
     volatile: bool = False,
     on_commit: bool = False,
     using: str | None = None,
-    fail_silently: bool = False,
+    fail_silently: bool | None = None,
 ) -> None:
     """Emit an event to Socket.IO clients, wherever they are connected.
 
-    `args` are the event's arguments: what JSON holds, Django's dates, decimals and UUIDs, and
-    bytes. `to` is a room name, a sid, a user, a saved model instance, or a list of them; None is
-    everyone in the namespace. `skip` takes sids and names of rooms. With `on_commit` the event
-    leaves when the transaction of the database `using` commits, and never if it rolls back; its
-    arguments are encoded at once. A volatile event is dropped where a client is not ready to take
-    it.
+    `args` are the event's arguments: what JSON holds, Django's dates, decimals and UUIDs, bytes,
+    and dataclasses, pydantic's models and msgspec's structs. `to` is a room name, a sid, a user, a
+    saved model instance, or a list of them; None is everyone in the namespace. `skip` takes the
+    same, a request, for the page that made it, and a consumer, for its client; or a list. With
+    `on_commit` the event leaves when the transaction of the database `using` commits, and never if
+    it rolls back; its arguments are encoded at once. A volatile event is dropped where a client is
+    not ready to take it.
 
     Returns when the event is on its way to all processes. Raises TypeError or ValueError for what
     can't be sent, SyncEmitInAsyncCode in async code, and ChannelLayerError where other processes
-    can't be reached; with `fail_silently` the last is logged and counted instead. So is every
-    failure after a commit: what was saved stays saved, and the hooks behind it run.
+    can't be reached; with `fail_silently`, by default `REALTIME["EMIT_FAIL_SILENTLY"]`, the last is
+    logged and counted instead. So is every failure after a commit: what was saved stays saved, and
+    the hooks behind it run.
     """
-    emission = _encode(event, args, to, namespace, skip, volatile)
     current.refuse_in_async_code("emit")
+    request, names = _split(skip)
+    actor = None if request is None else _actor(request)
+    emission = _encode(event, args, to, namespace, names, volatile, actor)
     if on_commit:
         # robust: an error that nobody foresaw is logged by Django, and the next hook runs.
         transaction.on_commit(_after_commit(emission, fail_silently), using=using, robust=True)
@@ -49,20 +60,23 @@ def emit(
         _send(emission, fail_silently)
 
 
+@noticed
 async def aemit(
     event: str,
     *args: Any,
     to: Any = None,
     namespace: str = "/",
-    skip: str | Collection[str] = (),
+    skip: Any = (),
     volatile: bool = False,
-    fail_silently: bool = False,
+    fail_silently: bool | None = None,
 ) -> None:
     """`emit` for async code. Transactions are sync in Django, so there is no `on_commit` here."""
-    emission = _encode(event, args, to, namespace, skip, volatile)
+    request, names = _split(skip)
+    actor = None if request is None else await _aactor(request)
+    emission = _encode(event, args, to, namespace, names, volatile, actor)
     try:
         await current.arun(lambda node: node.broadcast(emission))
-    except ChannelLayerError as error:
+    except EmitError as error:
         _failed(emission, error, fail_silently)
 
 
@@ -71,15 +85,58 @@ def _encode(
     args: tuple[Any, ...],
     to: Any,
     namespace: str,
-    skip: str | Collection[str],
+    skip: tuple[str, ...],
     volatile: bool,
+    actor: Actor | None,
 ) -> Emission:
     return emissions.encode(
-        event, args, namespace=namespace, to=rooms.targets(to), skip=skip, volatile=volatile
+        event,
+        args,
+        namespace=namespace,
+        to=rooms.targets(to),
+        skip=skip,
+        volatile=volatile,
+        actor=actor,
     )
 
 
-def _send(emission: Emission, fail_silently: bool) -> None:
+def _split(skip: Any) -> tuple[Any, tuple[str, ...]]:
+    """The request in `skip`, if there is one, and the names of what else is to be left out."""
+    if actors.is_request(skip):
+        return skip, ()
+    if not isinstance(skip, list | tuple | set | frozenset):
+        return None, rooms.skipped(skip)
+    requests = [item for item in skip if actors.is_request(item)]
+    if len(requests) > 1:
+        raise TypeError("skip takes one request: that of the page which caused the event")
+    others = [item for item in skip if not actors.is_request(item)]
+    return (requests[0] if requests else None), rooms.skipped(others)
+
+
+def _actor(request: Any) -> Actor | None:
+    sids = actors.sids_of(request)
+    # Without the header nobody asks who it is: the answer may be two queries away.
+    return Actor(sids=sids, user=_room_of(getattr(request, "user", None))) if sids else None
+
+
+async def _aactor(request: Any) -> Actor | None:
+    sids = actors.sids_of(request)
+    if not sids:
+        return None
+    if not isinstance(request, HttpRequest):  # REST framework's authenticates when it is asked
+        return await sync_to_async(_actor)(request)
+    user = getattr(request, "user", None)
+    # A lazy user may be a query away; who was put in its place, by a token say, is known already.
+    if type(user) is SimpleLazyObject:
+        user = await request.auser()
+    return Actor(sids=sids, user=_room_of(user))
+
+
+def _room_of(user: Any) -> str | None:
+    return rooms.of_instance(user) if is_known(user) else None
+
+
+def _send(emission: Emission, fail_silently: bool | None) -> None:
     try:
         current.run(lambda node: node.broadcast(emission), "emit")
     except SyncEmitInAsyncCode:  # a transaction may commit elsewhere than it emitted
@@ -88,7 +145,7 @@ def _send(emission: Emission, fail_silently: bool) -> None:
         _failed(emission, error, fail_silently)
 
 
-def _after_commit(emission: Emission, fail_silently: bool) -> Callable[[], None]:
+def _after_commit(emission: Emission, fail_silently: bool | None) -> Callable[[], None]:
     # A function, not a partial: Django logs the __qualname__ of a robust hook that raised.
     def send() -> None:
         try:
@@ -109,9 +166,9 @@ def _after_commit(emission: Emission, fail_silently: bool) -> Callable[[], None]
     return send
 
 
-def _failed(emission: Emission, error: EmitError, fail_silently: bool) -> None:
+def _failed(emission: Emission, error: EmitError, fail_silently: bool | None) -> None:
+    if fail_silently is None:
+        fail_silently = settings.EMIT_FAIL_SILENTLY
     if not fail_silently:
         raise error
-    count("emits.silenced")
-    about = facts(namespace=emission.namespace, event=emission.event)
-    logger.error("emit(fail_silently=True) failed: %s", error, extra=about)
+    silence.keep(emission, error)

@@ -35,7 +35,7 @@ FLOORS = [
     ["engine"],
     ["metrics"],
     ["protocol", "schema"],
-    ["conf", "exceptions", "logs", "orjson", "signals", "version", "installed"],
+    ["conf", "exceptions", "logs", "middleware", "orjson", "signals", "version", "installed"],
     ["aio", "json"],
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}

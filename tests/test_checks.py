@@ -107,6 +107,7 @@ WRONG: dict[str, list[Any]] = {
     "CHANNEL_LAYER": ["", None],
     "SITE": ["", " ", 5, b"shop"],
     "RELAY": ["no", 0, None],
+    "EMIT_FAIL_SILENTLY": ["no", 0, None],
     "RESYNC_EVENT": ["disconnect", "connect_error", "", 5],
     "METRICS_TOKEN": [5, b"token"],
     "HEARTBEAT_INTERVAL": [0, 3600, "1"],

@@ -15,10 +15,11 @@ import socketio
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from django.test import SimpleTestCase
 from django.test.utils import _TestState, setup_test_environment, teardown_test_environment
 
-from realtime.cluster.layers import CHANNEL_CAPACITY, configured
+from realtime.cluster.layers import BLOCKING_POP, CHANNEL_CAPACITY, configured, own_channel
 from realtime.compat.server import SocketIOServer
 from realtime.node.threads import Lanes, LentThread
 
@@ -102,3 +103,24 @@ def test_test_environment_is_told_by_what_django_sets_up() -> None:
     assert "mail.outbox = []" in inspect.getsource(setup_test_environment)
     assert "mail.outbox = []" in inspect.getsource(SimpleTestCase._pre_setup)
     assert "del _TestState.saved_data" in inspect.getsource(teardown_test_environment)
+
+
+async def test_pubsub_layer_knows_a_channel_before_redis_does() -> None:
+    """`cluster/layers.py` opens a consumer's channel without the wait of new_channel()."""
+    layer = RedisPubSubChannelLayer(hosts=["redis://127.0.0.1:1"])
+    source = inspect.getsource(RedisPubSubLoopLayer.new_channel)
+    assert 'channel = f"{self.prefix}{prefix}{uuid.uuid4().hex}"' in source
+    source = inspect.getsource(RedisPubSubLoopLayer._subscribe_to_channel)
+    for step in (
+        "self.channels[channel] = asyncio.Queue()",
+        "shard = self._get_shard(channel)",
+        "await shard.subscribe(channel)",
+    ):
+        assert step in source
+    own = own_channel(layer)
+    assert own.name in layer._get_layer().channels
+    # A layer of another kind is asked for a name, which it gives at once.
+    core = RedisChannelLayer()
+    assert own_channel(core).name.startswith("specific.")
+    # It waits in Redis for less long than redis-py waits for an answer.
+    assert core.brpop_timeout == BLOCKING_POP < RedisChannelLayer.brpop_timeout

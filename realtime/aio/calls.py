@@ -7,6 +7,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 
+from .forgotten import Call
+
 P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -31,8 +33,11 @@ def in_threads_too(verb: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Com
     """Let a plain `def` handler call an async verb: in a worker thread it waits for the result.
 
     Without this, `self.emit(...)` in a `def` handler would make a coroutine that nobody awaits, and
-    the event would be lost in silence.
+    the event would be lost in silence. In async code one that is not awaited is said in the log.
     """
+    name = verb.__name__
+    if name == "__call__":
+        name = verb.__qualname__.rpartition(".")[0].lower()
 
     @functools.wraps(verb)
     def either(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -41,7 +46,7 @@ def in_threads_too(verb: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Com
             asyncio.get_running_loop()
         except RuntimeError:
             return async_to_sync(_await)(coroutine)
-        return coroutine
+        return Call(coroutine, name)
 
     return either
 

@@ -123,7 +123,7 @@ def _tell_row(row: Row, read: _Reader, using: str) -> None:
             _payload(declaration, told.kind, instance, row, changed),
             to=told.to.rooms,
             namespace=told.to.namespace,
-            skip=[*([skip] if isinstance(skip, str) else skip or ()), *told.skip],
+            skip=[*(skip if isinstance(skip, list | tuple | set) else (skip,)), *told.skip],
             # It has committed: an error is logged and counted, and no hook is robbed.
             on_commit=True,
             using=using,

@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import router
 from django.db.models import Model, QuerySet
 
+from ..aio.forgotten import noticed
 from ..node import rooms
 from . import receivers
 from .announcing import tell
@@ -126,8 +127,18 @@ def announce_updated(
         register_change(change, alias, tell)
 
 
-aannounce_created = sync_to_async(announce_created)
-aannounce_updated = sync_to_async(announce_updated)
+@noticed
+async def aannounce_created(objects: Iterable[Model], *, using: str | None = None) -> None:
+    """`announce_created` for async code."""
+    await sync_to_async(announce_created)(objects, using=using)
+
+
+@noticed
+async def aannounce_updated(
+    objects: "Iterable[Model] | QuerySet[Any]", *, using: str | None = None
+) -> None:
+    """`announce_updated` for async code."""
+    await sync_to_async(announce_updated)(objects, using=using)
 
 
 def _announced(model: type[Model]) -> tuple[Declaration, ...]:

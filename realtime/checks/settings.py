@@ -79,6 +79,8 @@ SHORT_TIME = Rule(
 COUNT = Rule(says="a whole number, 1 or more", holds=_is_count)
 RATE = Rule(says="a number, 1 or more, or None for no limit", holds=_is_rate)
 
+YES_OR_NO = Rule(says="True or False", holds=lambda value: isinstance(value, bool))
+
 RULES: Mapping[str, Rule] = {
     "PATH": Rule(
         says='a path such as "/socket.io/"',
@@ -106,9 +108,10 @@ RULES: Mapping[str, Rule] = {
     "DRAIN_PAUSE": TIME_OR_NONE,
     "DRAIN_TIMEOUT": TIME_OR_NONE,
     "EMIT_TIMEOUT": TIME,
+    "EMIT_FAIL_SILENTLY": YES_OR_NO,
     "CALL_TIMEOUT": TIME,
     "REQUEST_TIMEOUT": SHORT_TIME,
-    "RELAY": Rule(says="True or False", holds=lambda value: isinstance(value, bool)),
+    "RELAY": YES_OR_NO,
     "HEARTBEAT_INTERVAL": SHORT_TIME,
     "RESYNC_EVENT": Rule(
         says="the name of an event, but not one of Socket.IO's own"

@@ -1,11 +1,14 @@
 """The Channels layer of the site, as realtime uses it: an instance of our own, set to our needs."""
 
+import asyncio
 import contextlib
 import functools
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
 
+from channels.exceptions import InvalidChannelLayerError
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 
 from ..conf import settings
@@ -68,13 +71,59 @@ def configured() -> Any:
 
 async def new_channel(own: Any) -> str:
     """A channel of this process on the layer."""
-    name: str = await own.new_channel("realtime")
-    if hasattr(type(own), "consistent_hash"):
-        # With several hosts channels_redis sends to the host of the whole name, and fetches from
-        # that of its first part (django/channels issue 1492): a name for which both are one.
-        while own.consistent_hash(name) != own.consistent_hash(own.non_local_name(name)):
-            name = await own.new_channel("realtime")
-    return name
+    while True:
+        name: str = await own.new_channel("realtime")
+        if _is_whole(own, name):
+            return name
+
+
+def _is_whole(found: Any, name: str) -> bool:
+    # With several hosts channels_redis sends to the host of the whole name, and fetches from that
+    # of its first part (django/channels issue 1492): a name for which both are one.
+    if not hasattr(type(found), "consistent_hash"):
+        return True
+    return bool(found.consistent_hash(name) == found.consistent_hash(found.non_local_name(name)))
+
+
+class OwnChannel(NamedTuple):
+    """A consumer's channel: `announce` has the layer deliver what is sent to it by name."""
+
+    name: str
+    announce: Callable[[], Coroutine[Any, Any, None]]
+
+
+def own_channel(shared: Any) -> OwnChannel:
+    """A new channel on the project's own layer, at once and in the running loop.
+
+    For `self.channel_name`, which is read where nothing can be awaited.
+    """
+    if hasattr(type(shared), "_get_layer"):
+        # The pubsub layer's new_channel() waits for Redis before it tells the name. These are its
+        # steps without the wait; guarded by tests/test_guards.py.
+        found = shared._get_layer()
+        name = f"{found.prefix}specific.{uuid.uuid4().hex}"
+        found.channels[name] = asyncio.Queue()
+        return OwnChannel(name, functools.partial(found._get_shard(name).subscribe, name))
+    if hasattr(type(shared), "brpop_timeout"):
+        # Else an idle consumer would lose its connection as an idle process did, see above.
+        shared.brpop_timeout = min(shared.brpop_timeout, BLOCKING_POP)
+    while True:
+        making = shared.new_channel()
+        try:
+            making.send(None)
+        except StopIteration as made:
+            if _is_whole(shared, made.value):
+                return OwnChannel(made.value, _nothing)
+        else:
+            making.close()
+            raise InvalidChannelLayerError(
+                f"{type(shared).__name__} has to wait for the name of a channel, so consumers"
+                " can't join groups on it: choose another layer with channel_layer_alias"
+            )
+
+
+async def _nothing() -> None:
+    pass
 
 
 async def close(own: Any) -> None:

@@ -4,6 +4,7 @@ Room names are taken as they are here: python-socketio's users name their rooms 
 own.
 """
 
+import asyncio
 import contextlib
 import functools
 import inspect
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..cluster.requests import Replies
 from ..conf import settings
-from ..exceptions import ChannelLayerError, EventError, RoomError
+from ..exceptions import ChannelLayerError, EmitError, EventError, RoomError
 from ..logs import brief, facts, failed, shortened
-from ..node import emissions, rooms
+from ..node import emissions, rooms, silence
 from ..node.node import ServingNode
 from ..node.packing import pack_event, unpack
 from ..node.sockets import Socket, State
@@ -85,7 +86,12 @@ class ClientManager:
         elif ignore_queue:
             self._node.members.deliver(emission)
         else:
-            await self._node.broadcast(emission)
+            try:
+                await self._node.broadcast(emission)
+            except EmitError as error:
+                if not settings.EMIT_FAIL_SILENTLY:
+                    raise
+                silence.keep(emission, error)
 
     def _ask(
         self,
@@ -109,7 +115,7 @@ class ClientManager:
             except Exception:  # a callback's bug is no reason to close the client's connection
                 failed(logger, "the callback of event %s raised", shortened(event), extra=about)
             else:
-                if inspect.iscoroutine(result):
+                if asyncio.iscoroutine(result):  # of a verb as well, see aio/forgotten.py
                     self._namespaces.tasks.start(result)
 
         for socket in tuple(self._node.members.members(namespace, target)):

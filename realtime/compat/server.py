@@ -6,6 +6,7 @@ from typing import Any
 
 import socketio
 
+from ..aio.forgotten import noticed
 from ..conf import settings
 from ..engine.server import EngineServer
 from ..node.node import ServingNode
@@ -68,8 +69,17 @@ class SocketIOServer(socketio.AsyncServer):
         """Close every connection, gradually and with its handlers finished, and stop for good."""
         await self.core.shutdown()
 
+    # A call of one of them that nobody awaits is said in the log.
+    emit = noticed(socketio.AsyncServer.emit)
+    send = noticed(socketio.AsyncServer.send)
+    call = noticed(socketio.AsyncServer.call)
+    enter_room = noticed(socketio.AsyncServer.enter_room)
+    leave_room = noticed(socketio.AsyncServer.leave_room)
+    close_room = noticed(socketio.AsyncServer.close_room)
+
     # python-socketio's public methods that would reach into what is replaced
 
+    @noticed
     async def disconnect(
         self, sid: str, namespace: str | None = None, ignore_queue: bool = False
     ) -> None:

@@ -1,20 +1,20 @@
 """SocketIOConsumer: one instance for each client in a namespace."""
 
-import functools
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
-from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 
 from .. import signals
 from ..aio.calls import async_or_not, run
-from ..aio.tasks import Tasks
+from ..aio.tasks import Tasks, is_being_cancelled
 from ..events import CATCH_ALL, Handler, handlers_of
 from ..exceptions import ConnectionRefused, PermissionRefused
+from ..logs import facts, failed, shortened
 from ..node import rooms
 from ..node.sockets import ASGIMessage
 from ..node.threads import lanes
@@ -25,7 +25,8 @@ from ..server.handling import Ack, Handling, Send, announce
 from .mailbox import Mailbox, Receive
 from .socket import ConsumerSocket
 
-_handling = Handling(logging.getLogger("realtime.consumers"))
+logger = logging.getLogger("realtime.consumers")
+_handling = Handling(logger)
 
 #: Concurrent handlers of one socket that may run at once; further events wait for one to end.
 MAX_CONCURRENT = 100
@@ -41,9 +42,6 @@ class SocketIOConsumer(ConsumerSocket):
 
     #: Permission classes, or instances of them that are callable; all must agree.
     permission_classes: ClassVar[Sequence[Callable[[], BasePermission]]] = ()
-    #: Name a channel layer to have `self.channel_name` and groups of Channels in this consumer.
-    channel_layer_alias: ClassVar[str | None] = None
-
     #: The events that clients hear, with the types of their arguments; see docs/schema.md.
     emits: ClassVar[Mapping[str, Any]] = {}
 
@@ -81,7 +79,6 @@ class SocketIOConsumer(ConsumerSocket):
             for permission in self._permissions
             if type(permission).may_handle is not BasePermission.may_handle
         ]
-        await self._use_channel_layer()
         try:
             while True:
                 message = await self._mailbox.next()
@@ -96,6 +93,7 @@ class SocketIOConsumer(ConsumerSocket):
             # The scope is ours, too: what is left in the set would hold this object for ever.
             busy.discard(self)
             self._tasks.cancel()
+            await self._leave_groups()
 
     async def dispatch(self, message: ASGIMessage) -> None:
         """Hand a message to the method of its type, as Channels does: "chat.note" to chat_note."""
@@ -116,6 +114,7 @@ class SocketIOConsumer(ConsumerSocket):
                     raise ConnectionRefused(permission.message)
             if is_known(self.user):
                 await self._join(rooms.of_instance(self.user))
+            await self._join_groups()
             await run(self.connect, self.scope.get("auth"))
             await self._accept()
             await announce(self, signals.socket_connected, scope=self.scope)
@@ -145,6 +144,26 @@ class SocketIOConsumer(ConsumerSocket):
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
 
+    async def socketio_told(self, message: ASGIMessage) -> None:
+        """A message came over the channel layer, from a group or to `channel_name`."""
+        told: Any = message["message"]
+        lane = lanes().acquire()
+        try:
+            await run(self._told_method(told), told)
+        except StopConsumer:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            # As with events: a bug costs its message, never the connection.
+            if is_being_cancelled():
+                raise
+            about = facts(sid=self.sid, namespace=self.namespace, user=self.user)
+            name = shortened(told.get("type"))
+            failed(logger, "the group message %s failed, for %s", name, self.sid, extra=about)
+            event = {"event": told.get("type"), "args": [told], "exception": error}
+            await announce(self, signals.event_failed, **event)
+        finally:
+            lanes().release(lane)
+
     async def socketio_disconnect(self, message: ASGIMessage) -> None:
         await self._tasks.wait()
         reason: str = message["reason"]
@@ -166,12 +185,21 @@ class SocketIOConsumer(ConsumerSocket):
         user = self.user
         return {"user": _described(user), "login": login_of(user, self.scope.get("session"))}
 
-    async def _use_channel_layer(self) -> None:
-        self.channel_layer = None
-        if self.channel_layer_alias is not None:
-            self.channel_layer = get_channel_layer(self.channel_layer_alias)
-            self.channel_name = await self.channel_layer.new_channel()
-            self._mailbox.read_too(functools.partial(self.channel_layer.receive, self.channel_name))
+    def _told_method(self, told: dict[str, Any]) -> Callable[[Any], Any]:
+        """The method for a message's type: "order.paid" is for order_paid, as in Channels.
+
+        A type may come from a client's text, so it reaches neither the consumer's own methods nor
+        those for events, whose arguments would go unchecked.
+        """
+        name = get_handler_name(told)
+        method: Any = None if name in _OWN_ATTRIBUTES else getattr(type(self), name, None)
+        if method is None or any(method is handler.function for handler in self.handlers.values()):
+            raise ValueError(
+                f"{type(self).__name__} has no method {name}(self, message) for group messages of"
+                f" the type {told['type']!r}; those of @event, and the consumer's own, are none"
+            )
+        found: Callable[[Any], Any] = getattr(self, name)
+        return found
 
     async def _call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Any:
         handler.check(args)

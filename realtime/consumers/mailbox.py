@@ -40,13 +40,6 @@ class Mailbox:
         self._pump: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._gone = False
-        self._always_pump = False
-        self._second: asyncio.Task[None] | None = None
-
-    def read_too(self, receive: Receive) -> None:
-        """Mix in the messages of a second source: the consumer's own channel, if it has one."""
-        self._always_pump = True
-        self._second = asyncio.ensure_future(self._read_second(receive))
 
     async def next(self) -> ASGIMessage:
         """The next message that is not an answer."""
@@ -54,8 +47,6 @@ class Mailbox:
             if self._backlog:
                 message = self._backlog.popleft()
                 break
-            if self._always_pump:
-                self._start_pump()
             if self._pump is not None:
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
@@ -105,9 +96,8 @@ class Mailbox:
     def close(self) -> None:
         """The consumer ends: nobody reads on, and nobody waits on."""
         self._fail_calls()
-        for task in (self._pump, self._second):
-            if task is not None:
-                task.cancel()
+        if self._pump is not None:
+            self._pump.cancel()
 
     def _overtakes(self, message: ASGIMessage) -> bool:
         if message["type"] == "socketio.ack":
@@ -133,7 +123,7 @@ class Mailbox:
 
     async def _read_on(self) -> None:
         try:
-            while (self._calls or self._always_pump) and not self._gone:
+            while self._calls and not self._gone:
                 if len(self._backlog) >= settings.INBOX_EVENTS:
                     # What a client sends instead of its answer stays where the server bounds it.
                     break
@@ -143,10 +133,6 @@ class Mailbox:
         finally:
             self._pump = None
             self._wake()
-
-    async def _read_second(self, receive: Receive) -> None:
-        while True:
-            self._put(await receive())
 
     def _put(self, message: ASGIMessage) -> None:
         self._backlog.append(message)

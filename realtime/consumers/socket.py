@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from typing import Any
 
-from channels.consumer import AsyncConsumer
 from django.db.models import Model
 
 from ..aio.calls import in_threads_too, in_threads_with_result
@@ -11,10 +10,11 @@ from ..conf import settings
 from ..node import rooms
 from ..node.sockets import ASGIMessage
 from ..revocation.users import nobody
+from .groups import GroupMember
 from .mailbox import Mailbox
 
 
-class ConsumerSocket(AsyncConsumer):
+class ConsumerSocket(GroupMember):
     """One socket, seen from its consumer. Each verb is a message of the `socketio` protocol."""
 
     _mailbox: Mailbox
@@ -78,15 +78,16 @@ class ConsumerSocket(AsyncConsumer):
         event: str,
         *args: Any,
         to: Any = None,
-        skip: Collection[str] = (),
+        skip: Any = (),
         skip_self: bool = False,
         volatile: bool = False,
     ) -> None:
         """Emit an event to this client, or to the rooms, sids, users or instances in `to`.
 
-        `skip` takes sids. A volatile event is dropped where a client is not ready to take it.
-        Raises TypeError or ValueError for arguments that can't be sent, and EmitError where the
-        other processes can't be reached.
+        `skip` takes the same, and consumers: `skip=self`, or `skip_self=True`, leaves this client
+        out. A volatile event is dropped where a client is not ready to take it. Raises TypeError or
+        ValueError for arguments that can't be sent, and EmitError where the other processes can't
+        be reached, unless `REALTIME["EMIT_FAIL_SILENTLY"]` has that logged.
         """
         targets = (self.sid,) if to is None else rooms.targets(to)
         await self._emit(event, args, targets, skip, skip_self, volatile)
@@ -96,7 +97,7 @@ class ConsumerSocket(AsyncConsumer):
         self,
         event: str,
         *args: Any,
-        skip: Collection[str] = (),
+        skip: Any = (),
         skip_self: bool = False,
         volatile: bool = False,
     ) -> None:
@@ -137,11 +138,14 @@ class ConsumerSocket(AsyncConsumer):
         event: str,
         args: tuple[Any, ...],
         to: Collection[str] | None,
-        skip: Collection[str],
+        skip: Any,
         skip_self: bool,
         volatile: bool,
     ) -> None:
-        skipped = (*skip, self.sid) if skip_self else tuple(skip)
+        # Most emits skip nobody.
+        skipped = rooms.skipped(skip) if skip else ()
+        if skip_self:
+            skipped = (*skipped, self.sid)
         await self.send(_emit_message(event, args, to, skip=skipped, volatile=volatile))
 
 

@@ -44,7 +44,10 @@ COUNTERS = {
     "realtime_events_sent": ("events.out", "Events handed to connections, one for each recipient"),
     "realtime_emits": ("emits", "Emits by this process, however many recipients each had"),
     "realtime_emits_failed": ("emits.failed", "Emits that failed after a transaction committed"),
-    "realtime_emits_silenced": ("emits.silenced", "Emits that failed with fail_silently=True"),
+    "realtime_emits_silenced": (
+        "emits.silenced",
+        "Emits that failed with fail_silently=True, or EMIT_FAIL_SILENTLY",
+    ),
     "realtime_lost_messages": ("lost", "Messages from other processes that never arrived here"),
 }
 KINDS = {

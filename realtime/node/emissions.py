@@ -13,7 +13,9 @@ from ..cluster.groups import Group, node_group
 from ..conf import settings
 from ..json import django_default
 from ..protocol.packets import JSONParser, Packet, PacketType, Parser, Payload
+from ..schema.plain_values import plain
 from . import unsendable
+from .actors import Actor
 from .rooms import node_of
 
 Body = dict[str, Any]
@@ -32,6 +34,8 @@ class Emission:
     messages: tuple[Payload, ...]
     skip: frozenset[str] = frozenset()
     volatile: bool = False
+    #: The page that caused it and is left out, too.
+    actor: Actor | None = None
     #: Its name, for traces; the messages have it encoded.
     event: str = ""
     #: The context of the span in which it was emitted, as OpenTelemetry's propagators write it.
@@ -41,14 +45,21 @@ class Emission:
 @functools.cache
 def _parser(name: str, json: str, max_attachments: int) -> Parser:
     if name == "json":
-        return JSONParser(importlib.import_module(json), max_attachments)
+        return JSONParser(importlib.import_module(json), max_attachments, plain)
     try:
         from ..protocol.msgpack import MsgpackParser  # its library is an extra
     except ImportError as error:
         raise ImproperlyConfigured(
             'REALTIME["PARSER"] is "msgpack", which needs that library: pip install msgpack'
         ) from error
-    return MsgpackParser(django_default)
+    return MsgpackParser(_msgpack_default)
+
+
+def _msgpack_default(value: Any) -> Any:
+    try:
+        return plain(value)
+    except TypeError:
+        return django_default(value)
 
 
 def parser() -> Parser:
@@ -81,6 +92,7 @@ def encode(
     to: tuple[str, ...] | None,
     skip: Collection[str] = (),
     volatile: bool = False,
+    actor: Actor | None = None,
 ) -> Emission:
     """An emission of an event. Raises TypeError or ValueError for what can't be sent."""
     if not isinstance(event, str):
@@ -96,6 +108,7 @@ def encode(
         messages=messages,
         skip=frozenset(skip),
         volatile=volatile,
+        actor=actor,
         event=event,
     )
 
@@ -113,11 +126,13 @@ def addressees(emission: Emission, node_id: str) -> Iterable[Group]:
 
 def to_body(emission: Emission) -> Body:
     """An emission as the body of a message."""
+    actor = emission.actor
     return {
         "namespace": emission.namespace,
         "to": None if emission.to is None else list(emission.to),
         "skip": list(emission.skip),
         "volatile": emission.volatile,
+        "actor": None if actor is None else [list(actor.sids), actor.user],
         "messages": list(emission.messages),
         "event": emission.event,
         "trace": emission.trace,
@@ -128,12 +143,14 @@ def to_body(emission: Emission) -> Body:
 def from_body(body: Body) -> Emission:
     """The emission of a message. Raises KeyError or TypeError for what is none."""
     to = body["to"]
+    actor = body.get("actor")  # which an older node does not send
     return Emission(
         namespace=body["namespace"],
         to=None if to is None else tuple(to),
         messages=tuple(body["messages"]),
         skip=frozenset(body["skip"]),
         volatile=body["volatile"],
+        actor=None if actor is None else Actor(sids=frozenset(actor[0]), user=actor[1]),
         event=body["event"],
         trace=body["trace"],
     )

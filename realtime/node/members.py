@@ -7,8 +7,9 @@ from typing import Any
 from ..metrics.counters import counts
 from ..metrics.rates import RoomRates
 from ..protocol.frames import Frames
+from .actors import Actor
 from .emissions import Emission
-from .rooms import node_of
+from .rooms import node_of, of_user
 from .sockets import Socket
 
 _NOBODY: frozenset[Socket] = frozenset()
@@ -117,6 +118,8 @@ class Members:
         skip, volatile = emission.skip, emission.volatile
         if skip:
             skip = self._skipped(emission.namespace, skip)
+        if emission.actor is not None:
+            skip |= self._pages_of(emission.actor)
         sent = 0
         # No copy: a send never calls back, so the rooms stay as they are meanwhile.
         for socket in members:
@@ -133,6 +136,11 @@ class Members:
         if not rooms:
             return skip
         return skip.union(*({s.sid for s in self._room(namespace, room)} for room in rooms))
+
+    def _pages_of(self, actor: Actor) -> set[str]:
+        """The sids of the sockets here that an actor named and that are its own user's."""
+        here = self.sockets.keys() & actor.sids
+        return {sid for sid in here if of_user(self.sockets[sid].user) == actor.user}
 
     def _let_hear(self, emission: Emission) -> None:
         heard_in = (None,) if emission.to is None else emission.to

@@ -122,7 +122,7 @@ def record(emission: Emission) -> None:
         args=tuple(args),
         to=emission.to,
         namespace=emission.namespace,
-        skip=emission.skip,
+        skip=emission.skip | (emission.actor.sids if emission.actor else frozenset()),
         volatile=emission.volatile,
     )
     emitted._add(found)

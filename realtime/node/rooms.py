@@ -58,6 +58,11 @@ def of_instance(instance: Model) -> str:
     return f"{RESERVED}{concrete._meta.label_lower}:{instance.pk}"
 
 
+def of_user(user: dict[str, str] | None) -> str | None:
+    """The room of a socket's user, from what the socket knows: {"model", "pk", "name"}."""
+    return None if user is None else f"{RESERVED}{user['model']}:{user['pk']}"
+
+
 def for_clients(room: str) -> str:
     """The name under which clients may know a room: that of an instance is "auth.user:7"."""
     return room.removeprefix(RESERVED)
@@ -86,6 +91,17 @@ def targets(to: Any) -> tuple[str, ...] | None:
     if isinstance(to, Iterable) and not isinstance(to, bytes | bytearray | dict):
         return tuple(dict.fromkeys(_target(item) for item in to))
     return (_target(to),)
+
+
+def skipped(skip: Any) -> tuple[str, ...]:
+    """The names in `skip`: what `to` takes, and consumers, which stand for their own sockets."""
+    if isinstance(skip, str):
+        return (skip,)
+    if isinstance(skip, list | tuple | set | frozenset):
+        return tuple(name for item in skip for name in skipped(item))
+    if not isinstance(skip, Model) and isinstance(sid := getattr(skip, "sid", None), str):
+        return (sid,)
+    return targets(skip) or ()
 
 
 def _target(item: Any) -> str:

@@ -66,11 +66,23 @@ def _faults(value: Any, encode: Encode) -> Iterator[tuple[str, str]]:
         elif isinstance(item, list | tuple):
             inner = [(f"{path}[{n}]", v, (*above, id(item))) for n, v in enumerate(item)]
             waiting += reversed(inner)
+        elif _is_record(item):
+            inner = [
+                (f"{path}.{field.name}", getattr(item, field.name), (*above, id(item)))
+                for field in dataclasses.fields(item)
+            ]
+            waiting += reversed(inner)
         elif type(item) not in _PLAIN or isinstance(item, int):
             try:
                 encode(Packet(PacketType.EVENT, "/", ["event", item]))
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 yield path, _advice(item, error)
+
+
+def _is_record(item: Any) -> bool:
+    """Whether it is sent field by field; pydantic and msgspec say themselves what is wrong."""
+    cls = type(item)
+    return dataclasses.is_dataclass(cls) and not hasattr(cls, "__pydantic_validator__")
 
 
 def _shown(key: Any) -> str:
@@ -94,10 +106,8 @@ def _advice(item: Any, error: Exception) -> str:
             return f"{_a(item)}: {advice}"
     if getattr(item, "is_anonymous", False) is True:
         return f"{_a(item)}: send what identifies a guest, or None"
-    if dataclasses.is_dataclass(item):
-        return f"{_a(item)}: send dataclasses.asdict() of it"
-    if hasattr(item, "model_dump"):
-        return f'{_a(item)}: send its model_dump(mode="json")'
+    if hasattr(item, "__pydantic_serializer__") or hasattr(item, "__struct_fields__"):
+        return f"{_a(item)} that its library can't serialize: {error}"
     if isinstance(item, Awaitable):
         return f"{_a(item)}: await it first"
     if isinstance(item, Iterable):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar, get_args
 
+from ..aio.forgotten import noticed
 from ..cluster.isolation import is_isolated
 from ..cluster.requests import Answer, Replies, Requests
 from ..node import current, records
@@ -95,7 +96,8 @@ def awaitable(operation: Callable[P, Operation[T]]) -> Callable[P, Coroutine[Any
         prepared = _prepared(operation, name, args, kwargs)
         return await current.arun(lambda node: prepared.start(node.requests))
 
-    return _presented(function, operation, f"a{name}")
+    function.__name__ = f"a{name}"
+    return _presented(noticed(function), operation, f"a{name}")
 
 
 def _prepared(

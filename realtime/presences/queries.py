@@ -7,6 +7,7 @@ A user counts once, however many sockets they have on however many nodes, and fo
 import itertools
 from typing import Any
 
+from ..aio.forgotten import noticed
 from ..conf import settings
 from ..node import current, records, rooms
 from ..node.node import Node
@@ -26,6 +27,7 @@ def presence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     return current.run(lambda node: _presence(node, key), "presence", 2 * settings.REQUEST_TIMEOUT)
 
 
+@noticed
 async def apresence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     """`presence` for async code."""
     key = _room(room, namespace)
@@ -45,6 +47,7 @@ def is_online(user: Any) -> bool:
     return current.run(lambda node: _is_online(node, key), "is_online", settings.REQUEST_TIMEOUT)
 
 
+@noticed
 async def ais_online(user: Any) -> bool:
     """`is_online` for async code."""
     key = _user(user)

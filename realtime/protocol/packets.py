@@ -85,7 +85,14 @@ class JSONParser:
 
     name = "json"
 
-    def __init__(self, json: ModuleType, max_attachments: int = MAX_ATTACHMENTS) -> None:
+    def __init__(
+        self,
+        json: ModuleType,
+        max_attachments: int = MAX_ATTACHMENTS,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """`convert` turns further objects into what JSON can hold, or raises TypeError."""
+        self._convert = convert
         self._max_attachments = max_attachments
         self._dumps: Callable[..., str | bytes] = json.dumps
         self._loads: Callable[[str], Any] = json.loads
@@ -114,13 +121,15 @@ class JSONParser:
     def _dump(self, data: Any, attachments: list[bytes]) -> str:
         def place(value: Any) -> Any:
             if not isinstance(value, bytes | bytearray | memoryview):
+                if self._convert is not None:
+                    return self._convert(value)
                 raise TypeError(f"{type(value).__name__} is not JSON serializable")
             attachments.append(bytes(value))
             return {"_placeholder": True, "num": len(attachments) - 1}
 
         try:
             dumped = self._dumps(data)
-        except TypeError:  # binary data, most likely; a second pass sets it apart
+        except TypeError:  # binary data or instances, most likely, which a second pass converts
             dumped = self._dumps(data, default=place)
         text = dumped if isinstance(dumped, str) else dumped.decode()
         if attachments:

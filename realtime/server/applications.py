@@ -14,22 +14,31 @@ come), `socketio.disconnect` (reason); and sends `socketio.identify` (user, logi
 `socketio.accept`, `socketio.refuse` (message, data, by: what refuses, for the log), `socketio.ack`
 (ack_id, args), `socketio.emit` (event, args, to, skip, volatile, ack_id), `socketio.join` (room,
 presence) and `socketio.leave` (room), `socketio.close` (connection: True for all namespaces of the
-client). `socketio.identify` says who the client is, for presence and lists of sockets, and to have
-it out when its login ends: `user` is {"model": a label such as "auth.user", "pk": text, "name":
+client), and `socketio.tell` (message), which it receives itself as `socketio.told`, in the order of
+the client's events.
+
+`socketio.identify` says who the client is, for presence and lists of sockets, and to have it out
+when its login ends: `user` is {"model": a label such as "auth.user", "pk": text, "name":
 text}, or None, and `login` a Login of revocation/login.py, or None. It is best sent before anything
 else is done for the client; an acceptance may have the same two keys. In an emit `to` is a list of
 rooms and sids, or None for the whole namespace. Emits before the acceptance follow it; events of
 the client come after it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..node import emissions
+from ..conf import settings
+from ..exceptions import EmitError
+from ..node import emissions, silence
 from ..node.emissions import Emission
 from ..node.node import ServingNode
 from ..node.sockets import ASGIMessage, Socket, State
 from ..protocol.packets import Packet, PacketType
+
+#: Seconds between two looks whether as much waits for a socket's handlers as may.
+FULL_PAUSE = 0.05
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -87,7 +96,12 @@ async def emit(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
 async def deliver(node: ServingNode, socket: Socket, emission: Emission) -> None:
     """Send what a socket's application emitted: to the socket itself, or to all recipients."""
     if emission.to != (socket.sid,):
-        await node.broadcast(emission)
+        try:
+            await node.broadcast(emission)
+        except EmitError as error:
+            if not settings.EMIT_FAIL_SILENTLY:
+                raise
+            silence.keep(emission, error)
     elif socket.state is State.CONNECTED and not _is_skipped(socket, emission):
         node.send_to_one(socket, emission)
 
@@ -121,6 +135,15 @@ async def join(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     if message.get("presence", False) and room in socket.rooms:
         for follower in node.followers:
             follower.wants_presence(socket, room)
+
+
+async def tell(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
+    """The socket's application has something for itself, once there is room in the inbox."""
+    # Looked at, for it is rare; a signal would cost each socket and each event.
+    while socket.is_full and socket.state is not State.CLOSED:  # noqa: ASYNC110
+        await asyncio.sleep(FULL_PAUSE)
+    if socket.state is not State.CLOSED:
+        socket.put({"type": "socketio.told", "message": message["message"]})
 
 
 async def leave(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:

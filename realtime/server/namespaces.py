@@ -46,6 +46,7 @@ class Namespaces:
             "socketio.ack": functools.partial(applications.ack, node),
             "socketio.join": functools.partial(applications.join, node),
             "socketio.leave": functools.partial(applications.leave, node),
+            "socketio.tell": functools.partial(applications.tell, node),
             "socketio.identify": self._identify,
             "socketio.accept": self._accept,
             "socketio.refuse": self._refuse,

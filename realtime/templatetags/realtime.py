@@ -21,13 +21,17 @@ def site_path() -> str:
 
 
 @register.simple_tag
-def realtime_script() -> SafeString:
+def realtime_script(*, headers: bool = True) -> SafeString:
     """The script element that defines `io`, in the build that speaks the site's parser.
 
-    Where Socket.IO is not at /socket.io/, a second one tells `io` the path.
+    A second one has the page's requests to this site say which sockets the page has, which
+    `emit(skip=request)` leaves out; `headers=False` does without. Where Socket.IO is not at
+    /socket.io/, another one tells `io` the path.
     """
     build = "socket.io.msgpack.min.js" if settings.PARSER == "msgpack" else "socket.io.min.js"
     script = format_html('<script src="{}"></script>', static(f"realtime/{build}"))
+    if headers:  # before path.js, which wraps the client
+        script += format_html('<script src="{}"></script>', static("realtime/page/sids.js"))
     path = site_path()
     if path == CLIENTS_OWN_PATH:
         return script

@@ -21,7 +21,7 @@ def realtime_live() -> SafeString:
         '<link rel="stylesheet" href="{}">{}<script type="module" src="{}" '
         'id="realtime-live-script" data-path="{}" data-namespace="{}" data-texts="{}"></script>',
         static("realtime/admin/live.css"),
-        realtime_script(),
+        realtime_script(headers=False),
         static("realtime/admin/live.js"),
         site_path(),
         NAMESPACE,

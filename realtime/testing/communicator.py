@@ -69,7 +69,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
         if user is not None:
             scope["user"] = user
         router = URLRouter([path((route or namespace).lstrip("/"), consumer.as_asgi())])
-        super().__init__(Encoded(router), scope)
+        super().__init__(Encoded(router, self._tell), scope)
 
     @property
     def rooms(self) -> set[str]:
@@ -162,6 +162,9 @@ class SocketIOCommunicator(ApplicationCommunicator):
         while not self._events:
             self._keep(await self.receive_output(timeout))
         return self._events.popleft()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self.input_queue.put_nowait(message)
 
     def _keep(self, message: dict[str, Any]) -> None:
         if message["type"] == "socketio.emit":

@@ -1,5 +1,6 @@
 """A consumer whose messages are what would come out at the other end of a wire."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ..node import emissions, records
@@ -10,12 +11,17 @@ from .wire import over_the_wire
 class Encoded:
     """An application of protocol type `socketio` around another: it can send what a server can."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, tell: Callable[[dict[str, Any]], None]) -> None:
+        """`tell` puts a message among those that the application receives."""
         self._application = application
+        self._tell = tell
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         async def encode(message: dict[str, Any]) -> None:
-            await send(_encoded(message, scope["path"]))
+            if message["type"] == "socketio.tell":
+                self._tell({"type": "socketio.told", "message": message["message"]})
+            else:
+                await send(_encoded(message, scope["path"]))
 
         await self._application(scope, receive, encode)
 

@@ -1,6 +1,7 @@
 """A Redis that goes away, hangs, and comes back empty."""
 
 import asyncio
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,6 +109,9 @@ async def test_layer_that_restarts_in_a_moment_has_all_groups_again(
     connect: Connect, own_redis: Redis, servers: list[Server], logs: Logs, room: str
 ) -> None:
     listeners = [await connect(server, auth={"rooms": [room]}) for server in servers]
+    member = await connect(servers[0], "/groups")
+    group = f"orders.{uuid.uuid4().hex}"
+    await member.call("enter", group)
     for number in range(2):
         # Many pooled connections, each of which the restart makes useless.
         await asyncio.gather(*[asyncio.to_thread(emit, "burst", to=room) for _ in range(20)])
@@ -115,6 +119,10 @@ async def test_layer_that_restarts_in_a_moment_has_all_groups_again(
         own_redis.start()
         await asyncio.to_thread(own_redis.wait)
         await arrives(listeners, f"news {number}", room)
+    # It has forgotten Channels' groups, too.
+    while not member.waiting("paid"):
+        await member.call("tell", group, {"type": "order.paid", "order": 1})
+        await asyncio.sleep(0.1)
     logs.tolerate()
 
 

@@ -25,7 +25,8 @@ from realtime import (
 )
 from realtime.asgi import get_server
 
-from . import orders as orders  # registers its namespace
+from . import groups as groups  # registers its namespace
+from . import orders as orders
 
 PATIENCE = 30
 #: Two sockets meet under a name: a handler that waits for the other holds nobody else up.

@@ -171,6 +171,8 @@ def change_user(request: HttpRequest) -> JsonResponse:
 
 def order(request: HttpRequest) -> tuple[str, list[Any], dict[str, Any]]:
     options = json.loads(request.body)
+    if options.pop("skip_request", False):
+        options["skip"] = request
     return options.pop("event"), options.pop("args"), options
 
 

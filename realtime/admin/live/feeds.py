@@ -85,7 +85,7 @@ def line(emission: Emission) -> Line:
         "bytes": sum(map(_size, emission.messages)),
         "rooms": None if rooms is None else [_cut(room, MAX_STRING) for room in rooms[:MAX_ITEMS]],
         "volatile": emission.volatile,
-        "skips": len(emission.skip),
+        "skips": len(emission.skip) + (len(emission.actor.sids) if emission.actor else 0),
     }
 
 
