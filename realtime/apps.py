@@ -23,6 +23,8 @@ class RealtimeConfig(AppConfig):
         listen_to_relations()
         autodiscover()
         if apps.is_installed("django.contrib.auth"):
+            from .authentication import rest_framework
             from .revocation import logins as revocation
 
             revocation.connect()
+            rest_framework.connect()

@@ -36,6 +36,20 @@ class ConnectionRefused(RealtimeError):
         self.data = data
 
 
+class AuthenticationFailed(ConnectionRefused):
+    """What a client shows to say who it is, a token for instance, is not good.
+
+    Raise it in `authenticate` of an authentication class. The client's `connect_error` event
+    carries `message`, and `code` in its data: `{"code": "invalid_token"}`.
+    """
+
+    def __init__(self, message: str = "Invalid token.", code: str = "invalid_token") -> None:
+        super().__init__(message, {"code": code})
+        self.code = code
+        #: The class that it was raised by, for the log.
+        self.by: str | None = None
+
+
 class EventError(RealtimeError):
     """Raise it in a handler to answer the client's ack with an error, without a traceback.
 

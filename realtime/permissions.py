@@ -30,7 +30,7 @@ class AllowAny(BasePermission):
 
 
 class IsAuthenticated(BasePermission):
-    """Clients whose Django session is that of a logged-in user."""
+    """Clients that are logged in, by a session or a token."""
 
     message = "Log in first."
 

@@ -25,7 +25,7 @@ FLOORS = [
     ["permissions"],
     ["events", "models", "migrations"],
     ["operations"],
-    ["presences"],
+    ["presences", "authentication"],
     ["revocation"],
     ["compat"],
     ["server"],

@@ -119,6 +119,10 @@ WRONG: dict[str, list[Any]] = {
     **{key: [-1, "5"] for key in ["CLOSE_TIMEOUT", "DRAIN_TIMEOUT", "DRAIN_PAUSE"]},
     "PRESENCE_GRACE": [-1, None],
     "LOGIN_CHECK_INTERVAL": [0, -1, None, "30"],
+    "AUTHENTICATION_CLASSES": [None, "realtime.authentication.SessionAuthentication", [5]],
+    "TOKEN_SOURCES": [None, "auth", ["cookie"], [["auth"]]],
+    "TOKEN_AGE": [0, -1, None, "3600"],
+    "JWT": [None, "secret", ["KEY"]],
     **{
         key: [0, "25", None, True, float("inf"), float("nan")]
         for key in ["PING_INTERVAL", "PING_TIMEOUT", "CONNECT_TIMEOUT", "UPGRADE_TIMEOUT"]
@@ -169,9 +173,60 @@ def test_right_value_is_not_found(key: str, value: Any) -> None:
         assert ids() == []
 
 
-def test_token_is_not_printed() -> None:
-    with override_settings(DEBUG=True, REALTIME={"METRICS_TOKEN": b"hush"}):
+@pytest.mark.parametrize(
+    "wrong",
+    [{"METRICS_TOKEN": b"hush"}, {"JWT": ["hush"]}, {"JWT": {"KEY": "hush", "KEYS": "hush"}}],
+)
+def test_secret_is_not_printed(wrong: dict[str, Any]) -> None:
+    classes = ["realtime.authentication.JWTAuthentication"]
+    with override_settings(DEBUG=True, REALTIME={"AUTHENTICATION_CLASSES": classes, **wrong}):
         assert "hush" not in str(check_settings(None))
+        assert ids()
+
+
+JWT = {"AUTHENTICATION_CLASSES": ["realtime.authentication.JWTAuthentication"]}
+HS256 = {"ALGORITHMS": ["HS256"], "KEY": "k" * 32}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"AUTHENTICATION_CLASSES": ["realtime.authentication.TokenAuth"]}, "can't be imported"),
+        ({"AUTHENTICATION_CLASSES": ["realtime.permissions.IsStaff"]}, "no subclass"),
+        ({**JWT, "JWT": {"KEY": "k" * 32}}, "ALGORITHMS must be a list"),
+        ({**JWT, "JWT": {**HS256, "ALGORITHMS": ["none"]}}, "anybody could make such a token"),
+        ({**JWT, "JWT": {**HS256, "ALGORITHMS": ["HS256", "RS256"]}}, "must not mix"),
+        ({**JWT, "JWT": {**HS256, "ALGORITHMS": "HS256"}}, "ALGORITHMS must be a list"),
+        ({**JWT, "JWT": {**HS256, "JWKS_URL": "https://x"}}, "not both"),
+        ({**JWT, "JWT": {"ALGORITHMS": ["HS256"]}}, "one of KEY and JWKS_URL"),
+        ({**JWT, "JWT": {"ALGORITHMS": ["RS256"], "JWKS_URL": "file:///keys"}}, "address"),
+        ({**JWT, "JWT": {"ALGORITHMS": ["RS256"], "KEY": "k" * 32}}, "none for RS256"),
+        ({**JWT, "JWT": {**HS256, "KEY": 5}}, "KEY must be a string"),
+        ({**JWT, "JWT": {"ALGORITHMS": ["RS256"], "JWKS_URL": "http://x/"}}, "without encryption"),
+        ({**JWT, "JWT": {**HS256, "LEEWAY": "5"}}, "LEEWAY"),
+        ({**JWT, "JWT": {**HS256, "AUD": "shop"}}, "unknown option AUD"),
+    ],
+)
+def test_authentication_that_can_not_work_is_found(options: dict[str, Any], words: str) -> None:
+    with override_settings(DEBUG=True, REALTIME=options):
+        (message,) = check_settings(None)
+    assert words in message.msg and message.hint
+
+
+@pytest.mark.parametrize("options", [HS256, {**HS256, "KEY": ["k" * 32, "l" * 32]}])
+def test_authentication_that_works_is_not_found(options: dict[str, Any]) -> None:
+    with override_settings(DEBUG=True, REALTIME={**JWT, "JWT": options}):
+        assert ids() == []
+
+
+def test_tokens_of_an_app_that_is_missing_are_found() -> None:
+    classes = ["realtime.authentication.RestFrameworkTokenAuthentication"]
+    apps = [app for app in django_settings.INSTALLED_APPS if app != "rest_framework.authtoken"]
+    with override_settings(
+        DEBUG=True, INSTALLED_APPS=apps, REALTIME={"AUTHENTICATION_CLASSES": classes}
+    ):
+        (message,) = check_settings(None)
+    assert message.id == "realtime.E032" and "migrate" in str(message.hint)
 
 
 def test_msgpack_without_its_library_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +273,7 @@ def test_floors_are_those_of_the_package() -> None:
     extras = project["optional-dependencies"]
     needed = [*project["dependencies"], *(need for extra in extras.values() for need in extra)]
     pairs = (need.partition(",")[0].partition(">=") for need in needed)
-    floors = {name: floor for name, _, floor in pairs}
+    floors = {name.partition("[")[0]: floor for name, _, floor in pairs}
     assert FLOORS.items() <= floors.items()
     assert {need.split(">=")[0] for need in project["dependencies"]} <= FLOORS.keys()
 

@@ -23,8 +23,17 @@ from django.test import override_settings
 import realtime
 from realtime import asgi, conf, installed, routing, signals
 from realtime.asgi import make_server
+from realtime.authentication import jwt, rest_framework
 from realtime.changes.declarations import forget
-from realtime.checks import changes, deployment, layers, logins, settings, site
+from realtime.checks import (
+    authentication,
+    changes,
+    deployment,
+    layers,
+    logins,
+    settings,
+    site,
+)
 from realtime.compat.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
@@ -190,6 +199,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 JS_PRELUDE = """
 import { io as connect } from "socket.io-client";
+// On a page, addresses without a host are those of its site.
+const fetch = (address, options) => globalThis.fetch(new URL(address, process.argv[2]), options);
 const opened = [];
 const io = (namespace = "/", options = {}) => {
   const socket = connect(process.argv[2] + namespace, options);
@@ -339,6 +350,7 @@ def test_settings_are_documented_with_their_defaults() -> None:
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
     modules = [site, settings, layers, logins, deployment, installed, changes]
+    modules += [authentication, jwt, rest_framework]
     source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
         re.findall(r"realtime\.[EW]\d{3}", text)

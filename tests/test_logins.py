@@ -18,7 +18,8 @@ from django.utils import timezone
 from realtime.auth import AuthStack
 from realtime.revocation import sessions
 from realtime.revocation.login import Login, digest, ends
-from realtime.revocation.users import login_of, still_hold, user_of
+from realtime.revocation.looking import still_hold
+from realtime.revocation.users import login_of, user_of
 
 ENGINES = ["db", "cached_db", "cache", "file", "signed_cookies"]
 IN_ROWS = ["db", "cached_db"]

@@ -141,6 +141,7 @@ async def test_socket_is_told_with_all_that_is_known_of_it(connect: Connect) -> 
         node=client.sid()[1:11],
         outbox_messages=0,
         outbox_bytes=0,
+        authentication="middleware",
     )
     assert before - timedelta(seconds=1) <= socket.since <= timezone.now()
     assert socket.since.tzinfo is UTC

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
+from ..authentication.tokens import SOURCES
 from ..conf import DEFAULTS
 from ..protocol.packets import RESERVED_EVENTS
 
@@ -63,6 +64,14 @@ def _is_json_module(value: Any) -> bool:
 
 def _is_event(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value not in {"", *RESERVED_EVENTS})
+
+
+def _are_classes(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str | type) for one in value)
+
+
+def _are_sources(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(source in SOURCES for source in value)
 
 
 TIME = Rule(
@@ -120,6 +129,14 @@ RULES: Mapping[str, Rule] = {
     ),
     "PRESENCE_GRACE": TIME_OR_NONE,
     "LOGIN_CHECK_INTERVAL": TIME,
+    "AUTHENTICATION_CLASSES": Rule(
+        says="a list of authentication classes, or of their names", holds=_are_classes
+    ),
+    "TOKEN_SOURCES": Rule(
+        says=f"a list of any of {', '.join(map(repr, SOURCES))}", holds=_are_sources
+    ),
+    "TOKEN_AGE": TIME,
+    "JWT": Rule(says="a dict of options", holds=lambda value: isinstance(value, dict)),
     "THREADS": COUNT,
     "MAX_PAYLOAD": COUNT,
     "MAX_ATTACHMENTS": Rule(
@@ -181,4 +198,5 @@ def _check_rules(value: dict[Any, Any]) -> list[CheckMessage]:
 
 def _shown(key: str, value: Any) -> str:
     # The output of checks ends up in logs.
-    return f"of the type {type(value).__name__}" if key == "METRICS_TOKEN" else repr(value)
+    is_secret = key in ("METRICS_TOKEN", "JWT")
+    return f"of the type {type(value).__name__}" if is_secret else repr(value)

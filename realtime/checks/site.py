@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 
 from ..asgi import RealtimeApplication
 from ..server import client_script
+from .authentication import check_authentication
 from .layers import check_layer
 from .logins import check_logins
 from .settings import check_values
@@ -25,6 +26,7 @@ FLOORS: Mapping[str, str] = {
     "channels-redis": "4.3",
     "daphne": "4.2.2",
     "Django": "5.2.19",
+    "PyJWT": "2.12",
     "python-engineio": "4.15",
     "python-socketio": "5.18",
     "uvicorn": "0.34",
@@ -44,6 +46,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *([] if wrong else _check_application()),
         *_check_client(),
         *check_logins(),
+        *([] if wrong else check_authentication()),
     ]
 
 

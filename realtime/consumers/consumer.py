@@ -12,14 +12,14 @@ from django.conf import settings as django_settings
 from .. import signals
 from ..aio.calls import async_or_not, run
 from ..aio.tasks import Tasks, is_being_cancelled
+from ..authentication.base import BaseAuthentication
+from ..authentication.identity import authenticate, default_classes
 from ..events import CATCH_ALL, Handler, handlers_of
 from ..exceptions import ConnectionRefused, PermissionRefused
 from ..logs import facts, failed, shortened
-from ..node import rooms
 from ..node.sockets import ASGIMessage
 from ..node.threads import lanes
 from ..permissions import BasePermission
-from ..revocation.users import is_known, login_of
 from ..schema.emits import Emitted, read_emits
 from ..server.handling import Ack, Handling, Send, announce
 from .mailbox import Mailbox, Receive
@@ -40,6 +40,9 @@ class SocketIOConsumer(ConsumerSocket):
     handled one at a time and in order.
     """
 
+    #: Classes that say who the client is, in the order in which they are asked, or callables that
+    #: return instances of them; None for those of `REALTIME["AUTHENTICATION_CLASSES"]`.
+    authentication_classes: ClassVar[Sequence[Callable[[], BaseAuthentication]] | None] = None
     #: Permission classes, or instances of them that are callable; all must agree.
     permission_classes: ClassVar[Sequence[Callable[[], BasePermission]]] = ()
     #: The events that clients hear, with the types of their arguments; see docs/schema.md.
@@ -106,19 +109,17 @@ class SocketIOConsumer(ConsumerSocket):
         lane = lanes().acquire()
         by = type(self).__name__
         try:
-            if is_known(self.user):
-                await self.send({"type": "socketio.identify", **self._identity()})
+            await self._authenticate()
             for permission in self._permissions:
                 if not await permission.may_connect(self):
                     by = type(permission).__name__
                     raise ConnectionRefused(permission.message)
-            if is_known(self.user):
-                await self._join(rooms.of_instance(self.user))
             await self._join_groups()
             await run(self.connect, self.scope.get("auth"))
             await self._accept()
             await announce(self, signals.socket_connected, scope=self.scope)
         except ConnectionRefused as refused:
+            by = getattr(refused, "by", None) or by
             refusal = {"message": refused.message, "data": refused.data, "by": by}
             await self.send({"type": "socketio.refuse", **refusal})
             raise StopConsumer from refused
@@ -177,13 +178,17 @@ class SocketIOConsumer(ConsumerSocket):
 
     # Private
 
-    async def _accept(self) -> None:
-        # Whom it is may have become known in `connect`.
-        await self.send({"type": "socketio.accept", **self._identity()})
+    async def _authenticate(self) -> None:
+        """Find out who the client is. Raises AuthenticationFailed."""
+        classes = self.authentication_classes
+        makers = default_classes() if classes is None else classes
+        await self._become(await authenticate(self.scope, [make() for make in makers]))
 
-    def _identity(self) -> dict[str, Any]:
-        user = self.user
-        return {"user": _described(user), "login": login_of(user, self.scope.get("session"))}
+    async def _accept(self) -> None:
+        # `connect` may have put a user into the scope, instead of calling `log_in`.
+        if self._identity is not None and self.user is not self._identity.user:
+            await self._become(self._identity.replaced(self.user))
+        await self.send({"type": "socketio.accept"})
 
     def _told_method(self, told: dict[str, Any]) -> Callable[[Any], Any]:
         """The method for a message's type: "order.paid" is for order_paid, as in Channels.
@@ -221,12 +226,3 @@ class SocketIOConsumer(ConsumerSocket):
 
 
 _OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))
-
-
-def _described(user: Any) -> dict[str, str] | None:
-    """Who the client is, for lists of sockets."""
-    if not is_known(user):
-        return None
-    room = rooms.of_instance(user)
-    model, _, pk = room.removeprefix(rooms.RESERVED).partition(":")
-    return {"model": model, "pk": pk, "name": str(user.get_username())}

@@ -6,10 +6,11 @@ from typing import Any
 from django.db.models import Model
 
 from ..aio.calls import in_threads_too, in_threads_with_result
+from ..authentication.identity import Expiry, Identity, declared
 from ..conf import settings
 from ..node import rooms
 from ..node.sockets import ASGIMessage
-from ..revocation.users import nobody
+from ..revocation.users import is_known, nobody
 from .groups import GroupMember
 from .mailbox import Mailbox
 
@@ -18,6 +19,8 @@ class ConsumerSocket(GroupMember):
     """One socket, seen from its consumer. Each verb is a message of the `socketio` protocol."""
 
     _mailbox: Mailbox
+    #: Who the client is, and what says so; None until it was asked.
+    _identity: Identity | None = None
 
     @property
     def sid(self) -> str:
@@ -39,10 +42,15 @@ class ConsumerSocket(GroupMember):
 
     @property
     def user(self) -> Any:
-        """The user of the client's Django session, or AnonymousUser."""
+        """The user that the authentication classes found, or AnonymousUser."""
         if "user" in self.scope:
             return self.scope["user"]
         return nobody()
+
+    @property
+    def credential(self) -> Any:
+        """What the client showed to say who it is: a Credential for a token, None for a session."""
+        return None if self._identity is None else self._identity.credential
 
     @property
     def data(self) -> dict[str, Any]:
@@ -71,6 +79,17 @@ class ConsumerSocket(GroupMember):
         name = rooms.to_join(room)
         await self.send({"type": "socketio.leave", "room": name})
         self.rooms.discard(name)
+
+    @in_threads_too
+    async def log_in(self, user: Any, *, expires: Expiry = None) -> None:
+        """Say who the client is, where only `connect` or a handler finds out; None for nobody.
+
+        From here on the socket is the user's in every way: `self.user`, `to=user`, presence, the
+        admin, and the end of the login. `expires` ends it: a datetime, a timedelta from now, or
+        seconds since the epoch. Nothing is written to a session. Raises TypeError for what is no
+        user, and RoomError for one that is not saved.
+        """
+        await self._become(declared(user, expires))
 
     @in_threads_too
     async def emit(
@@ -129,6 +148,22 @@ class ConsumerSocket(GroupMember):
 
     # Private
 
+    async def _become(self, identity: Identity) -> None:
+        """Have the client known as this user everywhere, and as no other any more."""
+        before, self._identity = self._identity, identity
+        left = _user_room(before.user) if before is not None else None
+        entered = _user_room(identity.user)
+        self.scope["user"] = identity.user
+        if left or entered:
+            login = identity.login(self.scope.get("session"))
+            user = _described(identity.user, entered)
+            await self.send({"type": "socketio.identify", "user": user, "login": login})
+        if left and left != entered:
+            await self.send({"type": "socketio.leave", "room": left})
+            self.rooms.discard(left)
+        if entered and left != entered:
+            await self._join(entered)
+
     async def _join(self, name: str, presence: bool = False) -> None:
         await self.send({"type": "socketio.join", "room": name, "presence": presence})
         self.rooms.add(name)
@@ -147,6 +182,18 @@ class ConsumerSocket(GroupMember):
         if skip_self:
             skipped = (*skipped, self.sid)
         await self.send(_emit_message(event, args, to, skip=skipped, volatile=volatile))
+
+
+def _user_room(user: Any) -> str | None:
+    return rooms.of_instance(user) if is_known(user) else None
+
+
+def _described(user: Any, room: str | None) -> dict[str, str] | None:
+    """Who the client is, for lists of sockets."""
+    if room is None:
+        return None
+    model, _, pk = room.removeprefix(rooms.RESERVED).partition(":")
+    return {"model": model, "pk": pk, "name": str(user.get_username())}
 
 
 def _emit_message(

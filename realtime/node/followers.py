@@ -16,6 +16,12 @@ class Follower:
     def start(self) -> None:
         """The node was started; called on its event loop."""
 
+    def renaming(self, socket: Socket) -> None:
+        """A connected socket is about to be known as another user's."""
+
+    def renamed(self, socket: Socket) -> None:
+        """It is now, and `identified` was called."""
+
     def identified(self, socket: Socket) -> None:
         """It became known who a socket is, `socket.login`; mostly before its application ran."""
 

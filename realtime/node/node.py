@@ -162,9 +162,16 @@ class ServingNode(Node):
 
     def identify(self, socket: Socket, user: dict[str, str] | None, login: Any) -> None:
         """It is known now who a socket is, which is connecting or connected."""
+        is_renamed = socket.state is State.CONNECTED and socket.user != user
+        if is_renamed:
+            for follower in self.followers:
+                follower.renaming(socket)
+            self.members.changes += 1
         socket.user, socket.login = user, login
         for follower in self.followers:
             follower.identified(socket)
+            if is_renamed:
+                follower.renamed(socket)
 
     async def confirm(self, socket: Socket) -> None:
         """Look once more whether a socket may be accepted; its connection is closed if not."""

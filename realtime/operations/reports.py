@@ -38,7 +38,9 @@ class SocketInfo:
     `rooms` are sorted, the reserved ones ("~auth.user:7") too. `user` is None for an anonymous
     client. `since` is an aware time in UTC. `data` is the consumer's `self.data`; what JSON can't
     hold is in it as text. The outbox is what the connection still has to write to the client.
-    `siblings` are the sids of the same connection in other namespaces.
+    `siblings` are the sids of the same connection in other namespaces. `authentication` says how
+    the user is known, "session" or "JSON Web Token" for instance, and `expires` until when, None
+    for no fixed time.
     """
 
     sid: str
@@ -53,6 +55,8 @@ class SocketInfo:
     outbox_messages: int
     outbox_bytes: int
     siblings: tuple[str, ...] = ()
+    authentication: str = ""
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,6 +28,9 @@ def _user_key(socket: Socket) -> Key:
     return (False, user["name"].lower(), user["model"], user["pk"], socket.sid)
 
 
+#: The last second that a datetime can tell.
+END_OF_TIME = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
+
 #: How sockets are ordered. Each key ends with the sid, so that no two are equal.
 SOCKET_ORDERS: dict[str, Callable[[Socket], Key]] = {
     "sid": lambda socket: (socket.sid,),
@@ -135,7 +138,15 @@ def _info(details: Body) -> SocketInfo:
         outbox_messages=details.get("outbox_messages", 0),
         outbox_bytes=details.get("outbox_bytes", 0),
         siblings=tuple(details.get("siblings", ())),
+        authentication=details.get("authentication", ""),
+        expires=_time(details.get("expires")),
     )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(min(max(seconds, 0), END_OF_TIME), UTC)
 
 
 async def _answer_details(members: Members, body: Body) -> list[Body]:
@@ -160,6 +171,8 @@ def _details(socket: Socket) -> Body:
         "outbox_messages": connection.buffered_messages,
         "outbox_bytes": connection.buffered_bytes,
         "siblings": sorted(s.sid for s in socket.client.sockets.values() if s is not socket),
+        "authentication": getattr(socket.login, "how", ""),
+        "expires": getattr(socket.login, "expires", None),
     }
 
 

@@ -91,11 +91,18 @@ class Presence(Follower):
             self._exit(socket, room)
 
     def removed(self, socket: Socket) -> None:
+        self.renaming(socket)
+        self._wanted.pop(socket.sid, None)
+
+    def renaming(self, socket: Socket) -> None:
         user = _user(socket)
         if user is not None:
             self._offline(key_of(user))
-        for room in self._wanted.pop(socket.sid, ()):
+        for room in self._wanted.get(socket.sid, ()):
             self._exit(socket, room)
+
+    def renamed(self, socket: Socket) -> None:
+        self.accepted(socket)
 
     def refused(self, socket: Socket) -> None:
         self._wanted.pop(socket.sid, None)

@@ -23,10 +23,11 @@ from ..node.node import ServingNode
 from ..node.sockets import Socket
 from ..signals import login_ended
 from . import logins
+from .expiry import Expiries
 from .login import Login, Notice, ends
+from .looking import still_hold
 from .memory import memory
 from .telling import KIND, last_told
-from .users import still_hold
 
 logger = logging.getLogger("realtime.revocation")
 
@@ -56,6 +57,7 @@ class Guard(Follower):
         self._logins: dict[Socket, Login] = {}
         #: By the digest of a session, and by the room of a user.
         self._index: dict[str, set[Socket]] = {}
+        self._expiries = Expiries(node.wheel, lambda socket: self._close(socket, "expiry"))
         self._missed = Losses()
         self._looked_at = self._sound_at = time.monotonic()
         #: Whether something may have passed us by since the last look at all.
@@ -79,6 +81,7 @@ class Guard(Follower):
         self._tasks.start(self._keep_looking())
 
     async def stop(self) -> None:
+        self._expiries.stop()
         await self._tasks.end()
         self._thread.shutdown(wait=False)
 
@@ -90,6 +93,8 @@ class Guard(Follower):
         self._logins[socket] = login
         for key in _keys(login):
             self._index.setdefault(key, set()).add(socket)
+        if login.expires is not None:
+            self._expiries.add(socket, login.expires)
         if memory.has_ended(login.session):
             self._close(socket, "log-out")
 
@@ -108,6 +113,8 @@ class Guard(Follower):
 
     def _forget(self, socket: Socket) -> None:
         login = self._logins.pop(socket, None)
+        if login is not None and login.expires is not None:
+            self._expiries.discard(socket, login.expires)
         for key in () if login is None else _keys(login):
             self._index[key].discard(socket)
             if not self._index[key]:

@@ -6,7 +6,7 @@ from typing import Any
 
 #: What one process tells the others of a login that may have ended, in plain values. `cause` is one
 #: of CAUSES, and there is either
-#: `session`, the digest of a session's key that ended, or
+#: `session`, the digest of the key of a session that ended, or of a token that did, or
 #: `room`, the room of a user, with one of
 #:     `passwords`, the digests with which a session of the user still holds: none if nobody may
 #:     log in as the user any more, or
@@ -14,7 +14,7 @@ from typing import Any
 Notice = dict[str, Any]
 
 #: Why logins end; labels of a metric, and words of the log.
-CAUSES = ("log-out", "session", "user", "look")
+CAUSES = ("log-out", "session", "user", "token", "expiry", "look")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +30,18 @@ class Login:
     #: by a token for instance.
     session_key: str | None = field(default=None, repr=False)
     backend: str | None = None
-    #: Digests of the session's key, and of the hash of the password with which it was begun. They
-    #: open nothing.
+    #: Digests of the session's key, or the token, and of the hash of the password with which it was
+    #: begun. They open nothing.
     session: str | None = None
     password: str | None = None
+    #: When it is over by itself, in seconds since the epoch; None for never, and for a session.
+    expires: float | None = None
+    #: What says who the client is, for people: "session", "JSON Web Token".
+    how: str = ""
+    #: What was shown instead of a session, and the authentication class to ask whether it still
+    #: holds.
+    credential: Any = field(default=None, repr=False)
+    by: Any = None
 
     def __hash__(self) -> int:
         return hash((self.room, self.session))
@@ -49,6 +57,6 @@ def ends(login: Login, notice: Notice) -> bool:
         return bool(login.session == notice["session"])
     if login.room != notice["room"] or notice.get("look", False):
         return False
-    # Who joined without a session, with a token for instance, has no password to compare.
+    # Who is known by a middleware has no password to compare.
     passwords = notice["passwords"]
     return not passwords or (login.password is not None and login.password not in passwords)

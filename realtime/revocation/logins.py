@@ -80,26 +80,27 @@ def _saved(*, instance: Any, created: bool, using: str, update_fields: Any, **kw
             return
         passwords = [digest(found) for found in users.hashes(instance)]
     room = users.room_of(users.key_of(instance))
-    _after_commit({"room": room, "passwords": passwords, "cause": "user"}, using)
+    after_commit({"room": room, "passwords": passwords, "cause": "user"}, using)
 
 
 def _parent_saved(*, instance: Model, created: bool, using: str, **kwargs: Any) -> None:
     """The table that the users' own table continues: what it means for the user has to be read."""
     if not created:
         room = users.room_of(instance.pk)
-        _after_commit({"room": room, "look": True, "cause": "user"}, using)
+        after_commit({"room": room, "look": True, "cause": "user"}, using)
 
 
 def _deleted(*, instance: Model, using: str, **kwargs: Any) -> None:
     room = users.room_of(users.key_of(instance))
-    _after_commit({"room": room, "passwords": [], "cause": "user"}, using)
+    after_commit({"room": room, "passwords": [], "cause": "user"}, using)
 
 
 def _session_deleted(*, instance: Any, using: str, **kwargs: Any) -> None:
     if instance.expire_date > timezone.now():  # else it had ended before
         notice = {"session": digest(instance.session_key), "cause": "session"}
-        _after_commit(notice, using)
+        after_commit(notice, using)
 
 
-def _after_commit(notice: Notice, using: str) -> None:
+def after_commit(notice: Notice, using: str) -> None:
+    """Tell all nodes once the transaction in which a login ended is committed."""
     transaction.on_commit(lambda: tell(notice), using=using, robust=True)

@@ -5,7 +5,7 @@ for a page, which can send the new key to the browser; a look-up for a socket ca
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
@@ -18,17 +18,12 @@ from django.contrib.auth import (
     load_backend,
 )
 from django.core.exceptions import ValidationError
-from django.db import router
-from django.db.models import Model, Subquery
+from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 
 from ..node import rooms
-from . import sessions
 from .login import Login, digest
 from .sessions import Data
-
-#: What a user's row is annotated with, in the query that reads both.
-_SESSION = "realtime_session_data"
 
 
 class Nobody:
@@ -70,18 +65,29 @@ def is_known(user: Any) -> bool:
     return isinstance(user, Model) and bool(user.is_authenticated)  # type: ignore[attr-defined]
 
 
+def is_user(user: Any) -> bool:
+    """Whether this is a row of AUTH_USER_MODEL, which can be looked up again."""
+    return (
+        is_known(user)
+        and apps.is_installed("django.contrib.auth")
+        and isinstance(user, get_user_model())
+        and not user._state.adding
+    )
+
+
 def user_of(data: Data) -> Any:
     """The user of a session with this data, or None. Queries the database."""
     if not apps.is_installed("django.contrib.auth"):
         return None
-    user_id, backend = _user_id(data), data.get(BACKEND_SESSION_KEY)
+    user_id, backend = user_id_in(data), data.get(BACKEND_SESSION_KEY)
     if user_id is None or backend not in settings.AUTHENTICATION_BACKENDS:
         return None
     user: Any = load_backend(str(backend)).get_user(user_id)
-    return user if user is not None and _is_verified(user, data) else None
+    return user if user is not None and is_verified(user, data) else None
 
 
-def _user_id(data: Data) -> Any:
+def user_id_in(data: Data) -> Any:
+    """The primary key of the user whom a session names."""
     try:
         return get_user_model()._meta.pk.to_python(data[SESSION_KEY])
     except (KeyError, ValidationError):
@@ -94,7 +100,15 @@ def hashes(user: Any) -> list[str]:
     return list(itertools.chain([user.get_session_auth_hash()], fallbacks()))
 
 
-def _is_verified(user: Any, data: Data) -> bool:
+def password_of(user: Any) -> str | None:
+    """The digest of the hash of the user's password by which a session of now would be known."""
+    if not hasattr(user, "get_session_auth_hash"):
+        return None
+    return digest(user.get_session_auth_hash())
+
+
+def is_verified(user: Any, data: Data) -> bool:
+    """Whether a session was begun with the password that the user has now."""
     if not hasattr(user, "get_session_auth_hash"):
         return True
     session_hash: str = data.get(HASH_SESSION_KEY) or ""
@@ -108,16 +122,11 @@ def login_of(user: Any, session: Any) -> Login | None:
     """As whom a client is logged in that has this user and this session; None for nobody."""
     if not is_known(user):
         return None
-    if not apps.is_installed("django.contrib.auth") or not isinstance(user, get_user_model()):
+    if not is_user(user):  # of another model, or made up by a middleware that reads no database
         return Login(room=rooms.of_instance(user), user_id=None)
     user_id = key_of(user)
     room = room_of(user_id)
-    if user._state.adding:  # made up by a middleware that reads no database
-        return Login(room=room, user_id=None)
-    # A session that nobody has looked into is not what made this user known.
-    if session is None or not session.accessed or not session.session_key:
-        return Login(room=room, user_id=user_id)
-    if str(_user_id(session)) != str(user_id):
+    if not is_of_session(user, session):
         return Login(room=room, user_id=user_id)
     session_hash = session.get(HASH_SESSION_KEY)
     return Login(
@@ -130,6 +139,14 @@ def login_of(user: Any, session: Any) -> Login | None:
     )
 
 
+def is_of_session(user: Any, session: Any) -> bool:
+    """Whether it is the session that says that the client is this user, who is known."""
+    # One that nobody has looked into is not what made the user known.
+    if not getattr(session, "accessed", False) or not session.session_key or not is_user(user):
+        return False
+    return str(user_id_in(session)) == str(key_of(user))
+
+
 def key_of(user: Model) -> Any:
     """The primary key of a user as AUTH_USER_MODEL has it, whatever proxy or child model it is."""
     return getattr(user, get_user_model()._meta.pk.attname)
@@ -139,102 +156,3 @@ def room_of(user_id: Any) -> str:
     """The room of the user with this primary key."""
     concrete = get_user_model()._meta.concrete_model or get_user_model()
     return f"{rooms.RESERVED}{concrete._meta.label_lower}:{user_id}"
-
-
-# Whether logins still hold
-
-
-def still_hold(logins: Collection[Login]) -> set[Login]:
-    """Those of the logins that the database, and the store of sessions, still say are good.
-
-    One query for the sessions and one for the users, however many there are; only a backend with a
-    `get_user` of its own is asked for each user.
-    """
-    if len(logins) == 1:
-        (login,) = logins
-        if _can_join(login):
-            return {login} if _holds_in_one_query(login) else set()
-    keys = {login.session_key for login in logins if login.session_key is not None}
-    data = sessions.read_many(keys) if keys else {}
-    users = _users(logins)
-    return {login for login in logins if _holds(login, data, users)}
-
-
-def _holds(
-    login: Login, data: Mapping[str, Data], users: Mapping[tuple[str | None, Any], Any]
-) -> bool:
-    if login.user_id is None:
-        return True  # nobody knows better than who let it in
-    user = users.get((login.backend, login.user_id))
-    if user is None:
-        return False
-    if login.session_key is None:
-        return True
-    found = data.get(login.session_key)
-    return found is not None and _is_of(login, found) and _is_verified(user, found)
-
-
-def _is_of(login: Login, data: Data) -> bool:
-    return (
-        str(_user_id(data)) == str(login.user_id)
-        and data.get(BACKEND_SESSION_KEY) == login.backend
-        and login.backend in settings.AUTHENTICATION_BACKENDS
-    )
-
-
-def _users(logins: Iterable[Login]) -> Mapping[tuple[str | None, Any], Any]:
-    """The users whom their backends still let in, by backend and primary key."""
-    wanted = {(login.backend, login.user_id) for login in logins if login.user_id is not None}
-    stock = {pair for pair in wanted if _is_stock(pair[0])}
-    rows = get_user_model()._default_manager.in_bulk({user_id for _, user_id in stock})
-    found = {pair: rows[pair[1]] for pair in stock if pair[1] in rows}
-    found = {pair: user for pair, user in found.items() if _is_let_in(user, pair[0])}
-    for backend, user_id in wanted - stock:
-        if backend in settings.AUTHENTICATION_BACKENDS:
-            user: Any = load_backend(str(backend)).get_user(user_id)
-            if user is not None:
-                found[backend, user_id] = user
-    return found
-
-
-def _is_stock(backend: str | None) -> bool:
-    """Whether a backend finds users as Django's ModelBackend does; None stands for no backend."""
-    from django.contrib.auth.backends import ModelBackend  # imports models
-
-    if backend is None:
-        return True
-    if backend not in settings.AUTHENTICATION_BACKENDS:
-        return False
-    return type(load_backend(backend)).get_user is ModelBackend.get_user
-
-
-def _is_let_in(user: Any, backend: str | None) -> bool:
-    if backend is None:
-        return bool(getattr(user, "is_active", True))
-    found: Any = load_backend(backend)
-    return bool(found.user_can_authenticate(user))
-
-
-def _can_join(login: Login) -> bool:
-    """Whether one query can read the session and the user."""
-    return (
-        login.session_key is not None
-        and sessions.is_in_database()
-        and _is_stock(login.backend)
-        and router.db_for_read(sessions.store_class().get_model_class())
-        == router.db_for_read(get_user_model())
-    )
-
-
-def _holds_in_one_query(login: Login) -> bool:
-    kind = sessions.store_class()
-    row = sessions.valid_rows(kind).filter(pk=login.session_key).values("session_data")
-    users = get_user_model()._default_manager.annotate(**{_SESSION: Subquery(row[:1])})
-    user: Any = users.filter(pk=login.user_id).first()
-    if user is None or not _is_let_in(user, login.backend):
-        return False
-    text = getattr(user, _SESSION)
-    if text is None:
-        return False
-    data = kind().decode(text)
-    return _is_of(login, data) and _is_verified(user, data)

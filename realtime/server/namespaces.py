@@ -236,6 +236,8 @@ class Namespaces:
         """The application knows who the client is: `user` and `login` of its message."""
         if socket.state is not State.CLOSED:
             self.node.identify(socket, message.get("user"), message.get("login"))
+        if socket.state is State.CONNECTED:  # else the acceptance looks once more
+            await self.node.confirm(socket)
 
     async def _accept(self, socket: Socket, message: ASGIMessage) -> None:
         """The application accepts the client; its message may say who it is, as `identify` does."""

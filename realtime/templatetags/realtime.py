@@ -1,11 +1,18 @@
-"""`{% load realtime %}{% realtime_script %}`: the stock Socket.IO client on a page."""
+"""`{% load realtime %}{% realtime_script %}`: the stock Socket.IO client on a page.
+
+`{% realtime_token %}` is a token with which a script may say who the page's user is.
+"""
+
+from typing import Any
 
 from django import template
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import get_script_prefix
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ..authentication.signed import token_for
 from ..conf import settings
 
 register = template.Library()
@@ -37,3 +44,18 @@ def realtime_script(*, headers: bool = True) -> SafeString:
         return script
     address = static("realtime/page/path.js")
     return format_html('{}<script src="{}" data-path="{}"></script>', script, address, path)
+
+
+@register.simple_tag(takes_context=True)
+def realtime_token(context: Any) -> str:
+    """A token for the user of the page, for SignedTokenAuthentication; "" for an anonymous one.
+
+    A page that has it must not be kept in a cache that other users share.
+    """
+    request = context.get("request")
+    if not hasattr(request, "user"):
+        raise ImproperlyConfigured(
+            "{% realtime_token %} needs the request and its user in the template: the context"
+            " processor django.template.context_processors.request, and AuthenticationMiddleware"
+        )
+    return token_for(request)

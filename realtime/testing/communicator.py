@@ -45,6 +45,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
         auth: dict[str, Any] | None = None,
         user: Any = None,
         headers: list[tuple[bytes, bytes]] | None = None,
+        query: str = "",
     ) -> None:
         #: Every `socketio.emit` message so far, in order.
         self.emitted: list[dict[str, Any]] = []
@@ -58,7 +59,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
             "sid": self.sid,
             "auth": auth,
             "headers": headers or [],
-            "query_string": b"",
+            "query_string": query.encode(),
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8000),
             "scheme": "http",

@@ -5,6 +5,7 @@ import random
 import threading
 from collections import defaultdict
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -24,6 +25,12 @@ from realtime import (
     server_event,
 )
 from realtime.asgi import get_server
+from realtime.authentication import (
+    JWTAuthentication,
+    RestFrameworkTokenAuthentication,
+    SessionAuthentication,
+    SignedTokenAuthentication,
+)
 
 from . import groups as groups  # registers its namespace
 from . import orders as orders
@@ -184,6 +191,33 @@ class TalkConsumer(SocketIOConsumer):
     @event
     async def pair(self, first: Any, second: Any) -> list[Any]:
         return [first, second]
+
+
+@namespace("/account")
+class AccountConsumer(SocketIOConsumer):
+    """Knows its users by whatever says who they are."""
+
+    authentication_classes = (
+        SessionAuthentication,
+        SignedTokenAuthentication,
+        JWTAuthentication,
+        RestFrameworkTokenAuthentication,
+    )
+
+    async def connect(self, auth: Any) -> None:
+        auth = auth or {}
+        if "late" in auth:
+            user = await User.objects.aget(username=auth["late"])
+            await self.log_in(user, expires=timedelta(seconds=auth.get("age", 600)))
+        await self.emit("welcome", self.user.get_username())
+
+    @event
+    async def who(self) -> str:
+        return str(self.user.get_username())
+
+    @event("online")
+    def is_online(self, name: str) -> bool:
+        return is_online(User.objects.get(username=name))
 
 
 @namespace("/here")

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "rest_framework.authtoken",
     "channels",
     "realtime",
     "tests.site",
@@ -63,6 +64,8 @@ REALTIME = {
     "DRAIN_BATCH": int(os.environ.get("LIVE_DRAIN_BATCH", "100")),
     "METRICS_TOKEN": "of the tests",
     "RESYNC_EVENT": os.environ.get("LIVE_RESYNC"),
+    "TOKEN_SOURCES": ["auth", "header", "query"],
+    "JWT": {"ALGORITHMS": ["HS256"], "KEY": "of the tests, and of 32 characters"},
     "LOGIN_CHECK_INTERVAL": float(os.environ.get("LIVE_LOGIN_CHECK", "30")),
 }
 CACHES = {

@@ -2,6 +2,7 @@ from django.contrib.auth.views import LoginView
 from django.urls import path
 
 from realtime import health
+from realtime.authentication import token_view
 from realtime.prometheus import metrics_view
 from tests.site import views
 
@@ -22,6 +23,8 @@ urlpatterns = [
     path("log-in-again/", views.log_in_again),
     path("end-session/", views.end_session),
     path("change-user/", views.change_user),
+    path("token/", token_view),
+    path("make-token/", views.make_a_token),
     path("metrics/", metrics_view),
     path("script/", views.script),
 ]

@@ -5,9 +5,12 @@ The option `user` is a user's name, for `to=` that user.
 
 import json
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
+import jwt
+from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
@@ -16,8 +19,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.authtoken.models import Token
 
 from realtime import RealtimeError, aemit, emit
+from realtime.authentication import make_token
 from realtime.metrics import counts as counters
 from tests.site.models import Clerk, Colleague
 
@@ -157,6 +162,8 @@ def change_user(request: HttpRequest) -> JsonResponse:
         User.objects.filter(pk=user.pk).update(is_active=False)
     elif change == "proxy":
         Colleague.objects.filter(pk=user.pk).first().delete()  # type: ignore[union-attr]
+    elif change == "token":
+        Token.objects.get(user=user).delete()
     elif change == "child":
         clerk = Clerk(user_ptr=user, desk="by the window")
         clerk.__dict__.update({k: v for k, v in user.__dict__.items() if k != "_state"})
@@ -167,6 +174,21 @@ def change_user(request: HttpRequest) -> JsonResponse:
         user.first_name = change
         user.save()
     return JsonResponse({})
+
+
+@csrf_exempt
+def make_a_token(request: HttpRequest) -> JsonResponse:
+    """A token of some kind for a user; a log-in with name and password stands behind it in life."""
+    kind, (name, age), _ = order(request)
+    user = User.objects.get(username=name)
+    if kind == "signed":
+        token = make_token(user, age=age)
+    elif kind == "drf":
+        token = Token.objects.get_or_create(user=user)[0].key
+    else:
+        claims = {"sub": str(user.pk), "exp": time.time() + age}
+        token = jwt.encode(claims, settings.REALTIME["JWT"]["KEY"], "HS256")
+    return JsonResponse({"token": token})
 
 
 def order(request: HttpRequest) -> tuple[str, list[Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from typing import Any
 
+from ...authentication.session import SessionAuthentication
 from ...consumers.consumer import SocketIOConsumer
 from ...events import event
 from ...exceptions import ConnectionRefused, EventError, PermissionRefused
@@ -42,6 +43,8 @@ BATCH = 0.25
 @namespace(NAMESPACE)
 class LiveAdminConsumer(SocketIOConsumer):
     """One open page of the admin."""
+
+    authentication_classes = (SessionAuthentication,)
 
     async def connect(self, auth: Any) -> None:
         self._page: str | None = None

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from channels.db import database_sync_to_async
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 
+from ...authentication.session import SessionAuthentication
 from ...consumers.consumer import SocketIOConsumer
 from ...emitters import aemit
 from ...events import event
@@ -57,6 +58,7 @@ class AdminUIConsumer(SocketIOConsumer):
     permissions allow; every action is recorded in the admin's log. Events of clients are not shown.
     """
 
+    authentication_classes = (SessionAuthentication,)
     read_only: ClassVar[bool] = True
 
     async def connect(self, auth: Any) -> None:

@@ -1,0 +1,105 @@
+"""Tokens that the site signs itself, for pages and clients that send no session cookie."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth import BACKEND_SESSION_KEY, get_user_model, load_backend
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from ..conf import settings
+from ..revocation import users
+from ..revocation.login import digest
+from .base import Credential
+from .tokens import TokenAuthentication, expired_token, invalid_token
+
+SALT = "realtime.authentication"
+#: With what they begin, so that they are told from other tokens.
+PREFIX = "rt1."
+
+
+def make_token(
+    user: Any, *, age: float | timedelta | None = None, backend: str | None = None
+) -> str:
+    """A token that says who a client is, for SignedTokenAuthentication.
+
+    It holds for `age` seconds, by default `REALTIME["TOKEN_AGE"]`, and no longer than the user's
+    password: whoever changes it, or is deactivated, has to get a new one. `backend` is the one of
+    AUTHENTICATION_BACKENDS that is to be asked for the user; by default whether they are active
+    decides. Raises ValueError for an anonymous or unsaved user.
+    """
+    if not users.is_user(user):
+        raise ValueError("a token needs a saved user of AUTH_USER_MODEL")
+    if isinstance(age, timedelta):
+        age = age.total_seconds()
+    expires = time.time() + (settings.TOKEN_AGE if age is None else age)
+    content = {
+        "user": user._meta.pk.value_to_string(user),
+        "expires": int(expires),
+        "password": users.password_of(user),
+        "backend": backend,
+    }
+    return PREFIX + signing.Signer(salt=SALT).sign_object(content, compress=False)
+
+
+def token_for(request: HttpRequest) -> str:
+    """A token for the user of a request, "" for an anonymous one."""
+    user = request.user
+    if not users.is_user(user):
+        return ""
+    session: Any = getattr(request, "session", {})
+    return make_token(user, backend=session.get(BACKEND_SESSION_KEY))
+
+
+class SignedTokenAuthentication(TokenAuthentication):
+    """The user of a token that `make_token`, `token_view` or `{% realtime_token %}` made."""
+
+    name = "signed token"
+
+    def is_mine(self, token: str) -> bool:
+        return token.startswith(PREFIX)
+
+    def authenticate_token(self, token: str) -> tuple[Any, Credential]:
+        content = _read(token)
+        if content["expires"] <= time.time():
+            raise expired_token()
+        user = _user(content["user"], content["backend"])
+        if user is None or not _has_password(user, content["password"]):
+            raise invalid_token()
+        return user, Credential(expires=content["expires"], backend=content["backend"])
+
+
+def _read(token: str) -> dict[str, Any]:
+    """What was signed, by this site's keys, those of SECRET_KEY_FALLBACKS too."""
+    try:
+        content: dict[str, Any] = signing.Signer(salt=SALT).unsign_object(
+            token.removeprefix(PREFIX)
+        )
+    except signing.BadSignature:
+        raise invalid_token() from None
+    return content
+
+
+def _user(key: str, backend: str | None) -> Any:
+    """The user, if the backend still lets them in."""
+    model = get_user_model()
+    try:
+        user_id = model._meta.pk.to_python(key)
+    except ValidationError:  # AUTH_USER_MODEL was another one
+        return None
+    if backend is None:
+        user = model._default_manager.filter(pk=user_id).first()
+        return user if getattr(user, "is_active", True) else None
+    if backend not in django_settings.AUTHENTICATION_BACKENDS:
+        return None
+    return load_backend(backend).get_user(user_id)
+
+
+def _has_password(user: Any, password: str | None) -> bool:
+    """Whether the token was made for the password that the user has now."""
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    return password in [digest(found) for found in users.hashes(user)]
