@@ -150,6 +150,10 @@ def make_server(
     operations.install(server.core)
     presences.install(server.node)
     revocation.install(server.node)
+    if apps.is_installed("realtime.durable"):
+        from .durable import upkeep  # it has a model
+
+        upkeep.install(server.node)
     return server
 
 

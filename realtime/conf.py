@@ -48,6 +48,14 @@ DEFAULTS: Mapping[str, Any] = {
     "NAMESPACE_RATE": 100,
     "MAX_NAMESPACES": 100,
     "MAX_ROOMS": 1_000,
+    "DURABLE_DATABASES": ["default"],
+    "DURABLE_INTERVAL": 1.0,
+    "DURABLE_LEASE": 15.0,
+    "DURABLE_ATTEMPTS": 20,
+    "DURABLE_RETENTION": 86_400.0,
+    "ONCE_CACHE": "default",
+    "ONCE_SECONDS": 86_400.0,
+    "ONCE_ANSWER_BYTES": 10_000,
     "METRICS_TOKEN": None,
 }
 

@@ -1,11 +1,14 @@
 """`emit` and `aemit`: from any code, in any thread, in any process of the site."""
 
 import logging
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -21,6 +24,9 @@ from .revocation.users import is_known
 
 logger = logging.getLogger("realtime.emitters")
 
+#: Writes a durable emit into the transaction of a database; set by the app `realtime.durable`.
+keep: Callable[[Emission, str], None] | None = None
+
 
 def emit(
     event: str,
@@ -30,6 +36,7 @@ def emit(
     skip: Any = (),
     volatile: bool = False,
     on_commit: bool = False,
+    durable: bool = False,
     using: str | None = None,
     fail_silently: bool | None = None,
 ) -> None:
@@ -43,6 +50,11 @@ def emit(
     it rolls back; its arguments are encoded at once. A volatile event is dropped where a client is
     not ready to take it.
 
+    A durable event is written to the database `using` in the caller's transaction, and leaves when
+    that commits, at least once, whatever happens in between; its clients get `{"durable": id}` as
+    last argument, by which they drop repeats. It needs the app `realtime.durable`; see
+    docs/durable.md.
+
     Returns when the event is on its way to all processes. Raises TypeError or ValueError for what
     can't be sent, SyncEmitInAsyncCode in async code, and ChannelLayerError where other processes
     can't be reached; with `fail_silently`, by default `REALTIME["EMIT_FAIL_SILENTLY"]`, the last is
@@ -52,6 +64,9 @@ def emit(
     current.refuse_in_async_code("emit")
     request, names = _split(skip)
     actor = None if request is None else _actor(request)
+    if durable:
+        _keep(event, args, to, namespace, names, volatile, actor, using)
+        return
     emission = _encode(event, args, to, namespace, names, volatile, actor)
     if on_commit:
         # robust: an error that nobody foresaw is logged by Django, and the next hook runs.
@@ -68,11 +83,17 @@ async def aemit(
     namespace: str = "/",
     skip: Any = (),
     volatile: bool = False,
+    durable: bool = False,
+    using: str | None = None,
     fail_silently: bool | None = None,
 ) -> None:
     """`emit` for async code. Transactions are sync in Django, so there is no `on_commit` here."""
     request, names = _split(skip)
     actor = None if request is None else await _aactor(request)
+    if durable:
+        keep_it = sync_to_async(_keep)
+        await keep_it(event, args, to, namespace, names, volatile, actor, using)
+        return
     emission = _encode(event, args, to, namespace, names, volatile, actor)
     try:
         await current.arun(lambda node: node.broadcast(emission))
@@ -134,6 +155,28 @@ async def _aactor(request: Any) -> Actor | None:
 
 def _room_of(user: Any) -> str | None:
     return rooms.of_instance(user) if is_known(user) else None
+
+
+def _keep(
+    event: str,
+    args: tuple[Any, ...],
+    to: Any,
+    namespace: str,
+    skip: tuple[str, ...],
+    volatile: bool,
+    actor: Actor | None,
+    using: str | None,
+) -> None:
+    if keep is None:
+        raise ImproperlyConfigured(
+            'emit(durable=True) needs a table: add "realtime.durable" to INSTALLED_APPS, and run'
+            " manage.py migrate"
+        )
+    if volatile:
+        raise ValueError("a volatile event may be dropped, and a durable one may not: choose one")
+    key = str(uuid.uuid4())
+    emission = _encode(event, (*args, {"durable": key}), to, namespace, skip, volatile, actor)
+    keep(replace(emission, durable=key), using or DEFAULT_DB_ALIAS)
 
 
 def _send(emission: Emission, fail_silently: bool | None) -> None:

@@ -9,6 +9,8 @@ from typing import Any, overload
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
 from .exceptions import EventError
+from .once.handling import handle_once
+from .once.keys import Once, reader
 from .protocol.packets import RESERVED_EVENTS
 from .schema.signatures import Arguments, read_arguments
 
@@ -25,18 +27,23 @@ class Event:
 
     name: str
     concurrent: bool = False
+    once: Once | None = None
 
 
 @overload
 def event(function: Function, /) -> Function: ...
 @overload
 def event(
-    name: str | None = None, /, *, concurrent: bool = False
+    name: str | None = None, /, *, concurrent: bool = False, once: Once | None = None
 ) -> Callable[[Function], Function]: ...
 
 
 def event(
-    name: str | Function | None = None, /, *, concurrent: bool = False
+    name: str | Function | None = None,
+    /,
+    *,
+    concurrent: bool = False,
+    once: Once | None = None,
 ) -> Function | Callable[[Function], Function]:
     """Declare a method as the handler of a client's event; bare, or with the event's name.
 
@@ -48,20 +55,27 @@ def event(
     order. `@event("*")` takes the events that no other handler names, with the name as first
     argument.
 
+    `once` names the argument, or a part of it such as "order.key", or is a function of all of them,
+    that is the same each time a client sends the event again: a repeat is answered with what the
+    handler returned the first time; see docs/durable.md.
+
     Annotations of the parameters say what clients may send; see docs/schema.md.
     """
     if callable(name):
-        _check_once(name, inspect.currentframe())
+        _check_twice(name, inspect.currentframe())
         return _mark(name, Event(name=name.__name__))
 
+    def options(function: Function) -> Event:
+        return Event(name=name or function.__name__, concurrent=concurrent, once=once)
+
     def declare(function: Function) -> Function:
-        _check_once(function, inspect.currentframe())
-        return _mark(function, Event(name=name or function.__name__, concurrent=concurrent))
+        _check_twice(function, inspect.currentframe())
+        return _mark(function, options(function))
 
     return declare
 
 
-def _check_once(function: Function, decorator: FrameType | None) -> None:
+def _check_twice(function: Function, decorator: FrameType | None) -> None:
     """Refuse a second handler of one name in a class body, where it would replace the first.
 
     The class itself never sees the first, so it is looked for where the decorator is called.
@@ -93,6 +107,7 @@ class Handler:
         "function",
         "least",
         "most",
+        "once",
         "schema",
         "takes_ack",
     )
@@ -117,9 +132,24 @@ class Handler:
                     f"{function.__qualname__}: clients send positional arguments only; the"
                     f" keyword-only parameter {parameter.name!r} needs a default"
                 )
+        #: Whether a repeat is answered as the first was.
+        self.once = options.once is not None
+        if options.once is not None:
+            self._handle_once(options.once, [p.name for p in positional])
         self.arguments = read_arguments(function, owner)
         #: What checks the values of the arguments; None if the annotations say nothing.
         self.schema: Arguments | None = self.arguments if self.arguments.is_checked else None
+
+    def _handle_once(self, once: Once, parameters: list[str]) -> None:
+        where = self.function.__qualname__
+        if self.event == CATCH_ALL:
+            raise TypeError(f"{where}: once is for an event with a name")
+        if self.takes_ack:
+            raise TypeError(
+                f"{where}: a handler that is called once answers with what it returns, and can't"
+                " have a parameter `ack`"
+            )
+        self.call = handle_once(self.call, self.event, reader(once, parameters, where))
 
     def check(self, args: list[Any]) -> None:
         """Raise EventError unless the handler takes so many arguments."""

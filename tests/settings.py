@@ -47,7 +47,12 @@ os.environ["DJANGO_SECRET_KEY"] = "of the tests"
 from project.settings import *  # noqa: E402, F403 - reads the variables set above
 from project.settings import DATABASES, INSTALLED_APPS  # noqa: E402
 
-INSTALLED_APPS = [*INSTALLED_APPS, "rest_framework.authtoken", "tests.orders"]
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "realtime.durable",
+    "rest_framework.authtoken",
+    "tests.orders",
+]
 
 DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
 # Logging in costs nothing: what is tested is not the hashing.

@@ -136,6 +136,14 @@ WRONG: dict[str, list[Any]] = {
         key: [0, None, 1e3]
         for key in ["INBOX_EVENTS", "INBOX_BYTES", "MAX_NAMESPACES", "MAX_ROOMS"]
     },
+    "DURABLE_DATABASES": [[], "default", ["nowhere"], None],
+    "DURABLE_INTERVAL": [0, "1"],
+    "DURABLE_LEASE": [0, None],
+    "DURABLE_ATTEMPTS": [0, None, 1.5],
+    "DURABLE_RETENTION": [-1, None],
+    "ONCE_CACHE": ["nowhere", None],
+    "ONCE_SECONDS": [0, None],
+    "ONCE_ANSWER_BYTES": [-1, 1.5, None],
     "MAX_ATTACHMENTS": [0, None, 1e3, True, 1_001],
 }
 

@@ -29,6 +29,7 @@ from realtime.checks import (
     authentication,
     changes,
     deployment,
+    durable,
     layers,
     logins,
     settings,
@@ -349,7 +350,7 @@ def test_settings_are_documented_with_their_defaults() -> None:
 
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
-    modules = [site, settings, layers, logins, deployment, installed, changes]
+    modules = [site, settings, layers, logins, deployment, durable, installed, changes]
     modules += [authentication, jwt, rest_framework]
     source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(

@@ -51,6 +51,12 @@ def check_layer() -> list[CheckMessage]:
     return _check_backend(alias, entry)
 
 
+def is_in_memory() -> bool:
+    """Whether the layer reaches no other process, or there is none."""
+    entry = _entry()
+    return entry is None or entry.get("BACKEND") == IN_MEMORY
+
+
 def _in_memory(fault: str) -> Warning:
     return Warning(
         f"The in-memory channel layer {fault}: events from other processes, such as workers and"

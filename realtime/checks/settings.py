@@ -62,6 +62,14 @@ def _is_json_module(value: Any) -> bool:
     return callable(getattr(module, "dumps", None)) and callable(getattr(module, "loads", None))
 
 
+def _are_databases(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(alias in django_settings.DATABASES for alias in value)
+    )
+
+
 def _is_event(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value not in {"", *RESERVED_EVENTS})
 
@@ -153,6 +161,22 @@ RULES: Mapping[str, Rule] = {
     "NAMESPACE_RATE": RATE,
     "MAX_NAMESPACES": COUNT,
     "MAX_ROOMS": COUNT,
+    "DURABLE_DATABASES": Rule(says="a list of keys of DATABASES", holds=_are_databases),
+    "DURABLE_INTERVAL": Rule(
+        says="a number of seconds greater than 0, or None for no rounds in processes with a server",
+        holds=lambda value: value is None or TIME.holds(value),
+    ),
+    "DURABLE_LEASE": TIME,
+    "DURABLE_ATTEMPTS": COUNT,
+    "DURABLE_RETENTION": TIME_OR_NONE,
+    "ONCE_CACHE": Rule(
+        says="a key of CACHES",
+        holds=lambda value: isinstance(value, str) and value in django_settings.CACHES,
+    ),
+    "ONCE_SECONDS": TIME,
+    "ONCE_ANSWER_BYTES": Rule(
+        says="a whole number, 0 or more", holds=lambda value: value == 0 or _is_count(value)
+    ),
     "METRICS_TOKEN": Rule(
         says="a string, or None", holds=lambda value: value is None or isinstance(value, str)
     ),

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from ..asgi import RealtimeApplication
 from ..server import client_script
 from .authentication import check_authentication
+from .durable import check_durable
 from .layers import check_layer
 from .logins import check_logins
 from .settings import check_values
@@ -45,6 +46,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         # Importing it makes a server, from these settings.
         *([] if wrong else _check_application()),
         *_check_client(),
+        *([] if wrong else check_durable()),
         *check_logins(),
         *([] if wrong else check_authentication()),
     ]

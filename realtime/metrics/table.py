@@ -77,6 +77,18 @@ KINDS = {
         help="Events that were dropped, for each recipient",
         known=("volatile",),
     ),
+    "realtime_durable_emits": Kinds(
+        prefix="durable.",
+        label="outcome",
+        help="Durable emits: sent, of which late, and attempts that failed, of which the last ones",
+        known=("dead", "failed", "late", "sent"),
+    ),
+    "realtime_repeats": Kinds(
+        prefix="repeats.",
+        label="answer",
+        help="Events that clients sent again, by what they were answered with",
+        known=("kept", "lost", "waited"),
+    ),
     "realtime_refusals": Kinds(
         prefix="refused.",
         label="kind",

@@ -40,6 +40,8 @@ class Emission:
     event: str = ""
     #: The context of the span in which it was emitted, as OpenTelemetry's propagators write it.
     trace: Mapping[str, str] | None = None
+    #: The id of a durable emit, which also stands in its last argument.
+    durable: str = ""
 
 
 @functools.cache
@@ -62,9 +64,9 @@ def _msgpack_default(value: Any) -> Any:
         return django_default(value)
 
 
-def parser() -> Parser:
-    """The parser that the settings name; the same in every process of a site."""
-    return _parser(settings.PARSER, settings.JSON, settings.MAX_ATTACHMENTS)
+def parser(name: str | None = None) -> Parser:
+    """The parser that the settings name, the same in every process of a site; or another one."""
+    return _parser(name or settings.PARSER, settings.JSON, settings.MAX_ATTACHMENTS)
 
 
 #: What parsers raise for what they can't encode.

@@ -24,6 +24,8 @@ class Emitted:
     namespace: str
     skip: frozenset[str]
     volatile: bool
+    #: Of a durable emit `args` are without the id that its clients get as well.
+    durable: bool = False
 
     def __str__(self) -> str:
         said = [repr(self.event), *map(repr, self.args)]
@@ -34,6 +36,8 @@ class Emitted:
             said.append(f"skip={sorted(self.skip)}")
         if self.volatile:
             said.append("volatile=True")
+        if self.durable:
+            said.append("durable=True")
         return f"emit({', '.join(said)})"
 
 
@@ -119,11 +123,12 @@ def record(emission: Emission) -> None:
     event, *args = unpack(emission.messages)
     found = Emitted(
         event=event,
-        args=tuple(args),
+        args=tuple(args[:-1] if emission.durable else args),
         to=emission.to,
         namespace=emission.namespace,
         skip=emission.skip | (emission.actor.sids if emission.actor else frozenset()),
         volatile=emission.volatile,
+        durable=bool(emission.durable),
     )
     emitted._add(found)
     for capture in captures:

@@ -125,6 +125,12 @@ async def test_emit_from_celery_workers(
             options = {"queue": pool, "connection": connection, "ignore_result": True}
             app.send_task("emit", args=["news", pool], kwargs={"to": room}, **options)
         await heard(listeners, "news", pool)
+        with app.connection_for_write() as connection:
+            options["connection"] = connection
+            kwargs = {"to": room, "durable": True}
+            app.send_task("emit", args=["saved", pool], kwargs=kwargs, **options)
+        for listener in listeners:
+            assert (await listener.next("saved"))[0] == pool
     app.close()
     await asyncio.to_thread(farm.end, *workers)
 

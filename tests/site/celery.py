@@ -16,8 +16,8 @@ app.conf.task_ignore_result = True
 
 
 @app.task(name="emit")
-def emit_from_task(event: str, *args: Any, to: str | None = None) -> None:
-    emit(event, *args, to=to)
+def emit_from_task(event: str, *args: Any, to: str | None = None, durable: bool = False) -> None:
+    emit(event, *args, to=to, durable=durable)
 
 
 @app.task(name="emit with the ORM")

@@ -3,13 +3,14 @@
 import asyncio
 import random
 import threading
+import uuid
 from collections import defaultdict
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 
 import realtime
 from realtime import (
@@ -249,3 +250,16 @@ class PresenceConsumer(SocketIOConsumer):
     @event("online")
     def is_online(self, name: str) -> bool:
         return is_online(User.objects.get(username=name))
+
+
+@namespace("/once")
+class OnceConsumer(SocketIOConsumer):
+    @event(once="order.key")
+    def order(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Leaves a row each time that it is called."""
+        row = Group.objects.create(name=uuid.uuid4().hex)
+        return {"row": row.name, "item": order["item"]}
+
+    @event
+    def rows(self) -> list[str]:
+        return list(Group.objects.order_by("pk").values_list("name", flat=True))

@@ -17,6 +17,8 @@ LIVE_DRAIN_BATCH   DRAIN_BATCH
 LIVE_SCRIPT_NAME   FORCE_SCRIPT_NAME
 LIVE_LOGIN_CHECK   seconds of LOGIN_CHECK_INTERVAL
 LIVE_SESSIONS      the session engine, as "cached_db"; caches are files that all processes share
+LIVE_COURIER       seconds of DURABLE_INTERVAL; without it no server sends what others left over
+LIVE_POSTGRES      port of a PostgreSQL of tests/live/deployment.py, in place of SQLite
 LIVE_LOG           level of realtime's loggers; without it they are not configured
 """
 
@@ -35,6 +37,7 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "channels",
     "realtime",
+    "realtime.durable",
     "tests.site",
 ]
 MIDDLEWARE = [
@@ -48,6 +51,15 @@ ASGI_APPLICATION = "tests.site.asgi.application"
 WSGI_APPLICATION = "tests.site.wsgi.application"
 LOGIN_REDIRECT_URL = "who"
 DATABASES["default"]["NAME"] = FOLDER / os.environ.get("LIVE_DATABASE", "live.sqlite3")
+
+if "LIVE_POSTGRES" in os.environ:
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": "mysite",
+        "HOST": "127.0.0.1",
+        "PORT": os.environ["LIVE_POSTGRES"],
+    }
 
 CHANNEL_LAYERS = channel_layers(
     os.environ.get("LIVE_REDIS", ""),
@@ -67,6 +79,9 @@ REALTIME = {
     "TOKEN_SOURCES": ["auth", "header", "query"],
     "JWT": {"ALGORITHMS": ["HS256"], "KEY": "of the tests, and of 32 characters"},
     "LOGIN_CHECK_INTERVAL": float(os.environ.get("LIVE_LOGIN_CHECK", "30")),
+    # Sites of several tests share the database, of which each would send the other's rows.
+    "DURABLE_INTERVAL": float(os.environ.get("LIVE_COURIER", "0")) or None,
+    "DURABLE_LEASE": 1.0,
 }
 CACHES = {
     "default": {

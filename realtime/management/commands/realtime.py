@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from ..subcommands.base import Output, Subcommand
+from ..subcommands.courier import courier
 from ..subcommands.doctor import doctor
 from ..subcommands.draining import drain
 from ..subcommands.emitting import emit
@@ -15,7 +16,19 @@ from ..subcommands.steering import disconnect, join, leave
 
 SUBCOMMANDS: dict[str, Subcommand] = {
     subcommand.name: subcommand
-    for subcommand in (status, rooms, sockets, emit, join, leave, disconnect, drain, doctor, schema)
+    for subcommand in (
+        status,
+        rooms,
+        sockets,
+        emit,
+        join,
+        leave,
+        disconnect,
+        drain,
+        doctor,
+        schema,
+        courier,
+    )
 }
 
 

@@ -1,0 +1,1 @@
+"""Events that are handled once, however often their clients send them: `@event(once=...)`."""
