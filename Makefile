@@ -102,6 +102,19 @@ fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the
 wheel: setup ## Build the wheel and the sdist into dist/ and check what is in them
 	@$(RUN) .ci/wheel.py dist
 
+# Warnings are errors. A link to a heading that is not there is a warning, and so is a page that no
+# list of docs/index.md has.
+SPHINX := $(RUN) -m sphinx --fail-on-warning --keep-going --quiet
+
+.PHONY: docs
+docs: setup ## Build the site of the documentation into build/docs, with warnings as errors
+	@$(SPHINX) docs build/docs
+	@echo 'The documentation: build/docs/index.html'
+
+.PHONY: docs-links
+docs-links: setup ## Follow the links of the documentation to other sites; needs the internet
+	@$(SPHINX) -b linkcheck docs build/docs-links
+
 .PHONY: screenshots
 screenshots: setup system ## Take the README's pictures again, into docs/images
 	@SCREENSHOTS=docs/images $(RUN) -m pytest tests/browser/test_screenshots.py

@@ -106,7 +106,7 @@ def install_packages(profile: str) -> None:
     if wanted in (stamps().get("packages:test"), stamps().get(f"packages:{profile}")):
         return
     say(f"Installing the Python packages ({profile}), a minute or two the first time")
-    package = ".[test,lint]" if profile == "test" else "."
+    package = ".[test,docs,lint]" if profile == "test" else "."
     pip("-r", "requirements.txt", "-e", package)
     stamp(f"packages:{profile}", wanted)
 

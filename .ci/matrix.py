@@ -45,7 +45,7 @@ def environment(python: Path, version: str, django: str) -> Path:
     if not mark.exists() or mark.read_text() != wanted:
         run(python, "-m", "venv", "--clear", folder)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
-        run(*pip, "--disable-pip-version-check", "-e", f"{ROOT}[test]", DJANGOS[django])
+        run(*pip, "--disable-pip-version-check", "-e", f"{ROOT}[test,docs]", DJANGOS[django])
         mark.write_text(wanted)
     return folder / "bin" / "python"
 

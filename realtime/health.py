@@ -1,4 +1,4 @@
-"""Health addresses for load balancers and supervisors, under `REALTIME["PATH"]` and as views.
+"""Health addresses for load balancers and supervisors, under `REALTIME["PATH"]` and as views::
 
     <PATH>health/live    200 while the event loop answers
     <PATH>health/ready   200 if this process can take clients, 503 and the reasons if not

@@ -1,5 +1,7 @@
 """The page that Prometheus reads: this process's numbers as text. An extra: prometheus-client.
 
+In urls.py::
+
     path("metrics/", realtime.prometheus.metrics_view)
 
 Importing this module starts the measuring of handlers and arrivals; nothing else costs anything

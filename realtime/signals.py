@@ -31,9 +31,11 @@ limit_hit = Signal()
 #: (password changed, deactivated or deleted) or "look", what a look at the database found.
 login_ended = Signal()
 
-#: A user came to a room with presence, or left it; sent once for the whole site, in one process.
-#: The sender is None; `namespace`, `room`, and `user`, a UserInfo of operations/reports.py.
+#: A user came to a room with presence; sent once for the whole site, in one process. The sender is
+#: None; `namespace`, `room`, and `user`, a UserInfo of operations/reports.py.
 presence_joined = Signal()
+
+#: A user left a room with presence, and the grace period is over; sent as `presence_joined` is.
 presence_left = Signal()
 
 #: Messages of other processes did not reach this one. The sender is None; `count` is how many, and

@@ -1,6 +1,6 @@
 """OpenTelemetry: spans for handlers, emits, and deliveries in other processes. An extra.
 
-    pip install opentelemetry-api, and the SDK and exporter of your choice
+It needs `pip install opentelemetry-api`, and the SDK and exporter of your choice.
 
 Names and attributes follow OpenTelemetry's conventions for messaging spans: the name is
 "{operation} {destination}", where the destination is the route of the namespace, not its name, so

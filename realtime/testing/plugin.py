@@ -59,7 +59,7 @@ def real_layer() -> Iterator[None]:
 
 @pytest.fixture
 def socketio_client() -> "Iterator[Callable[..., SocketIOClient]]":
-    """Makes `SocketIOClient`s, which are disconnected after the test."""
+    """Makes clients, each a `SocketIOClient`, and disconnects them after the test."""
     _demand_test_environment()
     from .client import SocketIOClient
 
