@@ -7,7 +7,8 @@ drop its connection.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from json import encoder
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -34,16 +35,39 @@ def _refuse_constant(name: str) -> Any:
 
 #: An integer of so many digits is Infinity in JavaScript.
 _ENDLESS = 310
-_decode = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant).decode
-_decode_long = json.JSONDecoder(
+_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
+_long_decoder = json.JSONDecoder(
     parse_float=_finite, parse_int=_finite_integer, parse_constant=_refuse_constant
-).decode
+)
 _options: dict[str, Any] = {
     "ensure_ascii": False,
     "allow_nan": False,
     "separators": (",", ":"),
 }
 _encode = json.JSONEncoder(**_options, default=django_default).encode
+
+
+def _reused_encoder() -> Callable[[Any, int], Iterable[str]] | None:
+    """What `_encode` makes anew for each call, which takes longer than to encode most events.
+
+    The json module offers no way to keep it; a guard in tests/test_guards.py compares what both
+    write. None where Python has no C accelerator that is made like this.
+    """
+    make = getattr(encoder, "c_make_encoder", None)
+    if make is None:
+        return None
+    try:
+        # In the order of json.encoder: no memory of the containers it is in, for it would not be
+        # emptied by a failure; the escapes; no indent; separators; no sorting, skipping, NaN.
+        reused: Callable[[Any, int], Iterable[str]] = make(
+            None, django_default, encoder.encode_basestring, None, ":", ",", False, False, False
+        )
+    except TypeError:
+        return None
+    return reused
+
+
+_chunks = _reused_encoder()
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
@@ -54,6 +78,11 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     TypeError or ValueError for what JSON can't hold.
     """
     if default is None:
+        if _chunks is not None:
+            try:
+                return "".join(_chunks(value, 0))
+            except RecursionError:
+                pass  # a value that holds itself, maybe, which the other one tells
         return _encode(value)
 
     def convert(item: Any) -> Any:
@@ -68,4 +97,15 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
 def loads(text: str) -> Any:
     """The value of a JSON text. Raises ValueError, also for NaN and numbers out of range."""
     # A short text holds no long number, so it needs no call for each integer.
-    return _decode(text) if len(text) < _ENDLESS else _decode_long(text)
+    decoder = _decoder if len(text) < _ENDLESS else _long_decoder
+    if text[:1] not in "[{":
+        return decoder.decode(text)
+    # The same without two searches for white space around the value.
+    value, end = decoder.raw_decode(text)
+    if end != len(text) and (rest := text[end:].lstrip(_SPACE)):
+        raise json.JSONDecodeError("Extra data", text, len(text) - len(rest))
+    return value
+
+
+#: What JSON takes for white space.
+_SPACE = " \t\n\r"

@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import re
 import threading
+from json import encoder
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from django.test import SimpleTestCase
 from django.test.utils import _TestState, setup_test_environment, teardown_test_environment
 
+import realtime.json
 from realtime.cluster.layers import BLOCKING_POP, CHANNEL_CAPACITY, configured, own_channel
 from realtime.compat.server import SocketIOServer
 from realtime.node.threads import Lanes, LentThread
@@ -124,3 +126,9 @@ async def test_pubsub_layer_knows_a_channel_before_redis_does() -> None:
     assert own_channel(core).name.startswith("specific.")
     # It waits in Redis for less long than redis-py waits for an answer.
     assert core.brpop_timeout == BLOCKING_POP < RedisChannelLayer.brpop_timeout
+
+
+def test_the_encoder_that_json_makes_for_each_call_can_be_kept() -> None:
+    source = inspect.getsource(encoder.JSONEncoder.iterencode)
+    assert "c_make_encoder(" in source
+    assert realtime.json._chunks is not None  # its arguments are compared in test_json.py

@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 
 from realtime.exceptions import ProtocolError, UnreadableData
 from realtime.json import django_default
+from realtime.protocol import text
+from realtime.protocol.attachments import MAX_ATTACHMENTS
 from realtime.protocol.msgpack import MsgpackParser
 from realtime.protocol.packets import (
-    MAX_ATTACHMENTS,
     MAX_DEPTH,
     RESERVED_EVENTS,
-    JSONParser,
     Packet,
     PacketType,
     Parser,
     Payload,
 )
+from realtime.protocol.text import JSONParser
 from tests.fuzz.rules import feed
 
 PLAIN, FAST = (
@@ -394,3 +395,29 @@ def test_integers_end_where_those_of_javascript_do(parser: Parser, digits: int) 
 @pytest.mark.parametrize("number", [2**53, -(2**63), 2**64 - 1])
 def test_integers_of_64_bits_are_exact(parser: Parser, number: int) -> None:
     assert decode(parser, f'2["a",{number}]') == [Packet(PacketType.EVENT, "/", ["a", number])]
+
+
+# What most packets are has a way of its own, which is only a shorter one
+
+heads = st.lists(st.sampled_from([*"0123456789-/,?[ abc", "٣", "²", "9" * 15]), max_size=8)
+
+
+@given(kind=st.sampled_from("23"), head=heads.map("".join), data=almost | st.just('["a"]'))
+@settings(max_examples=400)
+def test_the_short_way_to_an_events_head_leads_where_the_long_one_does(
+    kind: str, head: str, data: str
+) -> None:
+    message = kind + head + data
+    short = text._common_head(message)
+    if short is not None:
+        assert short == text._any_head(message)
+
+
+@pytest.mark.parametrize("message", ['2["a"]', '20["a"]', f'2{"9" * 16}["a"]', '2007["a"]'])
+def test_an_event_of_the_default_namespace_takes_the_short_way(message: str) -> None:
+    assert text._common_head(message) is not None
+
+
+@pytest.mark.parametrize("message", ['2/a,["a"]', f'2{"9" * 17}["a"]', '2٣["a"]', "2", '3["a"]'])
+def test_every_other_packet_takes_the_long_way(message: str) -> None:
+    assert text._common_head(message) is None

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 
 from ..cluster.groups import Group, node_group
 from ..conf import settings
 from ..json import django_default
-from ..protocol.packets import JSONParser, Packet, PacketType, Parser, Payload
+from ..protocol.packets import Packet, PacketType, Parser, Payload
+from ..protocol.text import JSONParser
 from ..schema.plain_values import plain
 from . import unsendable
 from .actors import Actor
@@ -64,9 +66,27 @@ def _msgpack_default(value: Any) -> Any:
         return django_default(value)
 
 
+#: Asked for by every packet that is sent, so it is not looked up again until a setting changes.
+_chosen: Parser | None = None
+
+
 def parser(name: str | None = None) -> Parser:
     """The parser that the settings name, the same in every process of a site; or another one."""
-    return _parser(name or settings.PARSER, settings.JSON, settings.MAX_ATTACHMENTS)
+    global _chosen
+    if name is not None:
+        return _parser(name, settings.JSON, settings.MAX_ATTACHMENTS)
+    if _chosen is None:
+        _chosen = _parser(settings.PARSER, settings.JSON, settings.MAX_ATTACHMENTS)
+    return _chosen
+
+
+def _choose_again(*, setting: str, **kwargs: Any) -> None:
+    global _chosen
+    if setting == "REALTIME":
+        _chosen = None
+
+
+setting_changed.connect(_choose_again, dispatch_uid="realtime.emissions")
 
 
 #: What parsers raise for what they can't encode.

@@ -70,14 +70,22 @@ def websocket_frame(packet: str | bytes) -> bytes:
 
     RSV1 is 0, so it is legal also where permessage-deflate was negotiated (RFC 7692, section 6).
     """
-    data = packet.encode() if isinstance(packet, str) else packet
-    opcode = 0x81 if isinstance(packet, str) else 0x82
+    if isinstance(packet, str):
+        data, opcode = packet.encode(), 0x81
+    else:
+        data, opcode = packet, 0x82
     length = len(data)
     if length < 126:
-        return bytes((opcode, length)) + data
+        return _SHORT_HEADS[opcode][length] + data
     if length < 65_536:
         return struct.pack("!BBH", opcode, 126, length) + data
     return struct.pack("!BBQ", opcode, 127, length) + data
+
+
+# By opcode and length: to look one up takes less than to make it.
+_SHORT_HEADS = {
+    opcode: [bytes((opcode, length)) for length in range(126)] for opcode in (0x81, 0x82)
+}
 
 
 def polling_piece(packet: str | bytes) -> bytes:
@@ -97,7 +105,12 @@ class Frames:
     def __init__(self, messages: tuple[str | bytes, ...]) -> None:
         #: The messages without Engine.IO's type.
         self.messages = messages
-        self._set(tuple(_message_packet(message) for message in messages))
+        # Most have no attachments.
+        only = messages[0] if len(messages) == 1 else None
+        if isinstance(only, str):
+            self._set((MESSAGE + only,))
+        else:
+            self._set(tuple(map(_message_packet, messages)))
 
     @classmethod
     def control(cls, packet: str) -> Frames:
@@ -138,7 +151,11 @@ class Frames:
     def frame(self) -> bytes:
         """All packets as RFC 6455 frames; writers look at `websocket` first."""
         if self.websocket is None:
-            self.websocket = b"".join(map(websocket_frame, self.packets))
+            packets = self.packets
+            if len(packets) == 1:
+                self.websocket = websocket_frame(packets[0])
+            else:
+                self.websocket = b"".join(map(websocket_frame, packets))
         return self.websocket
 
     @property

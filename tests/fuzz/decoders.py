@@ -16,7 +16,8 @@ import atheris
 with atheris.instrument_imports(include=["realtime"]):
     from realtime.json import django_default
     from realtime.protocol.msgpack import MsgpackParser
-    from realtime.protocol.packets import JSONParser, Payload
+    from realtime.protocol.packets import Payload
+    from realtime.protocol.text import JSONParser
     from tests.fuzz.rules import check_passed_on, feed, payload_messages
 
 PLAIN = JSONParser(importlib.import_module("realtime.json"))

@@ -1,0 +1,233 @@
+"""Socket.IO packets as text, which is the default parser: JSON, and binary values behind it. Pure.
+
+An event of the default namespace is what most packets are, and what both directions are quick at.
+"""
+
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ..exceptions import ProtocolError, UnreadableData
+from .attachments import MAX_ATTACHMENTS, check_outgoing, put_back, set_apart, too_many
+from .packets import (
+    MAX_DEPTH,
+    MAX_ID_DIGITS,
+    TOO_DEEP,
+    Fault,
+    Packet,
+    PacketType,
+    Payload,
+    check,
+    check_event_name,
+    is_too_deep,
+)
+
+_KINDS = "0123456"
+# What a NamedTuple's own constructor does as well, in half the time.
+_new = tuple.__new__
+_EVENT, _BINARY_EVENT = int(PacketType.EVENT), int(PacketType.BINARY_EVENT)
+
+# A lone surrogate is legal in a JavaScript string and in JSON text, as an escape, but not in UTF-8.
+_surrogate = re.compile("[\ud800-\udfff]")
+
+
+def _escape_surrogates(text: str) -> str:
+    return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+class JSONParser:
+    """The default parser: JSON text, then each binary value as an attachment of its own."""
+
+    name = "json"
+
+    def __init__(
+        self,
+        json: ModuleType,
+        max_attachments: int = MAX_ATTACHMENTS,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """`convert` turns further objects into what JSON can hold, or raises TypeError."""
+        self._convert = convert
+        self._max_attachments = max_attachments
+        self._dumps: Callable[..., str | bytes] = json.dumps
+        self._loads: Callable[[str], Any] = json.loads
+
+    def encode(self, packet: Packet) -> tuple[Payload, ...]:
+        type, namespace, data, id = packet
+        text: str | bytes = ""
+        if data is not None:
+            if type == _EVENT:
+                check_event_name(data)
+            try:
+                text = self._dumps(data)
+            except TypeError:  # binary data or instances, most likely
+                return self._encode_rest(packet)
+        return (_head_of(_KINDS[type], namespace, id) + _sendable(text),)
+
+    def decoder(self) -> "JSONDecoder":
+        return JSONDecoder(self._loads, self._max_attachments)
+
+    def _encode_rest(self, packet: Packet) -> tuple[Payload, ...]:
+        """What JSON can't hold by itself: a second pass converts it, or sets it apart."""
+        type, namespace, data, id = packet
+        dumped, attachments = set_apart(self._dumps, data, self._convert)
+        text = _sendable(dumped)
+        kind = _KINDS[type]
+        if attachments:
+            if type not in (PacketType.EVENT, PacketType.ACK):
+                raise TypeError("only events and acks can carry binary data")
+            check_outgoing(text, len(attachments), self._max_attachments, self._loads)
+            kind = f"{type + 3}{len(attachments)}-"
+        return (_head_of(kind, namespace, id) + text, *attachments)
+
+
+def _head_of(kind: str, namespace: str, id: int | None) -> str:
+    head = kind if namespace == "/" else f"{kind}{namespace},"
+    return head if id is None else f"{head}{id}"
+
+
+def _sendable(dumped: str | bytes) -> str:
+    text = dumped if isinstance(dumped, str) else dumped.decode()
+    if not text.isascii() and _surrogate.search(text):
+        return _escape_surrogates(text)
+    return text
+
+
+class JSONDecoder:
+    """Decodes one connection's messages. Anything that is not the protocol raises ProtocolError."""
+
+    __slots__ = ("_attachments", "_fault", "_loads", "_max_attachments", "_missing", "_packet")
+
+    def __init__(self, loads: Callable[[str], Any], max_attachments: int) -> None:
+        self._loads = loads
+        self._max_attachments = max_attachments
+        # What is wrong with the packet in hand: its attachments are dropped as they come.
+        self._fault: str | None = None
+        self._packet: Packet | None = None
+        self._missing = 0
+        self._attachments: list[bytes] = []
+
+    def feed(self, message: Payload) -> Packet | None:
+        if isinstance(message, str):
+            if self._packet is not None:
+                raise ProtocolError("text where a binary attachment was due")
+            return self._parse(message)
+        if self._packet is None:
+            raise ProtocolError("a binary message that no packet announced")
+        if self._fault is None:
+            self._attachments.append(message)
+        self._missing -= 1
+        return None if self._missing else self._complete(self._packet)
+
+    def _complete(self, packet: Packet) -> Packet:
+        attachments, fault = self._attachments, self._fault
+        self._packet, self._attachments, self._fault = None, [], None
+        if fault is None:
+            try:
+                return packet._replace(data=put_back(packet.data, attachments))
+            except Fault as error:
+                fault = str(error)
+        raise UnreadableData(fault, packet)
+
+    def _parse(self, text: str) -> Packet | None:
+        type, namespace, id, count, at = _common_head(text) or _any_head(text)
+        fault = data = None
+        try:
+            data = self._payload(text, at)
+        except Fault as error:
+            fault = str(error)
+        packet = _new(Packet, (type, namespace, data, id))
+        if fault is None:
+            check(packet)
+        elif type in (PacketType.DISCONNECT, PacketType.CONNECT_ERROR):
+            raise ProtocolError("a packet whose type has no payload")
+        if not count:
+            if fault is not None:
+                raise UnreadableData(fault, packet)
+            return packet
+        if fault is None and count > self._max_attachments:
+            fault = too_many(count, self._max_attachments)
+        self._packet, self._missing, self._fault = packet, count, fault
+        return None
+
+    def _payload(self, text: str, at: int) -> Any:
+        if at == len(text):
+            return None
+        try:
+            value = self._loads(text[at:])
+        except (ValueError, RecursionError) as error:
+            if text[at] not in "[{":  # the head, then, is not what it was taken for
+                raise ProtocolError("payload is not JSON") from error
+            reason = TOO_DEEP if isinstance(error, RecursionError) else str(error)[:100]
+            raise Fault(f"its data is not JSON ({reason})") from error
+        # What was opened was closed as well, so that a short text needs no count.
+        if (
+            len(text) - at > 2 * MAX_DEPTH
+            and text.count("[", at) + text.count("{", at) > MAX_DEPTH
+            and is_too_deep(value)
+        ):
+            raise Fault(TOO_DEEP)
+        return value
+
+
+#: Type, namespace, id and number of attachments of a packet, and where its data begins.
+_Head = tuple[int, str, int | None, int, int]
+
+
+def _common_head(text: str) -> _Head | None:
+    """That of an event of the default namespace. None: look closer."""
+    end = text.find("[", 1, MAX_ID_DIGITS + 2) if text[:1] == "2" else -1
+    if end == 1:
+        return _EVENT, "/", None, 0, end
+    if end > 0 and (digits := text[1:end]).isascii() and digits.isdecimal():
+        return _EVENT, "/", int(digits), 0, end
+    return None
+
+
+def _any_head(text: str) -> _Head:
+    kind = text[:1]
+    if not kind or kind not in _KINDS:
+        raise ProtocolError("unknown packet type")
+    type, at, count = int(kind), 1, 0
+    if type >= _BINARY_EVENT:
+        count, at = _attachment_count(text)
+        type -= 3
+    namespace, at = _namespace(text, at)
+    id, at = _ack_id(text, at)
+    return type, namespace, id, count, at
+
+
+# The attachments of an event that is refused are read and dropped, as long as there is an end.
+_attachments_head = re.compile(r"[56]([0-9]{1,4})-")
+# JavaScript counts ids exactly up to 2**53; MAX_ID_DIGITS hold that.
+_id_digits = re.compile(r"[0-9]*")
+
+
+def _attachment_count(text: str) -> tuple[int, int]:
+    head = _attachments_head.match(text)
+    if head is None:
+        raise ProtocolError("a binary packet without the number of its attachments")
+    count = int(head[1])
+    if not count:
+        raise ProtocolError("a binary packet without attachments")
+    return count, head.end()
+
+
+def _namespace(text: str, at: int) -> tuple[str, int]:
+    if text[at : at + 1] != "/":
+        return "/", at
+    end = text.find(",", at)
+    if end < 0:
+        end = len(text)
+    return text[at:end].partition("?")[0], end + 1 if end < len(text) else end
+
+
+def _ack_id(text: str, at: int) -> tuple[int | None, int]:
+    if not "0" <= text[at : at + 1] <= "9":
+        return None, at
+    digits = _id_digits.match(text, at)
+    assert digits is not None  # it matches at least the empty string
+    if len(digits[0]) > MAX_ID_DIGITS:
+        raise ProtocolError("an ack id of too many digits")
+    return int(digits[0]), digits.end()
