@@ -258,6 +258,39 @@ async def test_unknown_event_is_answered_with_an_error() -> None:
     await client.disconnect()
 
 
+async def test_a_consumer_may_look_at_all_messages_in_the_ways_of_channels() -> None:
+    seen: list[str] = []
+
+    class Watched(Echo):
+        async def dispatch(self, message: Any) -> None:
+            seen.append(message["type"])
+            await super().dispatch(message)
+
+        async def send(self, message: Any) -> None:
+            seen.append(message["type"])
+            await super().send(message)
+
+    client = await connected(Watched)
+    del seen[:]
+    assert await client.call("echo", 1) == 1
+    assert seen == ["socketio.event", "socketio.ack"]
+    await client.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({}, "no 'type'"),
+        ({"type": "_hidden"}, "underscore"),
+        ({"type": "no.such"}, "no method for 'no.such'"),
+    ],
+)
+async def test_a_message_that_no_method_is_for_is_refused(message: Any, said: str) -> None:
+    for _ in range(2):  # names of methods are remembered, refusals are not
+        with pytest.raises(ValueError, match=said):
+            await Echo().dispatch(message)
+
+
 async def test_join_and_leave_change_the_rooms() -> None:
     client = await connected(Echo)
     assert await client.call("enter", "b") == ["b"]

@@ -376,6 +376,13 @@ async def test_span_of_an_event_error_has_its_code_and_is_no_error(
     assert (span.attributes or {})["error.type"] == "sold_out"
 
 
+async def test_event_whose_arguments_are_refused_has_a_span(
+    spans: InMemorySpanExporter, desk: SocketIOCommunicator
+) -> None:
+    await desk.call("ask", "this", "and", "that")
+    assert (only(spans).attributes or {})["error.type"] == "bad_arguments"
+
+
 async def test_unknown_event_has_no_span(
     spans: InMemorySpanExporter, desk: SocketIOCommunicator
 ) -> None:

@@ -405,7 +405,7 @@ async def test_clients_that_do_not_answer_are_named(connect: Connect, server: An
     result = await call
     assert list(result.answers) == [good_sid]
     assert set(result.silent) == silent
-    assert all(not socket._acks for socket in server.core.namespaces.sockets.values())
+    assert all(not socket.answers for socket in server.core.namespaces.sockets.values())
     for hesitation in hesitations:
         await hesitation.end()
 

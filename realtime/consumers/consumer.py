@@ -1,8 +1,9 @@
 """SocketIOConsumer: one instance for each client in a namespace."""
 
 import asyncio
+import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
 from channels.consumer import get_handler_name
@@ -17,7 +18,7 @@ from ..authentication.identity import authenticate, default_classes
 from ..events import CATCH_ALL, Handler, handlers_of
 from ..exceptions import ConnectionRefused, PermissionRefused
 from ..logs import facts, failed, shortened
-from ..node.sockets import ASGIMessage
+from ..node.inboxes import ASGIMessage
 from ..node.threads import lanes
 from ..permissions import BasePermission
 from ..schema.emits import Emitted, read_emits
@@ -98,12 +99,14 @@ class SocketIOConsumer(ConsumerSocket):
             self._tasks.cancel()
             await self._leave_groups()
 
-    async def dispatch(self, message: ASGIMessage) -> None:
+    def dispatch(self, message: ASGIMessage) -> Awaitable[None]:
         """Hand a message to the method of its type, as Channels does: "chat.note" to chat_note."""
-        method = getattr(self, get_handler_name(message), None)
+        kind = message.get("type")
+        name = _method_of(kind) if isinstance(kind, str) else get_handler_name(message)
+        method: Callable[[ASGIMessage], Awaitable[None]] | None = getattr(self, name, None)
         if method is None:
-            raise ValueError(f"{type(self).__name__} has no method for {message['type']!r}")
-        await method(message)
+            raise ValueError(f"{type(self).__name__} has no method for {kind!r}")
+        return method(message)
 
     async def socketio_connect(self, message: ASGIMessage) -> None:
         lane = lanes().acquire()
@@ -126,7 +129,7 @@ class SocketIOConsumer(ConsumerSocket):
         finally:
             lanes().release(lane)
 
-    async def socketio_event(self, message: ASGIMessage) -> None:
+    def socketio_event(self, message: ASGIMessage) -> Awaitable[None]:
         name: Any = message["event"]
         handler = self.handlers.get(name)
         args: list[Any] = message["args"]
@@ -137,13 +140,10 @@ class SocketIOConsumer(ConsumerSocket):
         ack = Ack(self.send, message["ack_id"])
         if handler is None or not handler.concurrent:
             hint = self._undeclared(name) if handler is None else ""
-            await _handling.run(self, name, handler, args, ack, self._call, hint=hint)
-            return
-        if len(self._tasks) >= MAX_CONCURRENT:
-            await self._tasks.wait_for_one()
-        task = self._tasks.start(_handling.run(self, name, handler, args, ack, self._call))
-        self._busy.add(task)
-        task.add_done_callback(self._busy.discard)
+            return _handling.run(self, name, handler, args, ack, self._call, hint=hint)
+        return self._run_beside(
+            functools.partial(_handling.run, self, name, handler, args, ack, self._call)
+        )
 
     async def socketio_told(self, message: ASGIMessage) -> None:
         """A message came over the channel layer, from a group or to `channel_name`."""
@@ -178,6 +178,14 @@ class SocketIOConsumer(ConsumerSocket):
 
     # Private
 
+    async def _run_beside(self, handle: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a concurrent handler, once there are not too many of them."""
+        if len(self._tasks) >= MAX_CONCURRENT:
+            await self._tasks.wait_for_one()
+        task = self._tasks.start(handle())
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+
     async def _authenticate(self) -> None:
         """Find out who the client is. Raises AuthenticationFailed."""
         classes = self.authentication_classes
@@ -206,16 +214,29 @@ class SocketIOConsumer(ConsumerSocket):
         found: Callable[[Any], Any] = getattr(self, name)
         return found
 
-    async def _call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Any:
+    def _call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Awaitable[Any]:
         handler.check(args)
+        schema = handler.schema
+        if self._event_permissions or (schema is not None and schema.blocking):
+            return self._ask_and_call(name, handler, args, ack)
+        # Nobody has to be waited for, so no coroutine has to stand between.
+        if schema is not None:
+            args = schema.load(args)
+        return self._called(handler, args, ack)
+
+    async def _ask_and_call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Any:
         for permission in self._event_permissions:
             if not await permission.may_handle(self, name, args):
                 raise PermissionRefused(permission.message)
         if (schema := handler.schema) is not None:
             args = await schema.aload(args, self) if schema.blocking else schema.load(args)
-        if handler.takes_ack:
-            return await handler.call(self, *args, ack=ack)
-        return await handler.call(self, *args)
+        return await self._called(handler, args, ack)
+
+    def _called(self, handler: Handler, args: list[Any], ack: Ack) -> Awaitable[Any]:
+        called: Awaitable[Any] = (
+            handler.call(self, *args, ack=ack) if handler.takes_ack else handler.call(self, *args)
+        )
+        return called
 
     def _undeclared(self, name: Any) -> str:
         """What to say in development of a method that has the name of an unknown event."""
@@ -223,6 +244,13 @@ class SocketIOConsumer(ConsumerSocket):
         if not django_settings.DEBUG or name in _OWN_ATTRIBUTES or not callable(method):
             return ""
         return f": {type(self).__name__}.{name} is there, but lacks @event"
+
+
+@functools.lru_cache(maxsize=1_000)
+def _method_of(kind: str) -> str:
+    """The name of the method for messages of this type."""
+    name: str = get_handler_name({"type": kind})
+    return name
 
 
 _OWN_ATTRIBUTES = frozenset(dir(SocketIOConsumer))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ..conf import settings
 from ..exceptions import CallError, CallTimeout
-from ..node.sockets import ASGIMessage
+from ..node.inboxes import ASGIMessage
 
 Receive = Callable[[], Awaitable[ASGIMessage]]
 
@@ -56,7 +56,7 @@ class Mailbox:
                 message = await self._receive()
             finally:
                 self._reading = False
-            if not self._overtakes(message):
+            if message["type"] == "socketio.event" or not self._overtakes(message):
                 break
         if self._calls:
             self._start_pump()

@@ -1,6 +1,6 @@
 """What a consumer can say and ask, and what it knows of its client."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from django.db.models import Model
@@ -9,7 +9,7 @@ from ..aio.calls import in_threads_too, in_threads_with_result
 from ..authentication.identity import Expiry, Identity, declared
 from ..conf import settings
 from ..node import rooms
-from ..node.sockets import ASGIMessage
+from ..node.inboxes import ASGIMessage
 from ..revocation.users import is_known, nobody
 from .groups import GroupMember
 from .mailbox import Mailbox
@@ -145,6 +145,14 @@ class ConsumerSocket(GroupMember):
         The stock client does not reconnect by itself after either.
         """
         await self.send({"type": "socketio.close", "connection": connection})
+
+    # ASGI
+
+    def send(self, message: ASGIMessage) -> Coroutine[Any, Any, None]:
+        """Send a message of the `socketio` protocol; see server/applications.py."""
+        # Channels' own is a coroutine that only awaits this one.
+        sending: Coroutine[Any, Any, None] = self.base_send(message)
+        return sending
 
     # Private
 

@@ -21,7 +21,10 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         """Whether one more may pass now; `now` is in seconds of a clock that never goes back."""
-        tokens = min(2 * self.rate, self._tokens + (now - self._filled) * self.rate)
+        rate = self.rate
+        tokens = self._tokens + (now - self._filled) * rate
+        if tokens > 2 * rate:
+            tokens = 2 * rate
         self._filled = now
         if tokens < 1:
             self._tokens = tokens

@@ -131,12 +131,12 @@ class ServingNode(Node):
         `lost` is called if the client leaves first. Returns the id with which `socket.answered`
         ends the wait.
         """
-        ack_id = socket.expect_ack(answered, lost)
+        ack_id = socket.answers.expect(answered, lost)
         packet = Packet(PacketType.EVENT, socket.namespace, [event, *args], ack_id)
         try:
             counts["events.out"] += socket.send(emissions.messages_of(packet))
         except (TypeError, ValueError):
-            socket.answered(ack_id)
+            socket.answers.take(ack_id)
             raise
         return ack_id
 

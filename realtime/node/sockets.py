@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from sys import getsizeof
 from typing import Any
 
 from ..conf import settings
@@ -13,10 +12,10 @@ from ..engine.limits import TokenBucket
 from ..protocol.frames import Frames
 from ..protocol.packets import Decoder
 from . import rooms
+from .answers import Answers
 from .emissions import Emission
+from .inboxes import Ahead, ASGIMessage
 
-#: A message between a server and an application.
-ASGIMessage = dict[str, Any]
 #: Namespaces that one connection is remembered to have left, or not to have been let into.
 MAX_LEFT = 100
 
@@ -25,6 +24,10 @@ class State(Enum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     CLOSED = "closed"
+
+
+# On Python 3.11 to look a member of an enum up takes longer than to compare it.
+_CONNECTING = State.CONNECTING
 
 
 class Client:
@@ -98,61 +101,14 @@ class Client:
             self.left.add(namespace)
 
 
-#: What an event counts beside its bytes: the objects that it is made of.
-EVENT = 500
-#: From this length on a text's values are counted, each of which is an object as well.
-LONG = 1_000
-#: What an array or an object, and a value in one, takes in memory about.
-CONTAINER, VALUE = 60, 60
-
-
-def weight(message: str | bytes) -> int:
-    """What a message of a client takes in memory once it is decoded, roughly and not less.
-
-    A megabyte of "[[],[],[]" is twenty megabytes of lists.
-    """
-    size = getsizeof(message)
-    if isinstance(message, str) and size > LONG:
-        size += CONTAINER * (message.count("[") + message.count("{")) + VALUE * message.count(",")
-    return size
-
-
-class Ahead:
-    """Messages that an application received before their turn: they wait like those of the inbox.
-
-    They count against the same bounds: a handler that waits for its client's answer would double
-    them otherwise.
-    """
-
-    __slots__ = ("_client", "_messages")
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._messages: deque[ASGIMessage] = deque()
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def append(self, message: ASGIMessage) -> None:
-        self._messages.append(message)
-        self._client.waiting_bytes += message.get("size", 0)
-
-    def popleft(self) -> ASGIMessage:
-        message = self._messages.popleft()
-        self._client.waiting_bytes -= message.get("size", 0)
-        self._client.release()
-        return message
-
-
 class Socket:
     """One client in one namespace."""
 
     __slots__ = (
-        "_acks",
-        "_last_ack",
         "_loop",
         "_waiter",
         "ahead",
+        "answers",
         "busy",
         "client",
         "connection",
@@ -195,9 +151,7 @@ class Socket:
         self.task: asyncio.Task[None] | None = None
         #: What the application has in progress, whether it reads meanwhile or not.
         self.busy: set[Any] = set()
-        #: Who waits for an answer: called with its values, and what is called if the client leaves.
-        self._acks: dict[int, tuple[Callable[..., Any], Callable[[], Any] | None]] = {}
-        self._last_ack = 0
+        self.answers = Answers()
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
 
@@ -215,7 +169,7 @@ class Socket:
     @property
     def is_full(self) -> bool:
         """Whether as much waits as may."""
-        if self.waiting >= settings.INBOX_EVENTS:
+        if len(self.inbox) + len(self.ahead) >= settings.INBOX_EVENTS:
             return True
         return bool(self.client.waiting_bytes >= settings.INBOX_BYTES)
 
@@ -234,7 +188,7 @@ class Socket:
 
         Clients may send events right behind their connect: those wait here for the acceptance.
         """
-        while not self.inbox or self._is_early(self.inbox[0]):
+        while not self.inbox or (self.state is _CONNECTING and _is_event(self.inbox[0])):
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
@@ -246,9 +200,6 @@ class Socket:
             self.client.release()
         return message
 
-    def _is_early(self, message: ASGIMessage) -> bool:
-        return self.state is State.CONNECTING and message["type"] == "socketio.event"
-
     def accepted(self) -> None:
         """The client is in: hand out what it sent meanwhile."""
         self.state = State.CONNECTED
@@ -256,8 +207,8 @@ class Socket:
 
     def turn_away(self) -> None:
         """The client was not let in: drop the events that it sent meanwhile."""
-        events = [message for message in self.inbox if message["type"] == "socketio.event"]
-        self.inbox = [message for message in self.inbox if message["type"] != "socketio.event"]
+        events = [message for message in self.inbox if _is_event(message)]
+        self.inbox = [message for message in self.inbox if not _is_event(message)]
         self.client.waiting_bytes -= sum(message.get("size", 0) for message in events)
         self.client.release()
 
@@ -275,31 +226,6 @@ class Socket:
         """Send one packet to this client alone; False if it was dropped."""
         return self.connection.send(Frames(messages), volatile)
 
-    def expect_ack(
-        self, answered: Callable[..., Any], lost: Callable[[], Any] | None = None
-    ) -> int:
-        """An id for an event that wants an answer; `answered` gets the client's values.
 
-        `lost` is called if the client leaves first.
-        """
-        self._last_ack += 1
-        self._acks[self._last_ack] = (answered, lost)
-        return self._last_ack
-
-    def answered(self, ack_id: int) -> Callable[..., Any] | None:
-        """Who waits for this answer: nobody, if it was never awaited or comes a second time."""
-        answered, _ = self._acks.pop(ack_id, (None, None))
-        return answered
-
-    def lose(self, ack_id: int) -> None:
-        """An answer came that can't be read: there will be no other."""
-        _, lost = self._acks.pop(ack_id, (None, None))
-        if lost is not None:
-            lost()
-
-    def left(self) -> None:
-        """The client is out: nobody will answer."""
-        acks, self._acks = self._acks, {}
-        for _, lost in acks.values():
-            if lost is not None:
-                lost()
+def _is_event(message: ASGIMessage) -> bool:
+    return bool(message["type"] == "socketio.event")

@@ -53,10 +53,9 @@ class _LaneThread(Executor):
         return self._put(functools.partial(fn, *args, **kwargs))
 
     def tidy(self) -> None:
-        """Close stale database connections if the handler used the thread; Django's habit too."""
-        if self.used:
-            self._put(close_old_connections)
-            self.used = False
+        """Close stale database connections after a handler's work; Django's habit too."""
+        self._put(close_old_connections)
+        self.used = False
 
     def when_free(self, callback: Callable[[], None]) -> None:
         """Call it, in the thread, when all that waits now is done."""
@@ -158,8 +157,10 @@ class Lanes:
         if lane is None:
             return
         lane.users -= 1
-        is_blocked = lane.thread.is_busy
-        lane.thread.tidy()
+        thread = lane.thread
+        is_blocked = thread.is_busy
+        if thread.used:  # most handlers do not, and this is on the way of each
+            thread.tidy()
         if lane.users:
             return
         if is_blocked:

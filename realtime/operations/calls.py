@@ -94,7 +94,7 @@ class _Survey:
                     await self._changed.wait()
         except TimeoutError:
             for socket, ack_id in self._waiting.items():
-                socket.answered(ack_id)  # what comes now comes too late
+                socket.answers.take(ack_id)  # what comes now comes too late
                 self.silent.append(socket.sid)
 
     def _answered(self, socket: Socket, *values: Any) -> None:

@@ -11,7 +11,7 @@ import enum
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ..node.sockets import ASGIMessage
+from ..node.inboxes import ASGIMessage
 
 if TYPE_CHECKING:
     from ..engine.wheel import Handle

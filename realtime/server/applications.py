@@ -33,12 +33,15 @@ from ..conf import settings
 from ..exceptions import EmitError
 from ..node import emissions, silence
 from ..node.emissions import Emission
+from ..node.inboxes import ASGIMessage
 from ..node.node import ServingNode
-from ..node.sockets import ASGIMessage, Socket, State
+from ..node.sockets import Socket, State
 from ..protocol.packets import Packet, PacketType
 
 #: Seconds between two looks whether as much waits for a socket's handlers as may.
 FULL_PAUSE = 0.05
+# On Python 3.11 to look a member of an enum up takes longer than to compare it.
+_ACK, _CONNECTED = int(PacketType.ACK), State.CONNECTED
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -67,9 +70,9 @@ def scope_of(socket: Socket, auth: dict[str, Any] | None) -> dict[str, Any]:
 
 async def ack(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     """The answer to an event of the client's."""
-    packet = Packet(PacketType.ACK, socket.namespace, message["args"], message["ack_id"])
+    packet = Packet(_ACK, socket.namespace, message["args"], message["ack_id"])
     messages = emissions.messages_of(packet)
-    if socket.state is State.CONNECTED:
+    if socket.state is _CONNECTED:
         socket.send(messages)
 
 

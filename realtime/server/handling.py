@@ -72,6 +72,8 @@ def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any,
 class Ack:
     """The answer to one event, for a handler that takes a keyword-only `ack`: `await ack(...)`."""
 
+    __slots__ = ("_ack_id", "_send")
+
     def __init__(self, send: Send, ack_id: int | None) -> None:
         self._send = send
         self._ack_id = ack_id
@@ -128,11 +130,12 @@ class Handling:
         try:
             if handler is None:
                 raise UnknownEvent(name, hint)
-            handling = call(name, handler, args, ack)
-            if instruments.tracing is not None:
-                handling = instruments.tracing.handle(owner, handler.event, handling)
-            result = await handling
-            if not handler.takes_ack:
+            if instruments.tracing is None:
+                result = await call(name, handler, args, ack)
+            else:
+                handling = _later(call, name, handler, args, ack)
+                result = await instruments.tracing.handle(owner, handler.event, handling)
+            if not handler.takes_ack and ack.wanted:
                 failed = "what the handler of event %s returned can't be sent, to %s"
                 await ack.answer(*(result if isinstance(result, tuple) else (result,)))
         except (EventError, CallError) as error:
@@ -194,6 +197,11 @@ class Handling:
     ) -> None:
         if self._kind is None:
             await announce(owner, signals.event_failed, event=name, args=args, exception=error)
+
+
+async def _later(call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    """Call when awaited: what a handler refuses before its first step belongs in its span."""
+    return await call(*args)
 
 
 async def announce(owner: Owner, signal: Signal, **facts: Any) -> None:

@@ -14,8 +14,9 @@ from ..exceptions import ProtocolError
 from ..logs import brief, connection_facts, facts, failed
 from ..metrics.counters import count, report
 from ..node import emissions, rooms
+from ..node.inboxes import ASGIMessage
 from ..node.node import ServingNode
-from ..node.sockets import ASGIMessage, Client, Socket, State
+from ..node.sockets import Client, Socket, State
 from ..protocol.frames import Frames
 from ..protocol.packets import Packet, PacketType
 from . import applications
@@ -169,7 +170,7 @@ class Namespaces:
         elif socket.state is State.CONNECTED:
             self._send_away(socket)
 
-    async def _perform(self, socket: Socket, message: ASGIMessage) -> None:
+    def _perform(self, socket: Socket, message: ASGIMessage) -> Awaitable[None]:
         """Do what the application of a socket asks for; its ASGI `send`."""
         action = self._actions.get(message["type"])
         if action is None:
@@ -177,7 +178,7 @@ class Namespaces:
                 f"a socketio application can't send {message['type']!r}; it may send"
                 f" {', '.join(self._actions)}"
             )
-        await action(socket, message)
+        return action(socket, message)
 
     async def _refuse(self, socket: Socket, message: ASGIMessage) -> None:
         if socket.state is State.CONNECTING:
@@ -221,7 +222,7 @@ class Namespaces:
         else:
             self._forget_refused(socket)
             socket.turn_away()
-        socket.left()
+        socket.answers.lose_all()
         socket.put({"type": "socketio.disconnect", "reason": reason})
         task = socket.task
         if task is not None:

@@ -68,7 +68,7 @@ def refuse_unreadable(parser: Parser, client: Client, fault: UnreadableData) -> 
 def _lose(parser: Parser, socket: Socket, packet: Packet, fault: UnreadableData) -> None:
     if packet.type == PacketType.ACK:
         if packet.id is not None:
-            socket.lose(packet.id)
+            socket.answers.lose(packet.id)
     elif packet.id is not None:
         error = EventError(str(fault), code="bad_data").as_dict()
         socket.send(parser.encode(Packet(PacketType.ACK, packet.namespace, [error], packet.id)))

@@ -14,8 +14,9 @@ from ..logs import facts
 from ..metrics.counters import counts, report
 from ..node import emissions, rooms
 from ..node.current import announce, withdraw
+from ..node.inboxes import EVENT, weight
 from ..node.node import ServingNode
-from ..node.sockets import EVENT, Client, Socket, weight
+from ..node.sockets import Client, Socket
 from ..protocol.packets import Packet, PacketType
 from ..relay.relay import Relay
 from .applications import Application
@@ -25,6 +26,9 @@ from .readings import Readings
 from .refusals import refuse_unreadable
 
 logger = logging.getLogger("realtime.server")
+
+# On Python 3.11 to look a member of an enum up takes longer than to compare it.
+_EVENT = int(PacketType.EVENT)
 
 
 class Server:
@@ -91,29 +95,31 @@ class Server:
 
     def received(self, connection: Connection, message: str | bytes) -> None:
         client: Client = connection.client
-        client.arriving += weight(message)
         try:
             packet = client.decoder.feed(message)
         except UnreadableData as fault:
             client.arriving = 0
             refuse_unreadable(self._parser, client, fault)
             return
+        size = weight(message)
         if packet is None:
+            client.arriving += size
             return
-        size, client.arriving = client.arriving, 0
-        if packet.type == PacketType.CONNECT:
+        if client.arriving:
+            size += client.arriving
+            client.arriving = 0
+        socket = client.sockets.get(packet.namespace)
+        if packet.type == _EVENT and socket is not None:
+            # Also before the acceptance, which it then waits for; see Socket.receive.
+            self._event(socket, packet, EVENT + size)
+        elif packet.type == PacketType.CONNECT:
             application = self._application_of(packet.namespace)
             self.namespaces.connect(client, packet, application)
-            return
-        socket = client.sockets.get(packet.namespace)
-        if socket is None:
+        elif socket is None:
             if packet.namespace not in client.left:
                 raise ProtocolError("a packet for a namespace that was not joined")
         elif packet.type == PacketType.DISCONNECT:
             self.namespaces.leave(socket, "client namespace disconnect")
-        elif packet.type == PacketType.EVENT:
-            # Also before the acceptance, which it then waits for; see Socket.receive.
-            self._event(socket, packet, EVENT + size)
         else:
             self._answered(socket, packet)
 
@@ -172,6 +178,6 @@ class Server:
             socket.send(self._parser.encode(answer))
 
     def _answered(self, socket: Socket, packet: Packet) -> None:
-        answered = None if packet.id is None else socket.answered(packet.id)
+        answered = None if packet.id is None else socket.answers.take(packet.id)
         if answered is not None:
             answered(*packet.data)
