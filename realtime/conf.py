@@ -36,6 +36,7 @@ DEFAULTS: Mapping[str, Any] = {
     "TOKEN_AGE": 3600.0,
     "JWT": {},
     "THREADS": 32,
+    "GC_THRESHOLD": 10_000,
     "MAX_PAYLOAD": 1_000_000,
     "MAX_ATTACHMENTS": 10,
     "OUTBOX_MESSAGES": 10_000,

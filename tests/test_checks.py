@@ -145,6 +145,7 @@ WRONG: dict[str, list[Any]] = {
     "ONCE_SECONDS": [0, None],
     "ONCE_ANSWER_BYTES": [-1, 1.5, None],
     "MAX_ATTACHMENTS": [0, None, 1e3, True, 1_001],
+    "GC_THRESHOLD": [0, 1e4, True, 2**31],
 }
 
 

@@ -146,6 +146,10 @@ RULES: Mapping[str, Rule] = {
     "TOKEN_AGE": TIME,
     "JWT": Rule(says="a dict of options", holds=lambda value: isinstance(value, dict)),
     "THREADS": COUNT,
+    "GC_THRESHOLD": Rule(
+        says="a whole number from 1 to 1,000,000, or None",
+        holds=lambda value: value is None or (_is_count(value) and value <= 1_000_000),
+    ),
     "MAX_PAYLOAD": COUNT,
     "MAX_ATTACHMENTS": Rule(
         says="a whole number from 1 to 1,000",

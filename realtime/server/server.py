@@ -19,6 +19,7 @@ from ..node.node import ServingNode
 from ..node.sockets import Client, Socket
 from ..protocol.packets import Packet, PacketType
 from ..relay.relay import Relay
+from . import collector
 from .applications import Application
 from .drain import Drain
 from .namespaces import Namespaces
@@ -58,6 +59,7 @@ class Server:
         Nor does it anything once the server has been shut down: requests may still come in.
         """
         if self.node.loop is None and self._stopping is None:
+            collector.settle()
             self.node.start()
             self.relay.start()
             self._readings.start()

@@ -67,7 +67,7 @@ def strict(
 ) -> Iterator[Server]:
     """The same site with limits that a test can reach."""
     limits = {"CONNECT_TIMEOUT": 1.0, "CLOSE_TIMEOUT": 1.0, "CALL_TIMEOUT": 3, "INBOX_EVENTS": 50}
-    with serve_talk(request.param, tmp_path_factory, **limits) as server:
+    with serve_talk(request.param, tmp_path_factory, GC_THRESHOLD=None, **limits) as server:
         yield server
 
 

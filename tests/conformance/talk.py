@@ -99,6 +99,11 @@ class Talk(SocketIOConsumer):
         return [socket.sid for socket in server.node.members.members("/", ("lobby",))]
 
     @event
+    async def collector(self) -> tuple[int, bool]:
+        """Its first threshold, and whether it ignores what the process was started with."""
+        return gc.get_threshold()[0], gc.get_freeze_count() > 10_000
+
+    @event
     async def address(self) -> list[Any]:
         environ = server.get_environ(self.sid, self.namespace)
         assert environ is not None

@@ -1,6 +1,7 @@
 """What one client can make the server hold or do: each bound is tried to be exceeded."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -460,3 +461,15 @@ async def test_one_client_costs_no_more_than_docs_limits_says(
     assert peak - before < most
     client.cut()
     await neighbour.ended(client.sid)
+
+
+async def test_collector_runs_less_often_once_the_server_has_started(talk: Server) -> None:
+    client = await Talker.joined(talk.port)
+    client.send('21["collector"]')
+    await client.expect("31[10000,true]")
+
+
+async def test_collector_is_left_alone_where_the_setting_says_so(strict: Server) -> None:
+    client = await Talker.joined(strict.port)
+    client.send('21["collector"]')
+    await client.expect(f"31[{gc.get_threshold()[0]},false]")
