@@ -7,7 +7,10 @@ from django.conf import settings as django_settings
 from django.core import checks
 from django.test import override_settings
 
+from realtime import announce_changes
+from realtime.changes.declarations import forget
 from realtime.checks.deployment import check_deployment
+from tests.orders.models import Order
 
 CORE = "channels_redis.core.RedisChannelLayer"
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
@@ -144,6 +147,19 @@ def test_mistake_is_found(found: Any, expected: str, change: dict[str, Any]) -> 
     (message,) = found(**{"SECRET_KEY": django_settings.SECRET_KEY * 2, **change})
     assert message.id == f"realtime.{expected}"
     assert message.hint
+
+
+@pytest.mark.parametrize(("backend", "advised"), [(CORE, ["realtime.I001"]), (PUBSUB, [])])
+def test_layer_for_many_emits_is_advised_where_models_announce_changes(
+    found: Any, backend: str, advised: list[str]
+) -> None:
+    announce_changes(Order, to="all", fields=("id",))
+    try:
+        messages = found(CHANNEL_LAYERS=layers(backend))
+    finally:
+        forget(Order)
+    assert [message.id for message in messages] == advised
+    assert all("orders.Order" in message.msg for message in messages)
 
 
 def test_wrong_values_are_left_to_the_check_of_values(found: Any) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error, Info, Warning
 from django.utils.module_loading import import_string
 
+from ..changes.declarations import declared
 from ..cluster import layers
 from ..cluster.site import current_site
 from ..conf import settings
@@ -112,6 +113,7 @@ def check_layer_in_production() -> list[CheckMessage]:
     messages = [*_check_relay(), *_check_site()]
     if _is(backend, CORE):
         messages += [
+            *_check_cost(),
             *_check_capacity(),
             *_check_expiry(),
             *_check_cache(entry),
@@ -147,6 +149,22 @@ def _check_site() -> list[CheckMessage]:
             hint='Name the site in all of its processes: REALTIME = {"SITE": "shop"}. Silence this'
             " check if no other site has this Redis.",
             id="realtime.W021",
+        )
+    ]
+
+
+def _check_cost() -> list[CheckMessage]:
+    """The core layer is dear: that matters to a site whose every saved row is an emit."""
+    models = sorted({declaration.model._meta.label for declaration in declared()})
+    if not models:
+        return []
+    return [
+        Info(
+            f"Each change of {', '.join(models[:3])}{' ...' if models[3:] else ''} is an emit, and"
+            f" {CORE!r} costs each process, and Redis, several times what the pubsub layer does.",
+            hint=f"Set BACKEND to {PUBSUB!r}. If the core layer is meant, because it keeps messages"
+            " for a process whose connection is cut, silence this check.",
+            id="realtime.I001",
         )
     ]
 

@@ -36,7 +36,9 @@ def examine_settings(findings: Findings) -> None:
     found = [
         message
         for message in checks.run_checks(include_deployment_checks=is_live)
-        if str(message.id).startswith("realtime.") and not message.is_silenced()
+        if str(message.id).startswith("realtime.")
+        and message.level >= checks.WARNING  # advice is no ailment
+        and not message.is_silenced()
     ]
     for message in found:
         level: Level = "error" if message.level >= checks.ERROR else "warning"

@@ -12,7 +12,8 @@ from tests.bench import about, plot, report
 from tests.bench.catalogue import DEFAULT, PEERS, ROOT
 from tests.bench.processes import LOAD_CORE, PINNED, BenchError, pin, raise_file_limit
 from tests.bench.results import Results
-from tests.bench.scenarios import QUICK, SCENARIOS, Sizes
+from tests.bench.scenarios import SCENARIOS
+from tests.bench.sizes import QUICK, Sizes
 
 #: What takes a peer longer than this is measured once, not in each repeat. Seconds.
 SLOW = 60.0

@@ -81,15 +81,17 @@ DEFAULT = (
     _peer("channels", "daphne", "Channels"),
     _peer("channels", "uvicorn", "Channels"),
 )
-#: Measured only when asked for: what Python's garbage collector costs, and its json module.
+#: Measured only when asked for: what Python's garbage collector costs, its json module, and what
+#: the other layer of channels_redis saves.
 EXTRA = tuple(
     _variant(web, name, **environment)
     for web in ("daphne", "uvicorn")
     for name, environment in {
         "gc-off": {"GC": "off"},
         "gc-raised": {"GC": "raised"},
-        "gc-freeze": {"GC": "freeze"},
+        "gc-untouched": {"GC": "untouched"},
         "orjson": {"JSON": "realtime.orjson"},
+        "pubsub": {"LAYER": "channels_redis.pubsub.RedisPubSubChannelLayer"},
     }.items()
 )
 PEERS = {peer.name: peer for peer in (*DEFAULT, *EXTRA)}

@@ -20,9 +20,11 @@ _POLLING = "/socket.io/?EIO=4&transport=polling"
 class Load(Sockets):
     """Clients of one server."""
 
-    def __init__(self, port: int, dialect: wire.Dialect) -> None:
+    def __init__(self, port: int, dialect: wire.Dialect, headers: str = "") -> None:
         super().__init__(port)
         self.dialect = dialect
+        #: What clients that come straight by websocket say beside what is due.
+        self.headers = headers
         #: Those that are connected and in the room.
         self.links: list[Link] = []
         self._delivery = 0
@@ -40,7 +42,7 @@ class Load(Sockets):
     def greeted(self, port: int, greeting: wire.Greeting) -> Generator[None, None, Link]:
         """A client that has come by websocket and has said what is to be said."""
         link = self.link(port)
-        link.send(wire.upgrade(self.dialect.path, port))
+        link.send(wire.upgrade(self.dialect.path, port, self.headers))
         yield from opened(link)
         for expected, answer in greeting:
             check((yield from frame_of(link)), expected)
@@ -134,6 +136,10 @@ class Load(Sockets):
     def seen_to_leave(self) -> int:
         """How many sockets the server's application has seen to leave."""
         return self.dialect.count(self._ask(self.links[0], self.dialect.left))
+
+    def user(self) -> bytes:
+        """The answer of a client's that asked who its user is."""
+        return self._ask(self.links[-1], self.dialect.who)
 
     def drop_all_but_one(self) -> None:
         for link in self.links[1:]:

@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ _CORES = sorted(os.sched_getaffinity(0))
 LOAD_CORE, SERVER_CORE = _CORES[0], _CORES[-1]
 PINNED = len(_CORES) > 1
 START_TIMEOUT = 30.0
+SETTINGS = "tests.bench.peers.settings"
 # Python's debugging aids are no part of what is measured.
 _LEFT_OUT = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONWARNINGS")
 
@@ -50,7 +52,7 @@ def _started(
     command: list[str], core: int, environment: dict[str, str], **pipes: int
 ) -> Iterator[subprocess.Popen[str]]:
     inherited = {key: value for key, value in os.environ.items() if key not in _LEFT_OUT}
-    inherited["DJANGO_SETTINGS_MODULE"] = "tests.bench.peers.settings"
+    inherited["DJANGO_SETTINGS_MODULE"] = SETTINGS
     with tempfile.TemporaryFile("w+") as log:
         # A child begins on the core of the thread that starts it.
         pin(core)
@@ -129,12 +131,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(peer: Peer, redis_url: str | None = None) -> Iterator[Server]:
-    """Run a peer's server on its core."""
+def serving(peer: Peer, **more: str) -> Iterator[Server]:
+    """Run a peer's server on its core, with `more` in its environment."""
     port = free_port()
-    environment = {"PORT": str(port), "NODE_ENV": "production", **peer.environment}
-    if redis_url is not None:
-        environment["REDIS_URL"] = redis_url
+    environment = {"PORT": str(port), "NODE_ENV": "production", **peer.environment, **more}
     with _started(peer.command(port), SERVER_CORE, environment) as process:
         _await_port(process, port)
         yield Server(peer, port, process.pid)
@@ -148,6 +148,21 @@ def redis() -> Iterator[str]:
     with _started(command, LOAD_CORE, {}) as process:
         _await_port(process, port)
         yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def logged_in() -> Iterator[tuple[str, str]]:
+    """A database in a file with a user who is logged in, and the key of the session."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "bench.sqlite3")
+        environment = {"DATABASE": path, "DJANGO_SETTINGS_MODULE": SETTINGS}
+        command = [sys.executable, "-m", "tests.bench.peers.login"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise BenchError(f"nobody could log in: {done.stderr[-3000:]}")
+        yield path, done.stdout.strip()
 
 
 @contextlib.contextmanager

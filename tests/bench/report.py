@@ -25,13 +25,21 @@ _KINDS = {
     "connect-polling": Kind(
         title="connect by polling and upgrade", unit="µs a connect", wall="connects/s"
     ),
+    "connect-login": Kind(
+        title="connect of a logged-in client", unit="µs a connect", wall="connects/s"
+    ),
     "memory": Kind(title="idle websocket, of {}", unit="KiB a socket"),
+    "echo-offered": Kind(
+        title="event with ack, compression offered", unit="µs an event", wall="events/s"
+    ),
+    "offered": Kind(title="idle websocket, compression offered, of {}", unit="KiB a socket"),
     "disconnect": Kind(
         title="disconnect of {} at once", unit="µs a socket", wall="s until all had left"
     ),
     "redis": Kind(
         title="emit through Redis to {}", unit="µs an emit", wall="ms until the last had it"
     ),
+    "worker": Kind(title="the same in the process that emits", unit="µs an emit"),
 }
 
 

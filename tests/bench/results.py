@@ -55,13 +55,15 @@ TARGETS = (
         "a delivery at 3,000 / at 100, uvicorn",
         *("fanout-3000", "fanout-100", "realtime-uvicorn", 1.6),
     ),
+    _target("event with ack, Daphne / Node", "echo", "realtime-daphne", "node", 1.4),
+    _target("event with ack, uvicorn / Node", "echo", "realtime-uvicorn", "node", 1.2),
     _target(
         "event with ack / python-socketio, both on Daphne",
-        *("echo", "realtime-daphne", "socketio-daphne", 0.6, 0.46),
+        *("echo", "realtime-daphne", "socketio-daphne", 0.2),
     ),
     _target(
         "event with ack / python-socketio, both on uvicorn",
-        *("echo", "realtime-uvicorn", "socketio-uvicorn", 0.45, 0.3),
+        *("echo", "realtime-uvicorn", "socketio-uvicorn", 0.3),
     ),
     _target(
         "memory of an idle websocket / python-socketio, both on Daphne",

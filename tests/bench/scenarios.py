@@ -11,7 +11,17 @@ from typing import Self
 from tests.bench import wire
 from tests.bench.catalogue import Peer
 from tests.bench.load import Load
-from tests.bench.processes import Server, emitter, redis, serving
+from tests.bench.peers.login import USER
+from tests.bench.processes import (
+    BenchError,
+    Server,
+    emitter,
+    logged_in,
+    processor_seconds,
+    redis,
+    serving,
+)
+from tests.bench.sizes import Sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,38 +36,6 @@ class Sample:
     wall: float | None = None
     server: float | None = None
     load: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    fanout: tuple[int, ...] = (100, 1_000, 3_000)
-    clients: int = 50
-    connects: int = 2_000
-    idle: int = 3_000
-    disconnects: tuple[int, ...] = (1_250, 2_500, 5_000)
-    redis: int = 100
-    #: Rounds of an emit, and the seconds that they and the echoes take at least.
-    rounds: int = 3
-    emits: int = 200
-    seconds: float = 2.0
-
-    @property
-    def files(self) -> int:
-        """Open files that the load generator needs, with some to spare."""
-        most = max(*self.fanout, self.connects, self.idle, *self.disconnects)
-        return 2 * most + 200
-
-
-QUICK = Sizes(
-    fanout=(10, 50),
-    clients=5,
-    connects=50,
-    idle=100,
-    disconnects=(25, 50),
-    redis=10,
-    emits=10,
-    seconds=0.2,
-)
 
 
 class Meter:
@@ -87,8 +65,11 @@ class Meter:
 
 
 @contextlib.contextmanager
-def _loaded(peer: Peer, redis_url: str | None = None) -> Iterator[tuple[Server, Load]]:
-    with serving(peer, redis_url) as server, Load(server.port, peer.dialect) as load:
+def _loaded(peer: Peer, headers: str = "", **environment: str) -> Iterator[tuple[Server, Load]]:
+    with (
+        serving(peer, **environment) as server,
+        Load(server.port, peer.dialect, headers) as load,
+    ):
         yield server, load
 
 
@@ -116,13 +97,17 @@ def _rounds(load: Load, least: int, seconds: float) -> int:
 
 def echo(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
     """An event with an ack, from clients that each wait for it before they send the next."""
-    with _loaded(peer) as (server, load):
+    yield _echo(peer, sizes, "echo")
+
+
+def _echo(peer: Peer, sizes: Sizes, figure: str, headers: str = "") -> Sample:
+    with _loaded(peer, headers) as (server, load):
         load.connect(sizes.clients)
         load.echo(sizes.clients, sizes.seconds / 4)
         server.settle()
         meter = Meter(server)
         answered = load.echo(sizes.clients, sizes.seconds)
-        yield meter.stop().sample("echo", answered)
+        return meter.stop().sample(figure, answered)
 
 
 def connect(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
@@ -132,20 +117,44 @@ def connect(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
         del ways["connect-polling"]
     for figure, polling in ways.items():
         with _loaded(peer) as (server, load):
-            load.connect(max(sizes.connects // 10, 2), polling)
-            server.settle()
-            meter = Meter(server)
-            load.connect(sizes.connects, polling)
-            wall = meter.stop().wall
-            server.settle()
-            cost = meter.stop().processor / sizes.connects * 1e6
-            load.weigh_delivery()  # the proof that all are connected
-            yield Sample(figure=figure, cost=cost, wall=sizes.connects / wall)
+            yield _connect(server, load, sizes, figure, polling)
+
+
+def _connect(
+    server: Server, load: Load, sizes: Sizes, figure: str, polling: bool = False
+) -> Sample:
+    load.connect(max(sizes.connects // 10, 2), polling)
+    server.settle()
+    meter = Meter(server)
+    load.connect(sizes.connects, polling)
+    wall = meter.stop().wall
+    server.settle()
+    cost = meter.stop().processor / sizes.connects * 1e6
+    load.weigh_delivery()  # the proof that all are connected
+    return Sample(figure=figure, cost=cost, wall=sizes.connects / wall)
+
+
+def login(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """Handshakes by websocket of a client with a session, whose user is in the database."""
+    if peer.family not in ("realtime", "channels"):  # the others know no users
+        return
+    with (
+        logged_in() as (database, key),
+        _loaded(peer, wire.session(key), DATABASE=database) as (server, load),
+    ):
+        sample = _connect(server, load, sizes, "connect-login")
+        if USER.encode() not in load.user():
+            raise BenchError(f"{peer.label} does not know who its clients are")
+        yield sample
 
 
 def memory(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
     """Resident memory of the server for each idle websocket, in KiB."""
-    with _loaded(peer) as (server, load):
+    yield _memory(peer, sizes, "memory")
+
+
+def _memory(peer: Peer, sizes: Sizes, figure: str, headers: str = "") -> Sample:
+    with _loaded(peer, headers) as (server, load):
         load.connect(50)  # what is allocated once, at first use, is no socket's
         load.drop_all_but_one()
         server.settle()
@@ -153,7 +162,15 @@ def memory(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
         load.connect(sizes.idle)
         server.settle()
         cost = (server.resident_bytes() - before) / sizes.idle / 1024
-        yield Sample(figure=f"memory-{sizes.idle}", cost=cost)
+        return Sample(figure=f"{figure}-{sizes.idle}", cost=cost)
+
+
+def compression(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
+    """What it costs that a client offers compression, as browsers do."""
+    if peer.family not in ("realtime", "node"):
+        return  # they compress what they send under uvicorn, and the load does not inflate
+    yield _echo(peer, sizes, "echo-offered", wire.COMPRESSION)
+    yield _memory(peer, sizes, "offered", wire.COMPRESSION)
 
 
 def disconnect(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
@@ -179,11 +196,12 @@ def disconnect(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
 def through_redis(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
     """An emit by another process to a room of this one: the server's cost of the whole emit.
 
-    `wall` is the median of the milliseconds from the emit until the last client had it.
+    `wall` is the median of the milliseconds from the emit until the last client had it. A second
+    figure is the emitting process's own cost, which is one that serves nobody: a Celery worker.
     """
     with (
         redis() as url,
-        _loaded(peer, url) as (server, load),
+        _loaded(peer, REDIS_URL=url) as (server, load),
         emitter(peer, url) as process,
     ):
         load.connect(sizes.redis)
@@ -193,10 +211,12 @@ def through_redis(peer: Peer, sizes: Sizes) -> Iterator[Sample]:
         for _ in range(sizes.rounds):
             load.fan(trigger)
         server.settle()
-        meter = Meter(server)
+        meter, before = Meter(server), processor_seconds(process.pid)
         times = [_timed(load, trigger) for _ in range(sizes.emits)]
         cost = meter.stop().processor / sizes.emits * 1e6
         yield Sample(figure=f"redis-{sizes.redis}", cost=cost, wall=statistics.median(times) * 1e3)
+        cost = (processor_seconds(process.pid) - before) / sizes.emits * 1e6
+        yield Sample(figure="worker", cost=cost)
 
 
 def _writer(stream: object) -> Callable[[], None]:
@@ -219,7 +239,9 @@ SCENARIOS: dict[str, Callable[[Peer, Sizes], Iterator[Sample]]] = {
     "fanout": fanout,
     "echo": echo,
     "connect": connect,
+    "login": login,
     "memory": memory,
+    "compression": compression,
     "disconnect": disconnect,
     "redis": through_redis,
 }

@@ -41,11 +41,20 @@ def take_frame(buffer: bytearray) -> bytes | None:
     return payload
 
 
-def upgrade(path: str, port: int) -> bytes:
+#: What every browser offers.
+COMPRESSION = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+
+
+def session(key: str) -> str:
+    """The header of a client that is logged in."""
+    return f"Cookie: sessionid={key}\r\n"
+
+
+def upgrade(path: str, port: int, headers: str = "") -> bytes:
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\n"
         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     ).encode()
 
 
@@ -92,6 +101,8 @@ class Dialect:
     fan: bytes
     echo: bytes
     left: bytes
+    #: Asks for the name of the client's user.
+    who: bytes
     #: The number in the answer to `left`.
     count: Callable[[bytes], int]
 
@@ -110,6 +121,7 @@ SOCKETIO = Dialect(
     fan=client_frame(f'42["fan",{_dumps(PAYLOAD)}]'),
     echo=client_frame(f'420["echo",{_dumps(PAYLOAD)}]'),
     left=client_frame('420["left"]'),
+    who=client_frame('420["who"]'),
     count=lambda answer: int(json.loads(answer[3:])[0]),
 )
 CHANNELS = Dialect(
@@ -118,5 +130,6 @@ CHANNELS = Dialect(
     fan=_channels("fan", PAYLOAD),
     echo=_channels("echo", PAYLOAD),
     left=_channels("left", None),
+    who=_channels("who", None),
     count=lambda answer: int(json.loads(answer)["payload"]),
 )

@@ -119,7 +119,7 @@ def farm(peer: Peer, nodes: int, hosts: int) -> Iterator[Farm]:
     with contextlib.ExitStack() as stack:
         urls = [stack.enter_context(redis()) for _ in range(hosts)]
         joined = ",".join(urls)
-        servers = [stack.enter_context(serving(peer, joined)) for _ in range(nodes)]
+        servers = [stack.enter_context(serving(peer, REDIS_URL=joined)) for _ in range(nodes)]
         sender = stack.enter_context(emitter(peer, joined))
         running = Farm(peer, servers, urls, sender)
         stack.callback(running.close)

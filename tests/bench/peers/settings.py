@@ -14,7 +14,12 @@ INSTALLED_APPS = [
     "channels",
     "realtime",
 ]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("DATABASE", ":memory:"),
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.bench.peers.settings"
 urlpatterns: list[object] = []
@@ -36,4 +41,5 @@ REALTIME = {
     # One address opens thousands of connections here. All other limits are on, as for users.
     "CONNECTION_RATE": None,
     "JSON": os.environ.get("JSON", "realtime.json"),
+    **({"GC_THRESHOLD": None} if os.environ.get("GC") == "untouched" else {}),
 }

@@ -31,6 +31,9 @@ class LobbyConsumer(AsyncJsonWebsocketConsumer):
             await self.send_json({"id": content["id"], "payload": content["payload"]})
         elif content["event"] == "left":
             await self.send_json({"id": content["id"], "payload": _left})
+        elif content["event"] == "who":
+            name = self.scope["user"].get_username()
+            await self.send_json({"id": content["id"], "payload": name})
 
     async def lobby_tick(self, message: dict[str, Any]) -> None:
         await self.send_json({"event": "tick", "payload": message["payload"]})
