@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     )
     from .presences.queries import ais_online, apresence, is_online, presence
     from .routing import namespace
+    from .rules.declarations import room
+    from .rules.verbs import arecheck, recheck
 
 # Whoever imports realtime uses it: an app that is missing could not register this itself.
 _checks.register(_check_installed, _checks.Tags.compatibility)
@@ -63,6 +65,7 @@ __all__ = [
     "announce_created",
     "announce_updated",
     "apresence",
+    "arecheck",
     "aroom_sizes",
     "call_servers",
     "call_sockets",
@@ -78,6 +81,8 @@ __all__ = [
     "leave_sockets",
     "namespace",
     "presence",
+    "recheck",
+    "room",
     "room_sizes",
     "server_event",
 ]
@@ -104,6 +109,7 @@ _MODULES = {
     "announce_created": "changes.verbs",
     "announce_updated": "changes.verbs",
     "apresence": "presences.queries",
+    "arecheck": "rules.verbs",
     "aroom_sizes": "operations.rooms",
     "call_servers": "operations.servers",
     "call_sockets": "operations.calls",
@@ -119,6 +125,8 @@ _MODULES = {
     "leave_sockets": "operations.steering",
     "namespace": "routing",
     "presence": "presences.queries",
+    "recheck": "rules.verbs",
+    "room": "rules.declarations",
     "room_sizes": "operations.rooms",
     "server_event": "operations.servers",
 }

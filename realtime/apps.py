@@ -15,16 +15,20 @@ class RealtimeConfig(AppConfig):
         from .checks.deployment import check_deployment
         from .checks.site import check_settings
         from .doctor import namespace as _doctor  # noqa: F401 - registers its namespace
-        from .routing import autodiscover
+        from .routing import autodiscover, registered
+        from .rules import changes
 
         checks.register(check_settings, checks.Tags.compatibility)
         checks.register(check_changes, checks.Tags.models)
         checks.register(check_deployment, checks.Tags.security, deploy=True)
         listen_to_relations()
         autodiscover()
+        for _, consumer in registered():  # some may have been made before all models were there
+            changes.listen(consumer.room_rules)
         if apps.is_installed("django.contrib.auth"):
             from .authentication import rest_framework
             from .revocation import logins as revocation
 
             revocation.connect()
             rest_framework.connect()
+            changes.connect()

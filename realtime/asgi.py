@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.exceptions import ImproperlyConfigured
 
-from . import health, operations, presences, revocation, routing
+from . import health, operations, presences, revocation, routing, rules
 from .auth import AuthStack
 from .compat.server import SocketIOServer
 from .conf import settings
@@ -150,6 +150,7 @@ def make_server(
     operations.install(server.core)
     presences.install(server.node)
     revocation.install(server.node)
+    rules.install(server.core)
     if apps.is_installed("realtime.durable"):
         from .durable import upkeep  # it has a model
 

@@ -1,7 +1,7 @@
 """`@event`: what a client may call, and how. Signatures are read once, when the class is made."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, overload
@@ -11,6 +11,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from .exceptions import EventError
 from .once.handling import handle_once
 from .once.keys import Once, reader
+from .permissions import BasePermission, made
 from .protocol.packets import RESERVED_EVENTS
 from .schema.signatures import Arguments, read_arguments
 
@@ -28,13 +29,19 @@ class Event:
     name: str
     concurrent: bool = False
     once: Once | None = None
+    permissions: tuple[BasePermission, ...] = ()
 
 
 @overload
 def event(function: Function, /) -> Function: ...
 @overload
 def event(
-    name: str | None = None, /, *, concurrent: bool = False, once: Once | None = None
+    name: str | None = None,
+    /,
+    *,
+    concurrent: bool = False,
+    once: Once | None = None,
+    permission_classes: Sequence[Any] = (),
 ) -> Callable[[Function], Function]: ...
 
 
@@ -44,6 +51,7 @@ def event(
     *,
     concurrent: bool = False,
     once: Once | None = None,
+    permission_classes: Sequence[Any] = (),
 ) -> Function | Callable[[Function], Function]:
     """Declare a method as the handler of a client's event; bare, or with the event's name.
 
@@ -53,7 +61,7 @@ def event(
 
     `concurrent=True` lets the handler run beside the socket's other events instead of in their
     order. `@event("*")` takes the events that no other handler names, with the name as first
-    argument.
+    argument. `permission_classes` are asked for each such event, behind those of the consumer.
 
     `once` names the argument, or a part of it such as "order.key", or is a function of all of them,
     that is the same each time a client sends the event again: a repeat is answered with what the
@@ -62,27 +70,38 @@ def event(
     Annotations of the parameters say what clients may send; see docs/schema.md.
     """
     if callable(name):
-        _check_twice(name, inspect.currentframe())
+        check_twice(name, inspect.currentframe(), _MARK)
         return _mark(name, Event(name=name.__name__))
+    permissions = made(permission_classes)
 
     def options(function: Function) -> Event:
-        return Event(name=name or function.__name__, concurrent=concurrent, once=once)
+        return Event(
+            name=name or function.__name__,
+            concurrent=concurrent,
+            once=once,
+            permissions=permissions,
+        )
 
     def declare(function: Function) -> Function:
-        _check_twice(function, inspect.currentframe())
+        check_twice(function, inspect.currentframe(), _MARK)
         return _mark(function, options(function))
 
     return declare
 
 
-def _check_twice(function: Function, decorator: FrameType | None) -> None:
-    """Refuse a second handler of one name in a class body, where it would replace the first.
+def check_twice(function: Function, decorator: FrameType | None, mark: str) -> None:
+    """Refuse a second method of one name in a class body, where it would replace the first.
 
     The class itself never sees the first, so it is looked for where the decorator is called.
     """
     body = decorator.f_back.f_locals if decorator is not None and decorator.f_back else {}
-    if "__qualname__" in body and hasattr(body.get(function.__name__), _MARK):
+    if "__qualname__" in body and hasattr(body.get(function.__name__), mark):
         raise TypeError(f"{function.__module__}.{function.__qualname__} is declared twice")
+
+
+def is_event(function: Any) -> bool:
+    """Whether a method is declared as a handler."""
+    return isinstance(getattr(function, _MARK, None), Event)
 
 
 def _mark(function: Function, options: Event) -> Function:
@@ -108,6 +127,7 @@ class Handler:
         "least",
         "most",
         "once",
+        "permissions",
         "schema",
         "takes_ack",
     )
@@ -116,6 +136,7 @@ class Handler:
         self.function = function
         self.event = options.name
         self.concurrent = options.concurrent
+        self.permissions = options.permissions
         self.call: Function = function if iscoroutinefunction(function) else sync_to_async(function)
         parameters = list(inspect.signature(function).parameters.values())[1:]
         positional = [

@@ -101,10 +101,12 @@ def _summary(errors: Sequence[dict[str, Any]]) -> str:
 
 
 class PermissionRefused(EventError):
-    """A permission class refused an event."""
+    """A permission class, or the rule of a room, refused an event."""
 
-    def __init__(self, message: str = "You may not do this.", data: Any = None) -> None:
-        super().__init__(message, code="forbidden", data=data)
+    def __init__(
+        self, message: str = "You may not do this.", data: Any = None, code: str = "forbidden"
+    ) -> None:
+        super().__init__(message, code=code, data=data)
 
 
 class RoomError(EventError, ValueError):

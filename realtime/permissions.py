@@ -1,32 +1,83 @@
-"""Who may connect, and who may send which event; for a consumer's `permission_classes`."""
+"""Who may connect, and who may send which event; for `permission_classes`.
 
+Named and composed as Django REST framework's are: `IsStaff | HasPermission("shop.change_order")`.
+"""
+
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+
+from .aio.calls import async_or_not, run
 
 if TYPE_CHECKING:
     from .consumers.consumer import SocketIOConsumer
 
 
-class BasePermission:
-    """Allows everything. Override either method; both are async.
+class _Composable:
+    """`&`, `|` and `~`, for classes of permissions and for their instances."""
 
-    `message` is what a refused client is told.
+    def __and__(self, other: Any) -> "BasePermission":
+        return _All(self, other)
+
+    def __or__(self, other: Any) -> "BasePermission":
+        return _Any(self, other)
+
+    def __rand__(self, other: Any) -> "BasePermission":
+        return _All(other, self)
+
+    def __ror__(self, other: Any) -> "BasePermission":
+        return _Any(other, self)
+
+    def __invert__(self) -> "BasePermission":
+        return _Not(self)
+
+
+class _PermissionType(_Composable, type):  # type: ignore[misc]  # `|` of types is ours here
+    """The class of permission classes, so that these can be composed as well."""
+
+
+class BasePermission(_Composable, metaclass=_PermissionType):
+    """Allows everything. Override either method, as `async def` or as a plain `def`.
+
+    `message` is what a refused client is told, and `code` what its program reads. An instance is
+    asked for one socket, or as part of `@event` for all of them: it must not keep anything.
     """
 
     message = "You may not do this."
+    code = "forbidden"
 
+    @async_or_not
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
-        """Whether this socket may join its namespace; asked before the consumer's `connect`."""
+        """Whether this socket may be in its namespace.
+
+        Asked before the consumer's `connect`, and again when the user, or the user's groups or
+        permissions, have changed.
+        """
         return True
 
+    @async_or_not
     async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
-        """Whether this event may reach its handler."""
-        return True
+        """Whether this event may reach its handler. By default who may connect may send it."""
+        return bool(await run(self.may_connect, consumer))
+
+    # What a permission has an opinion about, so that nothing is asked in vain.
+
+    @property
+    def minds_connects(self) -> bool:
+        return type(self).may_connect is not BasePermission.may_connect
+
+    @property
+    def minds_events(self) -> bool:
+        """Whether it says something else about events than about connecting."""
+        return type(self).may_handle is not BasePermission.may_handle
 
 
 class AllowAny(BasePermission):
     """Everyone, logged in or not."""
+
+    async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
+        return True
 
 
 class IsAuthenticated(BasePermission):
@@ -57,5 +108,83 @@ class HasPermission(BasePermission):
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         return bool(await sync_to_async(consumer.user.has_perm)(self.permission))
 
-    def __call__(self) -> "HasPermission":
-        return self
+
+class _Composed(BasePermission):
+    """Several permissions as one."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = made(parts)
+
+    @property
+    def minds_connects(self) -> bool:
+        return any(part.minds_connects for part in self.parts)
+
+    @property
+    def minds_events(self) -> bool:
+        return any(part.minds_events for part in self.parts)
+
+
+class _All(_Composed):
+    """`made` takes it apart where it stands alone, for the message of the part that refuses."""
+
+    async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
+        for part in self.parts:
+            if not await run(part.may_connect, consumer):
+                return False
+        return True
+
+    async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
+        for part in self.parts:
+            if not await run(part.may_handle, consumer, event, args):
+                return False
+        return True
+
+
+class _Any(_Composed):
+    async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
+        for part in self.parts:
+            if await run(part.may_connect, consumer):
+                return True
+        return False
+
+    async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
+        for part in self.parts:
+            if await run(part.may_handle, consumer, event, args):
+                return True
+        return False
+
+
+class _Not(_Composed):
+    async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
+        (part,) = self.parts
+        # What says nothing about connecting refuses nobody there, turned round or not.
+        return not part.minds_connects or not await run(part.may_connect, consumer)
+
+    async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
+        (part,) = self.parts
+        return not await run(part.may_handle, consumer, event, args)
+
+
+def made(permissions: Iterable[Any]) -> tuple[BasePermission, ...]:
+    """Instances of permission classes; what is one already stays as it is.
+
+    Raises TypeError for what is no permission.
+    """
+    found: list[BasePermission] = []
+    for permission in permissions:
+        instance = permission
+        if isinstance(permission, type) or not isinstance(permission, BasePermission):
+            if not callable(permission):
+                raise TypeError(_not_one(permission))
+            instance = permission()
+        if not isinstance(instance, BasePermission):
+            raise TypeError(_not_one(permission))
+        found += instance.parts if isinstance(instance, _All) else [instance]
+    return tuple(found)
+
+
+def _not_one(permission: Any) -> str:
+    return (
+        "permission_classes takes subclasses of realtime.permissions.BasePermission, or instances"
+        f" of them, not {permission!r}"
+    )

@@ -73,6 +73,12 @@ def _route_of(name: str, routes: tuple[URLPattern, ...]) -> str | None:
     return next((f"/{route.pattern}" for route in found), None)
 
 
+def consumer_of(name: str) -> type[SocketIOConsumer] | None:
+    """The consumer that is registered for a namespace, by the first route that matches it."""
+    found = (route for route in _routes if route.resolve(name[1:]) is not None)
+    return next((_consumer_of(route) for route in found), None)
+
+
 def registered() -> list[tuple[str, type[SocketIOConsumer]]]:
     """Each route with its consumer, in the order in which they are tried."""
     return [(f"/{route.pattern}", _consumer_of(route)) for route in _routes]

@@ -754,7 +754,8 @@ def test_checks_name_unknown_fields_and_rooms_that_are_meant_as_fields(
 
 def test_model_of_the_docs_is_declared_as_it_is_defined(tmp_path: Path) -> None:
     """In a site of its own: models are imported before the apps are ready."""
-    (block,) = [b for b in blocks() if b.note == "file: shop/models.py"]
+    page = [b for b in blocks() if b.document == "docs/models.md"]
+    (block,) = [b for b in page if b.note == "file: shop/models.py"]
     settings = {
         "INSTALLED_APPS": ["daphne", "django.contrib.auth", "django.contrib.contenttypes"],
         "DATABASES": {

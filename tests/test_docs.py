@@ -17,7 +17,14 @@ import pytest
 import socketio
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
-from django.db.models.signals import m2m_changed, post_init, post_save, pre_delete, pre_save
+from django.db.models.signals import (
+    m2m_changed,
+    post_delete,
+    post_init,
+    post_save,
+    pre_delete,
+    pre_save,
+)
 from django.test import override_settings
 
 import realtime
@@ -101,7 +108,7 @@ def serving() -> Iterator[SocketIOServer]:
 def untouched() -> Iterator[None]:
     """Snippets register namespaces, servers and receivers; they are taken back."""
     listened = [getattr(signals, name) for name in dir(signals) if name.islower()]
-    of_models = [post_init, pre_save, post_save, pre_delete, m2m_changed]
+    of_models = [post_init, pre_save, post_save, pre_delete, post_delete, m2m_changed]
     listened = [*of_models, *(s for s in listened if hasattr(s, "receivers"))]
     receivers = [(signal, list(signal.receivers)) for signal in listened]
     routes, servers = list(routing._routes), list(asgi._created)
@@ -303,6 +310,35 @@ def test_five_minute_path_works_to_the_letter(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert "Traceback" not in server.news()
+
+
+PRIVATE_LISTS = """
+SECRET_KEY = "of a test"
+USE_TZ = True
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "channels",
+    "realtime",
+    "shop",
+]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SILENCED_SYSTEM_CHECKS = ["realtime.E001", "realtime.W001", "realtime.W002"]
+"""
+
+
+def test_private_lists_work_to_the_letter(tmp_path: Path) -> None:
+    """docs/permissions.md: an app with the files as they are printed passes its own tests."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "lists.py").write_text(PRIVATE_LISTS)
+    files = [b for b in BLOCKS if b.document == "docs/permissions.md" and b.note]
+    assert len(files) == 3
+    for block in files:
+        (tmp_path / block.note.removeprefix("file: ")).write_text(block.code)
+    assert "OK" in _run(tmp_path, "-m", "django", "test", "--settings", "lists")
 
 
 async def _try_hello(url: str) -> None:

@@ -27,7 +27,7 @@ INTERNAL = {
     "realtime.asgi.make_server",
     "realtime.events.Event",
     "realtime.events.Handler",
-    "realtime.events.check_once",
+    "realtime.events.check_twice",
     "realtime.events.is_event",
     "realtime.events.handlers_of",
     "realtime.health.serve",
@@ -39,6 +39,8 @@ INTERNAL = {
     "realtime.logs.writable",
     "realtime.models.NothingStored",
     "realtime.models.Shown",
+    "realtime.permissions.made",
+    "realtime.routing.consumer_of",
     "realtime.tracing.OpenTelemetryTracing",
 }
 

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db.models import Model
 
-from realtime import SocketIOConsumer, event, namespace
+from realtime import SocketIOConsumer, event, namespace, recheck, room
 from realtime.consumers import Ack
+from realtime.permissions import BasePermission, HasPermission, IsAuthenticated, IsStaff
 
 
 @namespace("/plain")
@@ -71,3 +73,30 @@ class Heir(Asynchronous):
     async def connect(self, auth: dict[str, Any] | None) -> None:
         await super().connect(auth)
         await self.emit("welcome")
+
+
+class NotBanned(BasePermission):
+    def may_connect(self, consumer: SocketIOConsumer) -> bool:
+        return bool(consumer.user.is_active)
+
+    async def may_handle(self, consumer: SocketIOConsumer, event: str, args: list[Any]) -> bool:
+        return await super().may_handle(consumer, event, args) and len(args) == 1
+
+
+@namespace("/ruled")
+class Ruled(SocketIOConsumer):
+    """Permissions and rooms with rules."""
+
+    permission_classes = [IsAuthenticated & NotBanned, ~IsStaff | HasPermission("auth.view_user")]
+
+    @room("teams.<int:pk>", model=Group, presence=True, recheck_on_save=True)
+    def team(self, group: Group) -> bool:
+        return bool(self.user.groups.contains(group))
+
+    @room("lobby.<int:floor>")
+    async def lobby(self, floor: int) -> bool:
+        return floor > 7
+
+    @event(permission_classes=[IsStaff | NotBanned])
+    def rename(self, pk: int) -> None:
+        recheck(Group(pk=pk), "lobby.8", namespace="/ruled")

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -20,7 +21,10 @@ from ..exceptions import ConnectionRefused, PermissionRefused
 from ..logs import facts, failed, shortened
 from ..node.inboxes import ASGIMessage
 from ..node.threads import lanes
-from ..permissions import BasePermission
+from ..permissions import made
+from ..rules import changes, joining, spoken
+from ..rules.asking import Admission
+from ..rules.declarations import RoomRule, rules_of
 from ..schema.emits import Emitted, read_emits
 from ..server.handling import Ack, Handling, Send, announce
 from .mailbox import Mailbox, Receive
@@ -29,6 +33,8 @@ from .socket import ConsumerSocket
 logger = logging.getLogger("realtime.consumers")
 _handling = Handling(logger)
 
+#: Seconds before the consumer starts in which the middleware may have read the user.
+AHEAD = 5.0
 #: Concurrent handlers of one socket that may run at once; further events wait for one to end.
 MAX_CONCURRENT = 100
 
@@ -44,18 +50,31 @@ class SocketIOConsumer(ConsumerSocket):
     #: Classes that say who the client is, in the order in which they are asked, or callables that
     #: return instances of them; None for those of `REALTIME["AUTHENTICATION_CLASSES"]`.
     authentication_classes: ClassVar[Sequence[Callable[[], BaseAuthentication]] | None] = None
-    #: Permission classes, or instances of them that are callable; all must agree.
-    permission_classes: ClassVar[Sequence[Callable[[], BasePermission]]] = ()
+    #: Permission classes, or instances of them; all must agree.
+    permission_classes: ClassVar[Sequence[Any]] = ()
+
     #: The events that clients hear, with the types of their arguments; see docs/schema.md.
     emits: ClassVar[Mapping[str, Any]] = {}
 
     handlers: ClassVar[dict[str, Handler]] = {}
+    room_rules: ClassVar[tuple[RoomRule, ...]] = ()
     emitted: ClassVar[dict[str, Emitted]] = {}
+    #: Whether what a user may matters to this consumer.
+    _is_asked_again: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        made(cls.permission_classes)  # refuses what is no permission
         cls.handlers = handlers_of(cls, _OWN_ATTRIBUTES)
-        cls.emitted = read_emits(cls)
+        cls.room_rules = rules_of(cls, _OWN_ATTRIBUTES)
+        changes.listen(cls.room_rules)
+        cls.handlers |= joining.handlers(cls.room_rules, cls.handlers, cls)
+        cls._is_asked_again = bool(
+            cls.permission_classes
+            or cls.room_rules
+            or any(handler.permissions for handler in cls.handlers.values())
+        )
+        cls.emitted = read_emits(cls, spoken.emits(cls.room_rules))
 
     @async_or_not
     async def connect(self, auth: dict[str, Any] | None) -> None:
@@ -77,11 +96,9 @@ class SocketIOConsumer(ConsumerSocket):
         self._mailbox = Mailbox(receive, scope.get("ahead"))
         self._tasks = Tasks()
         busy = self._busy = scope.get("busy", set())
-        self._permissions = [make() for make in self.permission_classes]
+        self.permission_instances = made(self.permission_classes)
         self._event_permissions = [
-            permission
-            for permission in self._permissions
-            if type(permission).may_handle is not BasePermission.may_handle
+            permission for permission in self.permission_instances if permission.minds_events
         ]
         try:
             while True:
@@ -97,6 +114,8 @@ class SocketIOConsumer(ConsumerSocket):
             # The scope is ours, too: what is left in the set would hold this object for ever.
             busy.discard(self)
             self._tasks.cancel()
+            # Admissions hold their consumer: no cycle is to outlive it.
+            self._admitted = None
             await self._leave_groups()
 
     def dispatch(self, message: ASGIMessage) -> Awaitable[None]:
@@ -111,15 +130,17 @@ class SocketIOConsumer(ConsumerSocket):
     async def socketio_connect(self, message: ASGIMessage) -> None:
         lane = lanes().acquire()
         by = type(self).__name__
+        # What is heard from here on is not in the user that a middleware read before.
+        asked = time.monotonic() - AHEAD
         try:
             await self._authenticate()
-            for permission in self._permissions:
-                if not await permission.may_connect(self):
+            for permission in self.permission_instances:
+                if not await run(permission.may_connect, self):
                     by = type(permission).__name__
-                    raise ConnectionRefused(permission.message)
+                    raise ConnectionRefused(permission.message, {"code": permission.code})
             await self._join_groups()
             await run(self.connect, self.scope.get("auth"))
-            await self._accept()
+            await self._accept(asked)
             await announce(self, signals.socket_connected, scope=self.scope)
         except ConnectionRefused as refused:
             by = getattr(refused, "by", None) or by
@@ -192,24 +213,29 @@ class SocketIOConsumer(ConsumerSocket):
         makers = default_classes() if classes is None else classes
         await self._become(await authenticate(self.scope, [make() for make in makers]))
 
-    async def _accept(self) -> None:
+    async def _accept(self, asked: float) -> None:
         # `connect` may have put a user into the scope, instead of calling `log_in`.
         if self._identity is not None and self.user is not self._identity.user:
             await self._become(self._identity.replaced(self.user))
-        await self.send({"type": "socketio.accept"})
+        accept: ASGIMessage = {"type": "socketio.accept"}
+        if self._is_asked_again:
+            accept["admission"] = Admission(consumer=self, asked=asked)
+        await self.send(accept)
 
     def _told_method(self, told: dict[str, Any]) -> Callable[[Any], Any]:
         """The method for a message's type: "order.paid" is for order_paid, as in Channels.
 
         A type may come from a client's text, so it reaches neither the consumer's own methods nor
-        those for events, whose arguments would go unchecked.
+        those for events and rooms, whose arguments would go unchecked.
         """
         name = get_handler_name(told)
         method: Any = None if name in _OWN_ATTRIBUTES else getattr(type(self), name, None)
-        if method is None or any(method is handler.function for handler in self.handlers.values()):
+        handlers = [handler.function for handler in self.handlers.values()]
+        if method is None or method in (*handlers, *(rule.function for rule in self.room_rules)):
             raise ValueError(
                 f"{type(self).__name__} has no method {name}(self, message) for group messages of"
-                f" the type {told['type']!r}; those of @event, and the consumer's own, are none"
+                f" the type {told['type']!r}; those of @event and @room, and the consumer's own,"
+                " are none"
             )
         found: Callable[[Any], Any] = getattr(self, name)
         return found
@@ -217,7 +243,8 @@ class SocketIOConsumer(ConsumerSocket):
     def _call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Awaitable[Any]:
         handler.check(args)
         schema = handler.schema
-        if self._event_permissions or (schema is not None and schema.blocking):
+        is_asked = self._event_permissions or handler.permissions
+        if is_asked or (schema is not None and schema.blocking):
             return self._ask_and_call(name, handler, args, ack)
         # Nobody has to be waited for, so no coroutine has to stand between.
         if schema is not None:
@@ -225,9 +252,9 @@ class SocketIOConsumer(ConsumerSocket):
         return self._called(handler, args, ack)
 
     async def _ask_and_call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Any:
-        for permission in self._event_permissions:
-            if not await permission.may_handle(self, name, args):
-                raise PermissionRefused(permission.message)
+        for permission in (*self._event_permissions, *handler.permissions):
+            if not await run(permission.may_handle, self, name, args):
+                raise PermissionRefused(permission.message, code=permission.code)
         if (schema := handler.schema) is not None:
             args = await schema.aload(args, self) if schema.blocking else schema.load(args)
         return await self._called(handler, args, ack)

@@ -21,6 +21,8 @@ class ConsumerSocket(GroupMember):
     _mailbox: Mailbox
     #: Who the client is, and what says so; None until it was asked.
     _identity: Identity | None = None
+    #: None for most: there is one of these for each socket.
+    _admitted: dict[str, Any] | None = None
 
     @property
     def sid(self) -> str:
@@ -63,6 +65,13 @@ class ConsumerSocket(GroupMember):
         """The rooms that this socket is in; join and leave change it."""
         joined: set[str] = self.scope.setdefault("rooms", set())
         return joined
+
+    @property
+    def admitted(self) -> dict[str, Any]:
+        """The rooms that the client joined by a rule, as the rules know them."""
+        if self._admitted is None:
+            self._admitted = {}
+        return self._admitted
 
     @in_threads_too
     async def join(self, room: str | Model, *, presence: bool = False) -> None:

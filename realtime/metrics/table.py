@@ -153,4 +153,7 @@ OTHERS = (
     "revocations.failed",
     "revocations.missed",
     "revocations.unlooked",
+    "namespaces.revoked",
+    "rooms.revoked",
+    "rules.failed",
 )

@@ -1,5 +1,7 @@
 """What follows the sockets of this process as they come and go: presence, for one."""
 
+from typing import Any
+
 from .sockets import Socket
 
 
@@ -30,6 +32,12 @@ class Follower:
 
     def accepted(self, socket: Socket) -> None:
         """A socket is connected."""
+
+    def admitted(self, socket: Socket, room: str | None, admission: Any) -> None:
+        """A rule let a socket into a room, or for None into its namespace.
+
+        The admission is an Admission of rules/asking.py.
+        """
 
     def refused(self, socket: Socket) -> None:
         """A socket that was connecting is not accepted, or left before it was."""

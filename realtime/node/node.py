@@ -178,6 +178,11 @@ class ServingNode(Node):
         for follower in self.followers:
             await follower.confirm(socket)
 
+    def admit(self, socket: Socket, room: str | None, admission: Any) -> None:
+        """A rule let a socket into a room, or into its namespace, and is to be asked again."""
+        for follower in self.followers:
+            follower.admitted(socket, room, admission)
+
     def add(self, socket: Socket) -> None:
         """A socket that was prepared for and confirmed is accepted."""
         socket.accepted()

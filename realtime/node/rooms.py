@@ -53,9 +53,14 @@ def of_instance(instance: Model) -> str:
         raise RoomError(
             f"this {model.__name__} has no primary key yet: save it before you use its room"
         )
+    return of_row(model, instance.pk)
+
+
+def of_row(model: type[Model], pk: Any) -> str:
+    """The room of the instance of a model that has this primary key."""
     # A proxy or a deferred model shares the table, and so the room, of its concrete model.
     concrete = model._meta.concrete_model or model
-    return f"{RESERVED}{concrete._meta.label_lower}:{instance.pk}"
+    return f"{RESERVED}{concrete._meta.label_lower}:{pk}"
 
 
 def of_user(user: dict[str, str] | None) -> str | None:

@@ -24,7 +24,9 @@ def presence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     """
     key = _room(room, namespace)
     records.record_question("presence", {"room": room, "namespace": namespace})
-    return current.run(lambda node: _presence(node, key), "presence", 2 * settings.REQUEST_TIMEOUT)
+    return current.run(
+        lambda node: fetch_present(node, key), "presence", 2 * settings.REQUEST_TIMEOUT
+    )
 
 
 @noticed
@@ -32,7 +34,7 @@ async def apresence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
     """`presence` for async code."""
     key = _room(room, namespace)
     records.record_question("presence", {"room": room, "namespace": namespace})
-    return await current.arun(lambda node: _presence(node, key))
+    return await current.arun(lambda node: fetch_present(node, key))
 
 
 def is_online(user: Any) -> bool:
@@ -67,7 +69,7 @@ def _user(user: Any) -> UserKey | None:
     return model, pk
 
 
-async def _presence(node: Node, key: RoomKey) -> tuple[Present, ...]:
+async def fetch_present(node: Node, key: RoomKey) -> tuple[Present, ...]:
     own = node.follower(Presence)
     known = None if own is None else own.present(key)
     if known is not None:

@@ -192,10 +192,10 @@ class Presence(Follower):
         touched = room.table.touched
         joined, left = room.table.take()
         if joined or left:
-            differences = {"joined": _listed(joined), "left": _listed(left)}
+            differences = {"joined": listed(joined), "left": listed(left)}
             _send(room, room.watchers - room.newcomers, "presence:diff", differences)
         if room.newcomers:
-            _send(room, room.newcomers, "presence:state", _listed(room.table.present()))
+            _send(room, room.newcomers, "presence:state", listed(room.table.present()))
             room.newcomers.clear()
         if touched:
             seconds = 0.0 if self._exchange.post.is_alone else CONFIRM
@@ -273,7 +273,7 @@ def _send(room: HostedRoom, sockets: Iterable[Socket], event: str, value: Any) -
         counts["events.out"] += 1
 
 
-def _listed(present: Iterable[Present]) -> list[dict[str, Any]]:
+def listed(present: Iterable[Present]) -> list[dict[str, Any]]:
     """Users as clients get them."""
     return [{"id": p.user.pk, "name": p.user.name, "since": p.since.isoformat()} for p in present]
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,9 +24,9 @@ from ..node.sockets import Socket
 from ..signals import login_ended
 from . import logins
 from .expiry import Expiries
-from .login import Login, Notice, ends
+from .login import Login, Notice, ends, is_other
 from .looking import still_hold
-from .memory import memory
+from .memory import Id, memory
 from .telling import KIND, last_told
 
 logger = logging.getLogger("realtime.revocation")
@@ -64,6 +64,10 @@ class Guard(Follower):
         self._in_doubt = False
         #: Whether the others have to be asked for what they told.
         self._to_ask = False
+        #: Who hears notices that are not about logins, with the ids that their senders gave them;
+        #: and who looks again at what is here when such notices may have been missed.
+        self.on_other: list[Callable[[Id, Notice], None]] = []
+        self.on_doubt: list[Callable[[], None]] = []
         self._tasks = Tasks()
         # Its own: handlers that hold all threads of the process must not hold up a look.
         self._thread = ThreadPoolExecutor(1, "realtime-logins")
@@ -125,8 +129,16 @@ class Guard(Follower):
     def _heard(self, message: Message) -> None:
         sender, number = message["node"], message["nth"]
         self._missed.heard(sender, KIND, SERIES, number, time.monotonic())
+        if is_other(message["notice"]):
+            for hear in self.on_other:
+                hear((sender, number), message["notice"])
+            return
         is_late = memory.note((sender, number), message["notice"])
         self._apply(message["notice"], is_late)
+
+    def sockets_of(self, room: str) -> Collection[Socket]:
+        """The sockets here of the user with this room, also while they connect."""
+        return self._index.get(room, ())
 
     def _apply(self, notice: Notice, is_late: bool) -> None:
         """Do what a notice says; one that comes late or again may be true no more of a user."""
@@ -219,6 +231,9 @@ class Guard(Follower):
             if since >= SHARE * settings.LOGIN_CHECK_INTERVAL or (
                 self._in_doubt and since >= min(IN_DOUBT, SHARE * settings.LOGIN_CHECK_INTERVAL)
             ):
+                if self._in_doubt:
+                    for look in self.on_doubt:
+                        look()
                 self._in_doubt = False
                 self._looked_at = time.monotonic()
                 await self._look(set(self._logins.values()))

@@ -11,6 +11,7 @@ from typing import Any
 #:     `passwords`, the digests with which a session of the user still holds: none if nobody may
 #:     log in as the user any more, or
 #:     `look`: True, which says no more than that the user has to be looked up again.
+#: A notice with `recheck` instead is none of a login: see rules/news.py.
 Notice = dict[str, Any]
 
 #: Why logins end; labels of a metric, and words of the log.
@@ -49,6 +50,11 @@ class Login:
 
 def digest(secret: str) -> str:
     return hashlib.blake2b(secret.encode(errors="replace"), digest_size=16).hexdigest()
+
+
+def is_other(notice: Notice) -> bool:
+    """Whether a notice is about something else than a login."""
+    return "recheck" in notice
 
 
 def ends(login: Login, notice: Notice) -> bool:

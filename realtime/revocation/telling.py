@@ -23,7 +23,7 @@ from ..exceptions import ChannelLayerError, EmitError
 from ..metrics.counters import count
 from ..node import current
 from ..node.node import Node
-from .login import Notice
+from .login import Notice, is_other
 from .memory import SECONDS
 
 logger = logging.getLogger("realtime.revocation")
@@ -41,7 +41,8 @@ MAX_PENDING = 1_000
 #: By the id of the node: how many notices it has told.
 _numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
 _told: dict[str, tuple[int, float]] = {}
-_pending = Tasks()
+#: Those about logins, and others: many of these are not to keep those from being repeated.
+_pending = (Tasks(), Tasks())
 #: What a process without a server has not sent yet, for which it waits before it ends.
 _unsent: set[concurrent.futures.Future[None]] = set()
 _lock = threading.Lock()
@@ -49,22 +50,40 @@ _lock = threading.Lock()
 
 def tell(notice: Notice) -> None:
     """Tell every node, this process's own first. From any thread; waits PATIENCE at most."""
-    try:
-        node = current.current()
-    except EmitError:
-        return  # there is no server that could be reached from here, and so no socket
-    if node.loop is None:
-        return  # a test, in which no server runs
-    telling = asyncio.run_coroutine_threadsafe(_tell(node, notice), node.loop)
-    if _is_in_loop():
+    telling = _start(notice)
+    if telling is None or _is_in_loop():
         return
     try:
         telling.result(PATIENCE)
-    except concurrent.futures.TimeoutError:  # it goes on in the background
-        if current.serving() is None:
-            _unsent.add(telling)
-            telling.add_done_callback(_unsent.discard)
-            _register_flush()
+    except concurrent.futures.TimeoutError:
+        _go_on(telling)
+
+
+async def atell(notice: Notice) -> None:
+    """`tell` for async code."""
+    telling = _start(notice)
+    if telling is not None:
+        _, waiting = await asyncio.wait([asyncio.wrap_future(telling)], timeout=PATIENCE)
+        if waiting:
+            _go_on(telling)
+
+
+def _start(notice: Notice) -> concurrent.futures.Future[None] | None:
+    try:
+        node = current.current()
+    except EmitError:
+        return None  # there is no server that could be reached from here, and so no socket
+    if node.loop is None:
+        return None  # a test, in which no server runs
+    return asyncio.run_coroutine_threadsafe(_tell(node, notice), node.loop)
+
+
+def _go_on(telling: concurrent.futures.Future[None]) -> None:
+    """It goes on in the background, and the end of the process waits for it."""
+    if current.serving() is None:
+        _unsent.add(telling)
+        telling.add_done_callback(_unsent.discard)
+        _register_flush()
 
 
 @functools.cache
@@ -100,11 +119,13 @@ async def _tell(node: Node, notice: Notice) -> None:
     if not sent:
         count("revocations.failed")
         logger.error(
-            "other processes could not be told that a login ended; it is tried again each %d s",
+            "other processes could not be told that a login or a right has changed; it is tried"
+            " again each %d s",
             RETRY,
         )
-    if len(_pending) < MAX_PENDING:
-        _pending.start(_repeat(node, body, sent))
+    pending = _pending[is_other(notice)]
+    if len(pending) < MAX_PENDING:
+        pending.start(_repeat(node, body, sent))
 
 
 async def _repeat(node: Node, body: dict[str, Any], sent: bool) -> None:

@@ -19,9 +19,12 @@ class Emitted:
     answer: Any = ...
 
 
-def read_emits(cls: type) -> dict[str, Emitted]:
-    """Those that a class and its bases declare. Raises TypeError for what can't be described."""
-    declared: dict[str, Any] = {}
+def read_emits(cls: type, more: Mapping[str, Any]) -> dict[str, Emitted]:
+    """Those that a class and its bases declare, and more; theirs go before.
+
+    Raises TypeError for what can't be described.
+    """
+    declared = dict(more)
     for base in reversed(cls.__mro__):
         own = vars(base).get("emits", {})
         if not isinstance(own, Mapping):

@@ -13,16 +13,17 @@ counts against `REALTIME["INBOX_BYTES"]`), `socketio.ack` (ack_id, args; None wh
 come), `socketio.disconnect` (reason); and sends `socketio.identify` (user, login),
 `socketio.accept`, `socketio.refuse` (message, data, by: what refuses, for the log), `socketio.ack`
 (ack_id, args), `socketio.emit` (event, args, to, skip, volatile, ack_id), `socketio.join` (room,
-presence) and `socketio.leave` (room), `socketio.close` (connection: True for all namespaces of the
-client), and `socketio.tell` (message), which it receives itself as `socketio.told`, in the order of
-the client's events.
+presence, admission) and `socketio.leave` (room), `socketio.close` (connection: True for all
+namespaces of the client), and `socketio.tell` (message), which it receives itself as
+`socketio.told`, in the order of the client's events.
 
 `socketio.identify` says who the client is, for presence and lists of sockets, and to have it out
 when its login ends: `user` is {"model": a label such as "auth.user", "pk": text, "name":
 text}, or None, and `login` a Login of revocation/login.py, or None. It is best sent before anything
-else is done for the client; an acceptance may have the same two keys. In an emit `to` is a list of
-rooms and sids, or None for the whole namespace. Emits before the acceptance follow it; events of
-the client come after it.
+else is done for the client; an acceptance may have the same two keys. An acceptance and a join may
+have an `admission`, of rules/asking.py: the rule behind it, which is asked again when what it read
+has changed. In an emit `to` is a list of rooms and sids, or None for the whole namespace. Emits
+before the acceptance follow it; events of the client come after it.
 """
 
 import asyncio
@@ -138,6 +139,8 @@ async def join(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     if message.get("presence", False) and room in socket.rooms:
         for follower in node.followers:
             follower.wants_presence(socket, room)
+    if message.get("admission") is not None and room in socket.rooms:
+        node.admit(socket, room, message["admission"])
 
 
 async def tell(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:

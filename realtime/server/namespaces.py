@@ -263,6 +263,8 @@ class Namespaces:
         held, socket.held = socket.held, []
         for follower in self.node.followers:
             follower.accepted(socket)
+        if message.get("admission") is not None:
+            self.node.admit(socket, None, message["admission"])
         for emission in held:
             await applications.deliver(self.node, socket, emission)
 

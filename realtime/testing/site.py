@@ -17,6 +17,7 @@ from ..node import records
 from ..node.current import withdraw
 from ..node.threads import LentThread
 from ..protocol.packets import Packet
+from ..rules.rechecks import Rechecks
 from .transactions import keep_open
 from .wires import MemoryWire, scope_of
 
@@ -92,11 +93,20 @@ class Site:
         return connection
 
     async def settle(self) -> None:
-        """Wait until no handler is at work, but for those that a client owes an answer."""
+        """Wait until no handler is at work, but for those that a client owes an answer.
+
+        Nor a rule that is asked again.
+        """
         turns = 0
-        while any(not s.is_idle and not self._is_owed(s.sid) for s in self._sockets()):
+        rechecks = self.server.node.follower(Rechecks)
+        while rechecks.is_busy or any(
+            not s.is_idle and not self._is_owed(s.sid) for s in self._sockets()
+        ):
             turns += 1
             await asyncio.sleep(0 if turns < 20 else GLANCE)
+
+    def _is_handling(self) -> bool:
+        return any(not s.is_idle and not self._is_owed(s.sid) for s in self._sockets())
 
     def end(self) -> None:
         """Close what is open, and stop."""

@@ -74,6 +74,11 @@ async def end_session(server: Server, headers: dict[str, str], change: str) -> N
     await post(f"{server.url}/end-session/", headers=headers, event="", args=[change])
 
 
+async def change_list(server: Server, *args: str) -> int:
+    pk: int = (await post(f"{server.url}/change-list/", event="", args=list(args)))["pk"]
+    return pk
+
+
 async def change_user(server: Server, name: str, change: str) -> None:
     await post(f"{server.url}/change-user/", event="", args=[name, change])
 
@@ -361,6 +366,12 @@ async def test_log_out_that_a_suspended_node_missed_ends_its_socket(
     redis, servers = fragile
     headers = await log_in(servers[0].url, user)
     client = await joined(connect, servers[1], headers, user)
+    # What a rule has read changes meanwhile as well.
+    pk = await change_list(servers[0], f"open {user}", "save")
+    member: Client = await connect(
+        servers[1], "/lists", headers=await log_in(servers[0].url, "ada")
+    )
+    assert (await member.call("room:join", f"lists.{pk}"))["room"] == f"lists.{pk}"
     before = await asyncio.to_thread(_counts, servers[1])
     servers[1].pause()
     try:
@@ -372,11 +383,13 @@ async def test_log_out_that_a_suspended_node_missed_ends_its_socket(
             redis.start()
             await asyncio.to_thread(redis.wait)
         await post(f"{servers[0].url}/log-out/", headers=headers)
-        # The message is repeated after two seconds, to nobody still.
+        await change_list(servers[0], f"open {user}", "rename", user)
+        # The messages are repeated after two seconds, to nobody still.
         await asyncio.sleep(4)
     finally:
         servers[1].resume()
     assert await comes_back_as(client) == ""
+    assert (await member.next("room:left"))[0] == f"lists.{pk}"
 
     def is_counted() -> bool:
         return int(_counts(servers[1]).get("revocations.missed", 0)) > missed

@@ -34,6 +34,7 @@ from realtime.authentication import (
 )
 
 from . import groups as groups  # registers its namespace
+from . import lists as lists
 from . import orders as orders
 
 PATIENCE = 30

@@ -4,7 +4,7 @@ from django.urls import path
 from realtime import health
 from realtime.authentication import token_view
 from realtime.prometheus import metrics_view
-from tests.site import views
+from tests.site import lists, views
 
 urlpatterns = [
     path("healthz/live", health.live),
@@ -25,6 +25,7 @@ urlpatterns = [
     path("change-user/", views.change_user),
     path("token/", token_view),
     path("make-token/", views.make_a_token),
+    path("change-list/", lists.change_list),
     path("metrics/", metrics_view),
     path("script/", views.script),
 ]

@@ -15,6 +15,8 @@ from ...operations.arguments import checked_namespace
 from ...operations.reports import RoomInfo
 from ...operations.room_kinds import ROOM_KINDS
 from ...operations.rooms import fetch_room, fetch_rooms
+from ...routing import consumer_of
+from ...rules.declarations import match
 from .actions import act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of
@@ -177,7 +179,14 @@ class RoomAdmin(LiveAdmin):
 
 def _subtitle(room: Address) -> str:
     reserved = f"{room.name} " if room.name.startswith(rooms.RESERVED) else ""
-    return f"Room {reserved}in {room.namespace}"
+    return f"Room {reserved}in {room.namespace}{_rule_of(room)}"
+
+
+def _rule_of(room: Address) -> str:
+    """By which rule clients join the room themselves, in words."""
+    consumer = consumer_of(room.namespace)
+    found = None if consumer is None else match(consumer.room_rules, room.name)
+    return "" if found is None else f", which clients join by the rule {found[0].name}"
 
 
 def _address(request: HttpRequest) -> Address:

@@ -1,0 +1,122 @@
+"""What a client says to join a room that has a rule, and to leave it."""
+
+import time
+from typing import Any
+
+from ..events import Event, Handler
+from ..exceptions import ChannelLayerError, EventError, PermissionRefused, RoomError
+from ..node import current, rooms
+from ..presences.queries import fetch_present
+from ..presences.tracker import listed
+from . import asking
+from .asking import Admission
+from .declarations import RoomRule, match
+from .spoken import JOIN, LEAVE, Joined, Left
+
+
+async def join(self: Any, room: str) -> Joined:
+    """Joins a room, if the server's rule for it says yes."""
+    rule = await admit(self, room)
+    if not rule.options.presence:
+        return {"room": room}
+    return {"room": room, "present": await _present(self.namespace, room)}
+
+
+async def leave(self: Any, room: str) -> Left:
+    """Leaves a room that was joined with `room:join`."""
+    _found(self, room)
+    await expel(self, room)
+    return {"room": room}
+
+
+async def admit(consumer: Any, room: str) -> RoomRule:
+    """Ask the rule of a room, and put the client into it.
+
+    Raises EventError for what is no room of the consumer's, PermissionRefused where the rule says
+    no, and what it raises. A client that was in by the rule is out then.
+    """
+    rule, kwargs = _found(consumer, room)
+    admission = Admission(consumer=consumer, asked=time.monotonic(), rule=rule, kwargs=kwargs)
+    try:
+        is_yes, instance = await asking.ask(consumer, rule, kwargs)
+        if not is_yes:
+            # The same for what is not there: nobody is to learn what there is.
+            raise PermissionRefused("You may not join this room.")
+    except Exception:
+        if room in consumer.admitted:
+            await expel(consumer, room)
+        raise
+    admission.instance = asking.room_of(instance)
+    # What is emitted to a user is for the user's own sockets, whoever may follow the user.
+    is_user = hasattr(instance, "is_authenticated")
+    await _enter(consumer, room, admission, rule, rule.options.instance_room and not is_user)
+    return rule
+
+
+async def _enter(
+    consumer: Any, room: str, admission: Admission, rule: RoomRule, with_instance: bool
+) -> None:
+    instance = admission.instance
+    if with_instance and instance is not None:
+        # Not if it was there before: code that put the client there will take it out.
+        others = {name for other in consumer.admitted.values() for name in other.brought}
+        if instance in others or instance not in consumer.rooms:
+            admission.brought = (instance,)
+    consumer.admitted[room] = admission
+    try:
+        for brought in admission.brought:
+            await consumer.send({"type": "socketio.join", "room": brought})
+            consumer.rooms.add(brought)
+        await consumer.send(
+            {
+                "type": "socketio.join",
+                "room": room,
+                "presence": rule.options.presence,
+                "admission": admission,
+            }
+        )
+        consumer.rooms.add(room)
+    except RoomError:  # it is in as many rooms as it may be
+        await expel(consumer, room)
+        raise
+
+
+async def expel(consumer: Any, room: str) -> None:
+    """Take a client out of a room that it joined by a rule, and of what that brought."""
+    admission = consumer.admitted.get(room)
+    if admission is None:
+        return
+    for name in (room, *admission.release(room)):
+        await consumer.send({"type": "socketio.leave", "room": name})
+        consumer.rooms.discard(name)
+
+
+def _found(consumer: Any, room: str) -> tuple[RoomRule, dict[str, Any]]:
+    (name,) = rooms.targets((room,)) or ()  # RoomError for what no room can be called
+    found = match(consumer.room_rules, name)
+    if found is None:
+        raise EventError("There is no such room to join.", code="unknown_room")
+    return found
+
+
+async def _present(namespace: str, room: str) -> Any:
+    try:
+        return listed(await current.arun(lambda node: fetch_present(node, (namespace, room))))
+    except ChannelLayerError:
+        return []  # the client is told by `presence:state`
+
+
+def handlers(rules: tuple[RoomRule, ...], declared: dict[str, Handler], owner: type) -> Any:
+    """The handlers of a consumer class that has rules."""
+    if not rules:
+        return {}
+    for name in (JOIN, LEAVE):
+        if name in declared:
+            raise TypeError(
+                f"{owner.__module__}.{owner.__qualname__} has rooms that clients join with the"
+                f" event {name!r}: {declared[name].function.__qualname__} can't handle it"
+            )
+    functions = {JOIN: join, LEAVE: leave}
+    return {
+        name: Handler(Event(name=name), function, owner) for name, function in functions.items()
+    }
