@@ -11,7 +11,7 @@ from socketio.exceptions import ConnectionError as ConnectionRefused
 
 from .live.servers import Process, Redis
 from .ports import free_port
-from .tutorial import RULES, Follower
+from .tutorial import Follower
 
 PAGES = ["1-live-list", "2-users", "3-rooms-and-rules", "4-tests", "5-deploy"]
 
@@ -71,7 +71,6 @@ def deployed(tmp_path: Path) -> Iterator[Deployed]:
 
 
 @pytest.mark.redis
-@pytest.mark.skipif(not RULES, reason="needs @room")
 def test_two_processes_of_the_last_page_are_one_site(deployed: Deployed) -> None:
     for page in PAGES:
         deployed.serve = deployed.start if page == "5-deploy" else None

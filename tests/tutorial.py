@@ -8,12 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import realtime
-
 from .documents import ROOT, Block, blocks
 
-#: The pages from the third on need `@room`.
-RULES = hasattr(realtime, "room")
 PASSWORD = "a password of the tutorial"
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.live.servers import Process
 from tests.ports import free_port
-from tests.tutorial import PASSWORD, RULES, Follower
+from tests.tutorial import PASSWORD, Follower
 
 pytestmark = pytest.mark.browser
 
@@ -56,8 +56,6 @@ def test_pages_do_what_the_tutorial_says(browser: Browser, tmp_path: Path) -> No
     follower.run("python", "manage.py", "shell", "-c", BOB)
     with served(follower) as url:
         _look_at_users(browser, url)
-    if not RULES:
-        return
     follower.follow("3-rooms-and-rules")
     with served(follower) as url:
         _look_at_rules(browser, url)
