@@ -92,9 +92,9 @@ bench-cluster: setup system ## Measure clusters of 1 to 8 processes, into docs/b
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz
-fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the four
+fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the five
 	@$(RUN) -m pip install --quiet --disable-pip-version-check "atheris>=3"
-	@for target in json orjson msgpack body; do \
+	@for target in json orjson msgpack body frames; do \
 		$(RUN) -m tests.fuzz.decoders $$target $(FUZZ_SECONDS) || exit 1; \
 	done
 

@@ -37,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "JWT": {},
     "THREADS": 32,
     "GC_THRESHOLD": 10_000,
+    "WEBSOCKET_COMPRESSION": False,
     "MAX_PAYLOAD": 1_000_000,
     "MAX_ATTACHMENTS": 10,
     "OUTBOX_MESSAGES": 10_000,

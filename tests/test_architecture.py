@@ -44,6 +44,8 @@ HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 FOR_TYPES = {
     ("permissions", "consumers.consumer"),
     ("engine.connection", "engine.sessions"),
+    ("engine.heartbeat", "engine.sessions"),
+    ("engine.wire", "engine.connection"),
     ("relay.conversations", "relay.links"),
     ("compat.client_manager", "compat.server"),
     ("compat.handlers", "compat.server"),

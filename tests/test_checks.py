@@ -144,6 +144,7 @@ WRONG: dict[str, list[Any]] = {
     "ONCE_CACHE": ["nowhere", None],
     "ONCE_SECONDS": [0, None],
     "ONCE_ANSWER_BYTES": [-1, 1.5, None],
+    "WEBSOCKET_COMPRESSION": ["no", 0, None],
     "MAX_ATTACHMENTS": [0, None, 1e3, True, 1_001],
     "GC_THRESHOLD": [0, 1e4, True, 2**31],
 }

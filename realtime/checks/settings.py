@@ -129,6 +129,7 @@ RULES: Mapping[str, Rule] = {
     "CALL_TIMEOUT": TIME,
     "REQUEST_TIMEOUT": SHORT_TIME,
     "RELAY": YES_OR_NO,
+    "WEBSOCKET_COMPRESSION": YES_OR_NO,
     "HEARTBEAT_INTERVAL": SHORT_TIME,
     "RESYNC_EVENT": Rule(
         says="the name of an event, but not one of Socket.IO's own"

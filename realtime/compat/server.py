@@ -121,5 +121,6 @@ def _engine_options() -> dict[str, Any]:
         "outbox_bytes": settings.OUTBOX_BYTES,
         "inbox_bytes": settings.INBOX_BYTES,
         "packet_rate": settings.PACKET_RATE,
+        "websocket_compression": settings.WEBSOCKET_COMPRESSION,
         "connection_rate": settings.CONNECTION_RATE,
     }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ProtocolError
 from ..logs import brief, connection_facts, failed
 from ..metrics import counters as metrics
-from ..protocol.frames import CLOSE, MESSAGE, PING, PING_FRAMES, PONG, Frames
+from ..protocol.frames import CLOSE, MESSAGE, PING, PONG, Frames
+from .heartbeat import Heartbeat
 from .limits import TokenBucket
+from .scopes import address_of
+from .wire import Wire
 
 if TYPE_CHECKING:
     from .sessions import Sessions
@@ -22,87 +25,12 @@ logger = logging.getLogger("realtime.engine")
 BILL = 100
 
 
-class Wire:
-    """What carries the packets of one connection, and holds those that it cannot hand over yet."""
-
-    __slots__ = ("connection", "queued_bytes", "queued_messages")
-    name: ClassVar[str]
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.queued_bytes = 0
-        self.queued_messages = 0
-
-    @property
-    def buffered_bytes(self) -> int:
-        """What waits here and, where it is known, in the web server's write buffer."""
-        return self.queued_bytes
-
-    def send(self, frames: Frames, volatile: bool = False) -> bool:
-        """Hand over or queue the frames; False if they were dropped."""
-        raise NotImplementedError
-
-    def close(self, discard: bool) -> None:
-        """Hand over what is queued unless it is to be discarded, then tell the client goodbye."""
-        raise NotImplementedError
-
-    def retire(self) -> None:
-        """Hand over what is queued and end, in such a way that every client reconnects."""
-        self.close(False)
-
-    def left(self) -> None:
-        """The client said goodbye with a packet."""
-
-    def gone(self) -> None:
-        """The client is no longer there: drop what is queued."""
-        raise NotImplementedError
-
-    def pause_reading(self) -> None:
-        """Stop reading from the network where the web server allows it."""
-
-    def resume_reading(self) -> None:
-        """Read again."""
-
-    def admits(self, frames: Frames, volatile: bool) -> bool:
-        """Whether the frames may be queued.
-
-        At the bound volatile frames are dropped, and others close the connection: the client
-        reconnects and fetches what it missed. An empty outbox takes one message of any size.
-        """
-        limits = self.connection.sessions.limits
-        messages = self.queued_messages + len(frames.packets)
-        size = self.buffered_bytes + frames.size
-        if messages <= limits.outbox_messages and size <= limits.outbox_bytes:
-            return True
-        if volatile:
-            metrics.report("dropped.volatile", address=self.connection.address)
-            return False
-        if not self.queued_messages and not self.buffered_bytes:
-            return True
-        metrics.report("closed.outbox", address=self.connection.address)
-        self.connection.fail(
-            "transport error",
-            f"its outbox is full: {messages} messages, {size} bytes (see OUTBOX_MESSAGES and"
-            " OUTBOX_BYTES); the client reads too slowly",
-        )
-        return False
-
-
-def address_of(scope: Mapping[str, Any]) -> str | None:
-    """The IP address that a request came from, where the web server knows it."""
-    client = scope.get("client")
-    return str(client[0]) if client else None
-
-
-class Connection:
+class Connection(Heartbeat):
     """One Engine.IO session."""
 
     __slots__ = (
         "__weakref__",
-        "_awaiting_pong",
-        "_beat",
         "_bucket",
-        "_deadline",
         "_holds",
         "_resumed",
         "_unbilled",
@@ -110,7 +38,6 @@ class Connection:
         "closed",
         "environ",
         "id",
-        "ping_delivered",
         "rejected",
         "scope",
         "sessions",
@@ -135,8 +62,6 @@ class Connection:
         self.closed = False
         #: Whether it was closed because the client broke the protocol.
         self.rejected = False
-        # True from the moment when a ping is on its way to the client until its pong.
-        self.ping_delivered = False
         # The websocket that probes while the session still polls.
         self.upgrade: Wire | None = None
         self.wire = wire(self)
@@ -313,57 +238,10 @@ class Connection:
         if not resumed.done():
             resumed.set_result(None)
         if not self.closed:
-            if self._awaiting_pong:
-                self._beat.cancel()
-                self._extend()
+            self._read_again()
             self.wire.resume_reading()
 
     async def readable(self) -> None:
         """Wait while the connection is paused."""
         while self._resumed is not None:
             await asyncio.shield(self._resumed)
-
-    # Heartbeat
-
-    @property
-    def expired(self) -> bool:
-        """Whether a pong is overdue. The wheel is coarse: requests ask, so that none comes late."""
-        return self._resumed is None and self.sessions.wheel.time() >= self._deadline
-
-    def _schedule_ping(self) -> None:
-        limits = self.sessions.limits
-        self._awaiting_pong = self.ping_delivered = False
-        self._deadline = self.sessions.wheel.time() + limits.ping_interval + limits.ping_timeout
-        self._beat = self.sessions.wheel.after(limits.ping_interval, self._ping)
-
-    def _ping(self) -> None:
-        wheel = self.sessions.wheel
-        # The deadline stands, so that a tick's delay changes nothing; but where the loop was held
-        # up, the client gets half of its time at least.
-        least = wheel.time() + self.sessions.limits.ping_timeout / 2
-        self._deadline = max(self._deadline, least)
-        self._beat = wheel.after(self._deadline - wheel.time(), self._expire)
-        self._awaiting_pong = True
-        self.ping_delivered = self.wire.name == "websocket"
-        self.send(PING_FRAMES)
-
-    def _pong(self) -> None:
-        # A pong without a ping that reached the client proves nothing: it may not keep alive a
-        # client that posts but never polls, whose outbox would grow.
-        if self.ping_delivered:
-            self._beat.cancel()
-            self._schedule_ping()
-
-    def _extend(self) -> None:
-        """Pongs that lie unread behind a pause get the whole timeout once more."""
-        wheel, timeout = self.sessions.wheel, self.sessions.limits.ping_timeout
-        self._deadline = wheel.time() + timeout
-        self._beat = wheel.after(timeout, self._expire)
-
-    def _expire(self) -> None:
-        if self._resumed is not None:
-            # Nothing is read, so no pong either: only a write can find that the client is gone.
-            self.send(PING_FRAMES)
-            self._extend()
-        else:
-            self.close("ping timeout", discard=True)

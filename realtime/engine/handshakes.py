@@ -1,15 +1,18 @@
-"""What is wrong with the query of a request, told to the client by code and to the log in words."""
+"""Handshakes: what is wrong with one, told by code and to the log in words; else the greeting."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..metrics import counters as metrics
+from ..protocol.frames import OPEN
 from . import refusals
-from .connection import address_of
+from .connection import Connection
 from .refusals import shown
+from .scopes import address_of
 from .transports import http
 from .transports.http import Refused
 
@@ -45,6 +48,22 @@ def check_query(scope: Mapping[str, Any], transport: str, allowed: Sequence[str]
         )
         raise Refused(http.BAD_REQUEST)
     return query
+
+
+def greeting(connection: Connection, *, upgradable: bool) -> str:
+    """The packet that opens a session. Engine.IO 4, "Handshake"."""
+    limits = connection.sessions.limits
+    upgrades = ["websocket"] if upgradable and connection.transport == "polling" else []
+    return OPEN + json.dumps(
+        {
+            "sid": connection.id,
+            "upgrades": upgrades,
+            "pingInterval": round(limits.ping_interval * 1000),
+            "pingTimeout": round(limits.ping_timeout * 1000),
+            "maxPayload": limits.max_payload,
+        },
+        separators=(",", ":"),
+    )
 
 
 def refuse(scope: Mapping[str, Any], kind: str, text: str) -> None:

@@ -6,23 +6,22 @@ client, passes 10 of the 25 tests of the official suite under Daphne, and bounds
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import Any, Protocol
-
-import engineio
-from engineio.packet import MESSAGE, Packet
+from typing import Any
 
 from ..metrics import counters as metrics
-from ..protocol.frames import OPEN, Frames
+from ..protocol.frames import Frames
 from . import origins, refusals
-from .connection import Connection, address_of
-from .handshakes import check_query, say_unanswerable
+from .api import EngineAPI
+from .carrier import Carrier
+from .connection import Connection
+from .handshakes import check_query, greeting, say_unanswerable
 from .limits import AddressLimit
+from .scopes import address_of
 from .sessions import Limits, Sessions, Sink
 from .transports import daphne, http, polling, websocket
 from .transports.bodies import Serves, limit_bodies
-from .transports.http import Receive, Refused, Send
+from .transports.http import Receive, Refused
 from .wheel import TimerWheel
 
 __all__ = ["Connection", "EngineServer", "Frames", "Limits", "Sink"]
@@ -37,26 +36,11 @@ _OWN_OPTIONS = (
     "outbox_bytes",
     "inbox_bytes",
     "packet_rate",
+    "websocket_compression",
 )
 
 
-class Carrier(Protocol):
-    """What reaches sessions of other processes; see relay/."""
-
-    async def carry(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
-        """Answer a request for another process's session; False if it is for none."""
-
-    async def announced(self) -> None:
-        """Wait until the other processes have heard of this one, but not for long."""
-
-    def retire(self) -> None:
-        """This process is about to end: let what is carried end soon."""
-
-    def refuse_body(self, sid: str) -> None:
-        """The body of a request for this session was over the limit."""
-
-
-class EngineServer(engineio.AsyncServer):
+class EngineServer(EngineAPI):
     """An ASGI application for the requests of the Engine.IO path.
 
     Takes the options of `engineio.AsyncServer` and the fields of `Limits`. The `sink` is told of
@@ -81,8 +65,7 @@ class EngineServer(engineio.AsyncServer):
         self.sessions = Sessions(limits, self.wheel, self.generate_id)
         if sink is not None:
             self.sink = sink
-        #: Connections by session id.
-        self.sockets: dict[str, Connection] = self.sessions.open
+        self.sockets = self.sessions.open
         #: New sessions a second that one address may open, None for any number.
         self.connection_rate: float | None = connection_rate
         self._addresses = AddressLimit()
@@ -183,10 +166,9 @@ class EngineServer(engineio.AsyncServer):
         scope = daphne.with_scheme(scope, send)
         try:
             self._check_origin(scope)
-            query = check_query(scope, "websocket", self.transports)
+            sid = check_query(scope, "websocket", self.transports).get("sid") or None
             if self.relay is not None and await self.relay.carry(scope, receive, send):
                 return
-            sid = query.get("sid") or None
             if sid is None:
                 self._check_accepting(scope)
                 await websocket.run(self.sessions, scope, receive, send, self._greeting)
@@ -243,19 +225,8 @@ class EngineServer(engineio.AsyncServer):
     # The handshake
 
     def _greeting(self, connection: Connection) -> str:
-        limits = self.sessions.limits
-        upgradable = connection.transport == "polling" and self.allow_upgrades
-        upgrades = ["websocket"] if upgradable and "websocket" in self.transports else []
-        return OPEN + json.dumps(
-            {
-                "sid": connection.id,
-                "upgrades": upgrades,
-                "pingInterval": round(limits.ping_interval * 1000),
-                "pingTimeout": round(limits.ping_timeout * 1000),
-                "maxPayload": limits.max_payload,
-            },
-            separators=(",", ":"),
-        )
+        upgradable = self.allow_upgrades and "websocket" in self.transports
+        return greeting(connection, upgradable=upgradable)
 
     def _cookie_headers(self, connection: Connection) -> list[tuple[bytes, bytes]]:
         if not self.cookie:
@@ -267,58 +238,17 @@ class EngineServer(engineio.AsyncServer):
         cookie = self._generate_sid_cookie(connection.id, attributes)
         return [(b"set-cookie", cookie.encode("latin-1"))]
 
-    # The public API of engineio
-
-    async def send(self, sid: str, data: Any) -> None:
-        """Send str, bytes, or what engineio encodes as JSON."""
-        await self.send_packet(sid, Packet(MESSAGE, data=data))
-
-    async def send_packet(self, sid: str, pkt: Packet) -> None:
-        connection = self.sockets.get(sid)
-        if connection is None:
-            logger.warning("a packet was not sent: there is no such session")
-            return
-        encoded = pkt.encode()
-        if pkt.packet_type != MESSAGE:
-            connection.send(Frames.control(encoded))
-        else:
-            connection.send(Frames((encoded[1:] if isinstance(encoded, str) else encoded,)))
-
-    async def get_session(self, sid: str) -> dict[str, Any]:
-        return self._connection(sid).user_session
-
-    async def save_session(self, sid: str, session: dict[str, Any]) -> None:
-        self._connection(sid).user_session = session
-
-    def transport(self, sid: str) -> str:
-        return self._connection(sid).transport
-
-    async def disconnect(self, sid: str | None = None) -> None:
-        """Close one session, or all."""
-        if sid is None:
-            self.close_all("server disconnect")
-        elif sid in self.sockets:
-            self.sockets[sid].close("server disconnect")
+    # The end
 
     @property
     def owes(self) -> bool:
         """Whether a closed session still has something for a client's next poll."""
         return any(wire.queued_messages for wire in self.sessions.lingering.values())
 
-    def close_all(self, reason: str) -> None:
-        for connection in list(self.sockets.values()):
-            connection.close(reason)
-
     async def shutdown(self) -> None:
         """Take no new sessions and close those that are open."""
         self.accepting = False
         self.close_all("server shutting down")
-
-    def _connection(self, sid: str) -> Connection:
-        try:
-            return self.sockets[sid]
-        except KeyError:
-            raise KeyError("Session not found") from None
 
 
 def _transport_of(scope: dict[str, Any]) -> str:

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 from ..logs import connection_facts
 from ..protocol.frames import Frames
-from .connection import Connection, Wire
+from .connection import Connection
+from .scopes import share_headers
 from .wheel import TimerWheel
+from .wire import Wire
 
 logger = logging.getLogger("realtime.engine")
 
@@ -43,6 +45,8 @@ class Limits:
     inbox_bytes: int = 4_000_000
     # Packets a second of one connection, twice as many at once; None for no limit.
     packet_rate: float | None = None
+    # Whether permessage-deflate is agreed to where the web server offers it.
+    websocket_compression: bool = False
 
 
 class Sessions:
@@ -63,6 +67,7 @@ class Sessions:
         self, scope: dict[str, Any], wire: Callable[..., Wire], greeting: Callable[..., str]
     ) -> Connection:
         """Open a session: the handshake packet goes out first, then the sink is told."""
+        share_headers(scope)
         connection = Connection(self, scope, wire)
         self.open[connection.id] = connection
         connection.send(Frames.control(greeting(connection)))

@@ -13,6 +13,7 @@ from ..engine.server import EngineServer
 from ..engine.transports import http
 from ..engine.transports.http import Receive, Refused, Send
 from ..engine.transports.valve import Valve, valve_for
+from ..engine.transports.websocket import accept
 from ..metrics import counters as metrics
 from ..protocol.frames import fits
 from .conversations import Conversation, End, size_of
@@ -125,7 +126,7 @@ class RelayEntry:
                     self.failure(conversation.end or End.LOST)
                 await send({"type": "websocket.close"})
                 return
-            await send(answer)
+            await accept(self._engine.sessions, answer, send)
             await self._tunnel(conversation, receive, send)
         except OSError:
             metrics.count("responses.unsent")

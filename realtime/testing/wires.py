@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..conf import settings
-from ..engine.connection import Connection, Wire
+from ..engine.connection import Connection
+from ..engine.wire import Wire
 from ..node import emissions
 from ..protocol.frames import MESSAGE, PING_FRAMES, PONG, Frames
 from ..protocol.packets import Packet, PacketType

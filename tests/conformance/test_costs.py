@@ -28,6 +28,7 @@ LIMITS: dict[str, Any] = {
     "CLOSE_TIMEOUT": 2.0,
     "CALL_TIMEOUT": 3,
     "THREADS": 4,
+    "WEBSOCKET_COMPRESSION": True,
 }
 
 

@@ -4,14 +4,17 @@ import asyncio
 import inspect
 import json
 import sys
+import warnings
 from asyncio import selector_events
 from functools import partial
+from pprint import pformat
 from types import SimpleNamespace
 from typing import Any
 
 import engineio
 import pytest
 import uvicorn
+import wsproto
 from autobahn.websocket import protocol as autobahn_protocol
 from daphne import http_protocol, ws_protocol
 from daphne.server import Server as DaphneServer
@@ -21,10 +24,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
-from realtime.engine.transports import bodies, daphne, valve
+from realtime.engine.transports import autobahn, bodies, compression, daphne, reader, valve
 from realtime.engine.transports import uvicorn as uvicorn_wire
 from tests.conformance.raw import WebSocket
 from tests.conformance.servers import Server
+from tests.fuzz.websockets import HANDSHAKE, AsyncioTransport, frame
 
 
 async def test_each_server_gets_its_own_wire(calm: Server) -> None:
@@ -62,6 +66,109 @@ def test_uvicorn_pauses_reading_only_if_it_has_not_yet(protocol_class: type[Any]
     assert "self.queue.put_nowait(" in source
     assert "if not self.read_paused:" in source
     assert "await self.writable.wait()" in source
+
+
+async def websockets_core() -> Any:
+    """A protocol of uvicorn's that has been asked for a websocket with compression."""
+    config = uvicorn.Config(application, ws_ping_interval=None)
+    config.load()
+    protocol = WebSocketsSansIOProtocol(config, ServerState(), {})
+    protocol.connection_made(AsyncioTransport())
+    extension = b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    protocol.data_received(HANDSHAKE[:-2] + extension)
+    return protocol
+
+
+async def test_websockets_core_agrees_to_compression_before_it_is_told_to_accept() -> None:
+    protocol = await websockets_core()
+    assert [extension.name for extension in protocol.conn.extensions] == ["permessage-deflate"]
+    assert "permessage-deflate" in protocol.response.headers["Sec-WebSocket-Extensions"]
+    compression.decline(protocol.send)
+    assert protocol.conn.extensions == []
+    assert "Sec-WebSocket-Extensions" not in protocol.response.headers
+    await protocol.send({"type": "websocket.accept"})
+    assert b"101 Switching" in protocol.transport.written
+    assert b"Extensions" not in protocol.transport.written
+    # Neither is used once the handshake is over.
+    source = inspect.getsource(WebSocketsSansIOProtocol)
+    assert source.count("self.request") == 1 and source.count("self.response") == 6
+
+
+async def test_websockets_core_waits_for_a_frame_in_at_eof() -> None:
+    protocol = await websockets_core()
+    await protocol.send({"type": "websocket.accept"})
+    nothing: Any = None
+    read = uvicorn_wire.WebsocketsReader(nothing, protocol, nothing, nothing, 0)
+    whole = frame(0x01, b"a") + frame(0x80, b"b")
+    between = []
+    for at in range(len(whole)):
+        between.append(read.is_between_messages())
+        protocol.data_received(whole[at : at + 1])
+    assert between == [True] + [False] * (len(whole) - 1)
+    assert read.is_between_messages()
+    protocol.data_received(frame(0x88, b""))
+    assert not read.is_between_messages()
+    assert isinstance(protocol.conn.debug, bool)
+
+
+async def test_wsproto_takes_compression_from_the_configuration_as_it_accepts() -> None:
+    assert "if self.config.ws_per_message_deflate:" in inspect.getsource(WSProtocol.send)
+    config = uvicorn.Config(application)
+    config.load()
+    first, second = (WSProtocol(config, ServerState(), {}) for _ in range(2))
+    compression.decline(first.send)
+    assert not first.config.ws_per_message_deflate
+    assert first.config.ws_max_size == config.ws_max_size
+    assert second.config is config and config.ws_per_message_deflate
+
+
+async def test_legacy_websockets_look_at_their_extensions_after_the_application_accepted() -> None:
+    config = uvicorn.Config(application)
+    config.load()
+    with warnings.catch_warnings(action="ignore"):
+        from uvicorn.protocols.websockets import websockets_impl
+
+        protocol = websockets_impl.WebSocketProtocol(config, ServerState(), {})
+    assert protocol.available_extensions
+    compression.decline(protocol.asgi_send)
+    assert protocol.available_extensions == []
+    source = inspect.getsource(websockets_impl.WebSocketServerProtocol)
+    assert "available_extensions=self.available_extensions" in source
+    asked = source.index("self.process_request(path, request_headers)")
+    assert asked < source.index("self.process_extensions(\n            request_headers, available")
+
+
+@pytest.mark.parametrize("send", [print, partial(print), object(), WSProtocol.send])
+def test_a_server_that_is_not_known_agrees_to_what_it_likes(send: Any) -> None:
+    compression.decline(send)
+
+
+async def test_an_event_of_asyncio_may_keep_its_waiters_in_a_list() -> None:
+    event: Any = asyncio.Event()
+    assert not event._waiters
+    event._waiters = []
+    waiting = [asyncio.create_task(event.wait()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert len(event._waiters) == 3
+    waiting[1].cancel()
+    await asyncio.sleep(0)
+    event.set()
+    assert [await waiting[0], await waiting[2]] == [True, True]
+    assert event._waiters == []
+
+
+def test_wsproto_keeps_the_names_of_its_parser() -> None:
+    connection = wsproto.connection.Connection(wsproto.ConnectionType.SERVER)
+    assert connection.state.name == "OPEN"
+    assert connection._proto._frame_decoder.header is None
+    assert len(connection._proto._frame_decoder.buffer) == 0
+    assert connection._proto._message_decoder.opcode is None
+
+
+def test_websockets_takes_masks_off_in_c() -> None:
+    from websockets import speedups
+
+    assert reader.unmask is speedups.apply_mask
 
 
 def test_uvicorns_server_is_found_by_its_handler_of_sigterm() -> None:
@@ -155,6 +262,46 @@ def test_twisted_hands_bodies_over_through_the_known_methods() -> None:
 def test_autobahn_looks_at_its_limits_for_each_frame() -> None:
     source = inspect.getsource(autobahn_protocol.WebSocketProtocol.onMessageFrameBegin)
     assert "self.maxFramePayloadSize" in source and "self.maxMessagePayloadSize" in source
+
+
+def test_autobahn_keeps_the_names_of_its_parser() -> None:
+    source = inspect.getsource(autobahn_protocol.WebSocketProtocol)
+    for name in (
+        "data",
+        "inside_message",
+        "current_frame",
+        "autoPingTimeoutCall",
+        "trackedTimings",
+    ):
+        assert f"self.{name} = " in source
+    assert {"logOctets", "logFrames"} <= set(
+        autobahn_protocol.WebSocketProtocol.CONFIG_ATTRS_COMMON
+    )
+    assert ws_protocol.WebSocketProtocol.muted is False
+    messages = inspect.getsource(ws_protocol.WebSocketProtocol.onMessage)
+    assert "self.last_ping = time.time()" in messages
+    server = inspect.getsource(autobahn_protocol.WebSocketServerProtocol)
+    for name in ("http_headers", "http_request_data", "http_response_data"):
+        assert f"self.{name}" in server
+        assert f".{name}" not in inspect.getsource(ws_protocol)
+
+
+def test_autobahn_formats_its_options_for_its_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = inspect.getsource(autobahn_protocol.WebSocketProtocol._connectionMade)
+    assert 'self.log.debug("\\n{attrs}", attrs=pformat(configAttrLog))' in source
+    monkeypatch.setattr(autobahn_protocol, "pformat", pformat)
+    autobahn.format_options_lazily()
+    options: Any = [("logOctets", False, "WebSocketFactory")] * 40
+    shown: Any = autobahn_protocol.pformat(options)
+    assert f"{shown}" == pformat(options)
+    # For whoever else asks, it is what it was.
+    assert autobahn_protocol.pformat({"a": options}, width=40) == pformat({"a": options}, width=40)
+    assert str(autobahn_protocol.Timings()) == "{}"
+    autobahn.format_options_lazily()
+    monkeypatch.setattr(autobahn_protocol, "pformat", repr)  # somebody else's
+    autobahn.format_options_lazily()
+    unpatched: Any = autobahn_protocol.pformat
+    assert unpatched is repr
 
 
 def test_twisted_names_the_path_of_a_stream_over_http_2() -> None:

@@ -2,14 +2,24 @@
 
 import asyncio
 import json
+import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.raw import WEBSOCKET, Closed, WebSocket
-from tests.conformance.servers import Server
+from tests.conformance.servers import Server, serve
 
 LIMIT = 1_000_000
+#: As browsers offer it.
+COMPRESSION = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+
+
+def deflated(text: str) -> bytes:
+    """The payload of a compressed frame that needs none before it."""
+    compressor = zlib.compressobj(wbits=-12)
+    return (compressor.compress(text.encode()) + compressor.flush(zlib.Z_FULL_FLUSH))[:-4]
 
 
 async def state(server: Server) -> dict[str, Any]:
@@ -137,17 +147,44 @@ async def test_a_bug_above_closes_only_this_connection(calm: Server) -> None:
     other.cut()
 
 
-async def test_frames_are_legal_where_compression_was_negotiated(calm: Server) -> None:
-    headers = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
-    websocket = await WebSocket.open(calm.port, headers=headers)
+async def test_compression_is_not_agreed_to(calm: Server) -> None:
+    websocket = await WebSocket.open(calm.port, headers=COMPRESSION)
     assert await websocket.receive()
-    negotiated = "permessage-deflate" in websocket.headers.get("sec-websocket-extensions", "")
-    assert negotiated == (calm.kind != "daphne")
-    # `receive` checks that RSV1 is not set: the payload is not compressed and says so.
-    websocket.send("4!flood 3 200")
-    for number in range(3):
-        await websocket.expect("4" + f"{number} ".ljust(200, "x"))
-    websocket.cut()
+    assert "sec-websocket-extensions" not in websocket.headers
+    websocket.send_frame(0x41, deflated("4hello"))
+    assert await websocket.closed() == []
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn-wsproto", "uvicorn-websockets-sansio"])
+async def test_frames_are_legal_where_compression_was_negotiated(kind: str, tmp_path: Path) -> None:
+    with serve(kind, tmp_path, websocket_compression=1) as server:
+        websocket = await WebSocket.open(server.port, headers=COMPRESSION)
+        assert await websocket.receive()
+        negotiated = "permessage-deflate" in websocket.headers.get("sec-websocket-extensions", "")
+        assert negotiated == (kind != "daphne")
+        # `receive` checks that RSV1 is not set: the payload is not compressed and says so.
+        websocket.send("4!flood 3 200")
+        for number in range(3):
+            await websocket.expect("4" + f"{number} ".ljust(200, "x"))
+        if negotiated:
+            # In turns with frames that are read without the server's parser.
+            for first, text in ((0x41, "4one"), (0x1, "4two"), (0x41, "4three")):
+                data = deflated(text) if first == 0x41 else text.encode()
+                websocket.send_frame(first, data)
+                await websocket.expect(text)
+        websocket.cut()
+
+
+async def test_the_legacy_websockets_of_uvicorn_agree_to_no_compression_either(
+    tmp_path: Path,
+) -> None:
+    with serve("uvicorn-websockets", tmp_path) as server:
+        websocket = await WebSocket.open(server.port, headers=COMPRESSION)
+        assert await websocket.receive()
+        assert "sec-websocket-extensions" not in websocket.headers
+        websocket.send("4hello")
+        await websocket.expect("4hello")
+        websocket.cut()
 
 
 async def test_messages_for_a_paused_connection_wait_and_stay_in_order(calm: Server) -> None:

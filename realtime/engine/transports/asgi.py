@@ -11,8 +11,10 @@ from typing import Any
 
 from ...logs import connection_facts
 from ...protocol.frames import Frames
-from ..connection import Connection, Wire
+from ..connection import Connection
 from ..wheel import Handle
+from ..wire import Wire
+from .http import Receive
 
 logger = logging.getLogger("realtime.engine")
 
@@ -170,8 +172,12 @@ class WebsocketWire(Wire):
 
     # In
 
-    def listen(self, take: Take) -> None:
-        """The reader is about to wait: messages may be passed to `take` without waking it."""
+    def listen(self, take: Take, receive: Receive) -> Receive:
+        """The reader is about to wait: messages may be passed to `take` without waking it.
+
+        Returns what the reader is to wait at, for all that is not passed on so.
+        """
+        return receive
 
     # The end
 

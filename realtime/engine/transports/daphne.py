@@ -9,13 +9,16 @@ tests/conformance/test_engine_guards.py fails if a release moves one of the name
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from functools import partial
 from typing import Any
 
 from ..connection import Connection
 from .asgi import Take, WebsocketWire
-from .direct import DirectWire, QueueInlet
+from .autobahn import AutobahnReader, format_options_lazily
+from .direct import DirectWire, Inlet, QueueInlet
+from .http import Receive
 
 
 def find_protocol(send: Any) -> Any:
@@ -50,10 +53,13 @@ def with_scheme(scope: dict[str, Any], send: Any) -> dict[str, Any]:
     """
     if "scheme" in scope or (protocol := find_protocol(send)) is None:
         return scope
+    format_options_lazily()
     from twisted.internet.interfaces import ISSLTransport
 
     is_secure = ISSLTransport.providedBy(protocol.transport)
-    return {**scope, "scheme": "wss" if is_secure else "ws"}
+    # In place: a copy would be kept beside it for as long as the websocket lives.
+    scope["scheme"] = "wss" if is_secure else "ws"
+    return scope
 
 
 def stop_listening() -> bool:
@@ -85,6 +91,10 @@ class DaphneWire(DirectWire):
         for name in ("maxFramePayloadSize", "maxMessagePayloadSize"):
             if 0 < getattr(protocol, name) < limit:
                 setattr(protocol, name, limit)
+        with contextlib.suppress(AttributeError):
+            # Of the handshake Autobahn keeps 3 kB, and has no use for them any more.
+            protocol.http_headers.clear()
+            protocol.http_request_data = protocol.http_response_data = None
         # The HTTP channel that read the upgrade request is still registered. It would pause
         # reading along with writing, so that a slow reader's pongs were never seen.
         self._transport.unregisterProducer()
@@ -143,15 +153,33 @@ class DaphneWire(DirectWire):
 
     # In
 
-    def listen(self, take: Take) -> None:
+    def listen(self, take: Take, receive: Receive) -> Receive:
         # Daphne's inbound queue has no bound, and waking a task for each message costs more than
         # to handle it: `WebSocketProtocol.onMessage` puts into this attribute.
-        if self._inlet is None and self._protocol.application_queue.empty():
-            # `receive` is bound to the queue itself, so the reader stays there.
-            self._inlet = QueueInlet(self.connection, take, self._protocol.application_queue)
+        queue = self._protocol.application_queue
+        if self._inlet is not None:
+            if self._inlet.empty():
+                self.caught_up()
+        elif queue.empty():
+            if receive == getattr(queue, "get", None):
+                self._inlet = Inlet(self.connection, take)
+                receive = self._inlet.get
+                # Nobody puts into the queue any more or waits at it, and its four deques take 3 kB
+                # for each idle websocket.
+                vars(queue).clear()
+            else:
+                # A middleware waits at the queue, and may want to see the end.
+                self._inlet = QueueInlet(self.connection, take, queue)
             self._protocol.application_queue = self._inlet
-        elif self._inlet is not None and self._inlet.empty():
-            self.caught_up()
+            self._read_frames(self._inlet, take)
+        return receive
+
+    def _read_frames(self, inlet: Inlet, take: Take) -> None:
+        protocol = self._protocol
+        limit = self.connection.sessions.limits.max_payload  # Autobahn's are above, see __init__
+        reader = AutobahnReader.find(self.connection, protocol, inlet, take, limit)
+        if reader is not None:
+            protocol.dataReceived = reader.feed
 
     def pause_reading(self) -> None:
         self._transport.pauseProducing()
@@ -169,6 +197,11 @@ class DaphneWire(DirectWire):
     def abort(self) -> None:
         super().abort()
         self._transport.abortConnection()
+
+    def gone(self) -> None:
+        super().gone()
+        # Or it and its reader would hold each other until the garbage collector finds them.
+        vars(self._protocol).pop("dataReceived", None)
 
 
 def _plain_socket(transport: Any) -> Any:

@@ -10,8 +10,9 @@ from ...exceptions import ProtocolError
 from ...logs import connection_facts
 from ...metrics import counters as metrics
 from ...protocol.frames import CLOSE, NOOP, PING_FRAMES, SEPARATOR, Frames, decode_payload
-from ..connection import Connection, Wire
+from ..connection import Connection
 from ..sessions import Sessions
+from ..wire import Wire
 from .http import (
     BAD_REQUEST,
     SESSION_UNKNOWN,

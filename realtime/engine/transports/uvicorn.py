@@ -12,6 +12,7 @@ tests/conformance/test_engine_guards.py fails if a release moves one of the name
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import sys
@@ -20,7 +21,8 @@ from typing import Any
 from ..connection import Connection
 from .asgi import Take, WebsocketWire
 from .direct import DirectWire, Inlet
-from .http import header
+from .http import Receive, header
+from .reader import FrameReader
 
 #: Bytes that are read at a time of a client that may have deflated them.
 READ_AT_A_TIME = 16_384
@@ -78,6 +80,82 @@ class RequestLimit:
         self._server.should_exit = True
 
 
+class UvicornReader(FrameReader, asyncio.Protocol):
+    """What the transport calls in place of uvicorn's protocol, which hears of all but some frames.
+
+    uvicorn's own keepalive listens to pongs alone, and these go to the protocol.
+    """
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        self.feed(data)
+
+    def pass_on(self, data: bytes) -> None:
+        self._protocol.data_received(data)
+
+    def is_open(self) -> bool:
+        return not self._protocol.close_sent
+
+    def eof_received(self) -> bool | None:
+        passed_on: bool | None = self._protocol.eof_received()
+        return passed_on
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+
+
+class WebsocketsReader(UvicornReader):
+    """Before websockets' sans-I/O core, whose parser is a generator."""
+
+    __slots__ = ()
+
+    def is_between_messages(self) -> bool:
+        core = self._protocol.conn
+        if core.state.name != "OPEN" or core.current_size is not None:
+            return False
+        step = core.parser
+        while step.gi_yieldfrom is not None:
+            step = step.gi_yieldfrom
+        # It waits there for a frame's first byte, with nothing left of what it was given.
+        return bool(step.__name__ == "at_eof")
+
+    def is_watched(self) -> bool:
+        # With its logger at DEBUG it logs each frame.
+        return bool(self._protocol.conn.debug)
+
+
+class WsprotoReader(UvicornReader):
+    """Before wsproto."""
+
+    __slots__ = ()
+
+    def is_between_messages(self) -> bool:
+        connection = self._protocol.conn.connection
+        frames = connection._proto._frame_decoder
+        return (
+            connection.state.name == "OPEN"
+            and frames.header is None
+            and len(frames.buffer) == 0
+            and connection._proto._message_decoder.opcode is None
+        )
+
+    def is_watched(self) -> bool:
+        return False
+
+
+_READERS: dict[str, type[UvicornReader]] = {
+    "WSProtocol": WsprotoReader,
+    "WebSocketsSansIOProtocol": WebsocketsReader,
+}
+
+
 class UvicornWire(DirectWire):
     __slots__ = ("_protocol", "_transport")
 
@@ -85,7 +163,14 @@ class UvicornWire(DirectWire):
         super().__init__(connection, send)
         self._protocol = protocol
         self._transport = protocol.transport
-        if "permessage-deflate" in (header(connection.scope, EXTENSIONS) or ""):
+        with contextlib.suppress(AttributeError):
+            # An empty deque takes 600 bytes of each idle websocket; a list does what is needed.
+            protocol.writable._waiters = list(protocol.writable._waiters)
+            # Of the handshake websockets' core keeps 4 kB, and has no use for them any more.
+            protocol.request.headers.clear()
+            protocol.response.headers.clear()
+        agrees = connection.sessions.limits.websocket_compression
+        if agrees and "permessage-deflate" in (header(connection.scope, EXTENSIONS) or ""):
             # Both inflate all of what was read before they do anything else, and asyncio reads
             # 256 kB at a time: up to 260 MB. Other loops have no such attribute.
             with contextlib.suppress(AttributeError):
@@ -118,17 +203,29 @@ class UvicornWire(DirectWire):
 
     # In
 
-    def listen(self, take: Take) -> None:
+    def listen(self, take: Take, receive: Receive) -> Receive:
         # uvicorn puts messages into `queue`, and pauses the transport after each one until the
         # application takes it: two system calls and a task's turn for every message.
         protocol = self._protocol
         if self._inlet is None and protocol.queue.empty():
             protocol.queue = self._inlet = Inlet(self.connection, take)
+            self._read_frames(self._inlet, take)
         elif self._inlet is None or not self._inlet.empty():
-            return
+            return receive
         self.caught_up()
         # "Paused already": what the connection takes at once needs no pause.
         protocol.read_paused = True
+        return receive
+
+    def _read_frames(self, inlet: Inlet, take: Take) -> None:
+        protocol = self._protocol
+        limit = self.connection.sessions.limits.max_payload
+        if protocol.config.ws_max_size is not None:
+            limit = min(limit, protocol.config.ws_max_size)
+        reader_class = _READERS[type(protocol).__name__]
+        reader = reader_class.find(self.connection, protocol, inlet, take, limit)
+        if reader is not None:
+            self._transport.set_protocol(reader)
 
     def pause_reading(self) -> None:
         self._transport.pause_reading()

@@ -13,6 +13,7 @@ from ...metrics import counters as metrics
 from ...protocol.frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
 from ..connection import Connection
 from ..sessions import Sessions
+from . import compression, http
 from .asgi import Send, TextOnly, WebsocketWire
 from .daphne import DaphneWire
 from .http import Gone, Receive, query
@@ -42,7 +43,7 @@ async def run(
     """A session that starts on a websocket, until its end."""
     if (await receive())["type"] != "websocket.connect":
         return
-    await send(_acceptance(scope))
+    await accept(sessions, _acceptance(scope), send)
     connection = sessions.admit(scope, lambda owner: _wire_for(owner, scope, send), greeting)
     assert isinstance(connection.wire, WebsocketWire)
     await _read(connection, connection.wire, receive)
@@ -54,7 +55,7 @@ async def upgrade(
     """A websocket for a session that polls. If it does not finish, the session goes on polling."""
     if (await receive())["type"] != "websocket.connect":
         return
-    await send(_acceptance(scope))
+    await accept(connection.sessions, _acceptance(scope), send)
     polling = connection.wire
     taken = connection.closed or connection.upgrade is not None
     if taken or not allowed or not isinstance(polling, PollingWire):
@@ -87,6 +88,13 @@ def _acceptance(scope: dict[str, Any]) -> dict[str, Any]:
     # As Node does: a browser gives up where it offered subprotocols and none is chosen.
     offered = scope.get("subprotocols") or [None]
     return {"type": "websocket.accept", "subprotocol": offered[0]}
+
+
+async def accept(sessions: Sessions, acceptance: dict[str, Any], send: http.Send) -> None:
+    """Complete the handshake of a websocket that is, or will be, one of ours."""
+    if not sessions.limits.websocket_compression:
+        compression.decline(send)
+    await send(acceptance)
 
 
 def _give_up(connection: Connection, polling: PollingWire, wire: WebsocketWire) -> None:
@@ -141,13 +149,13 @@ async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -
     """Pass on what the client sends until its websocket is over."""
     reason = "transport close"
     try:
-        wire.listen(_take)
+        receive = wire.listen(_take, receive)
         while (frame := _frame(await receive())) is not None:
             if connection.paused:
                 wire.pause_reading()  # uvicorn's `receive` has just resumed it
                 await connection.readable()
             _take(connection, frame)
-            wire.listen(_take)
+            receive = wire.listen(_take, receive)
     except asyncio.CancelledError:
         # Daphne cancels its applications when it stops.
         reason = "server shutting down"
@@ -187,10 +195,16 @@ async def _drain(wire: WebsocketWire, receive: Receive) -> None:
 
 def _wire_for(connection: Connection, scope: dict[str, Any], send: Send) -> WebsocketWire:
     """The best wire for the server that `send` belongs to, and for what the client can read."""
-    daphne, uvicorn, plain = _WIRES[bool(query(scope).get("b64"))]
+    daphne, uvicorn, plain = _WIRES[_asks_for_text(scope)]
     return (
         daphne.find(connection, send) or uvicorn.find(connection, send) or plain(connection, send)
     )
+
+
+def _asks_for_text(scope: dict[str, Any]) -> bool:
+    raw: bytes = scope.get("query_string", b"")
+    # Reading a query takes longer than all else here, and hardly any client asks.
+    return (b"b64" in raw or b"%" in raw) and bool(query(scope).get("b64"))
 
 
 class _TextDaphneWire(TextOnly, DaphneWire):
