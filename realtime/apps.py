@@ -15,6 +15,7 @@ class RealtimeConfig(AppConfig):
         from .checks.deployment import check_deployment
         from .checks.site import check_settings
         from .doctor import namespace as _doctor  # noqa: F401 - registers its namespace
+        from .recovery import connect
         from .routing import autodiscover, registered
         from .rules import changes
 
@@ -22,6 +23,7 @@ class RealtimeConfig(AppConfig):
         checks.register(check_changes, checks.Tags.models)
         checks.register(check_deployment, checks.Tags.security, deploy=True)
         listen_to_relations()
+        connect()
         autodiscover()
         for _, consumer in registered():  # some may have been made before all models were there
             changes.listen(consumer.room_rules)

@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.exceptions import ImproperlyConfigured
 
-from . import health, operations, presences, revocation, routing, rules
+from . import health, operations, presences, recovery, revocation, routing, rules
 from .auth import AuthStack
 from .compat.server import SocketIOServer
 from .conf import settings
@@ -155,6 +155,7 @@ def make_server(
         from .durable import upkeep  # it has a model
 
         upkeep.install(server.node)
+    recovery.install(server.core)
     return server
 
 

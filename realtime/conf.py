@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
     "RELAY": True,
     "HEARTBEAT_INTERVAL": 1.0,
     "RESYNC_EVENT": None,
+    "RECOVERY": None,
     "PRESENCE_GRACE": 5.0,
     "LOGIN_CHECK_INTERVAL": 30.0,
     "AUTHENTICATION_CLASSES": ["realtime.authentication.SessionAuthentication"],

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from django.utils.module_loading import autodiscover_modules
 
 from .consumers.consumer import SocketIOConsumer
+from .recovery import options
 
 Consumer = TypeVar("Consumer", bound=type[SocketIOConsumer])
 
@@ -35,6 +36,7 @@ def namespace(route: str) -> Callable[[Consumer], Consumer]:
                 )
         _routes[:] = [served for served in _routes if str(served.pattern) != route[1:]]
         _routes.append(path(route[1:], consumer.as_asgi()))
+        options.forget()
         return consumer
 
     return register
@@ -77,6 +79,15 @@ def consumer_of(name: str) -> type[SocketIOConsumer] | None:
     """The consumer that is registered for a namespace, by the first route that matches it."""
     found = (route for route in _routes if route.resolve(name[1:]) is not None)
     return next((_consumer_of(route) for route in found), None)
+
+
+def _recovery_of(name: str) -> options.Said:
+    """What the consumer of a namespace says of its recovery."""
+    consumer = consumer_of(name)
+    return None if consumer is None else consumer.recovery
+
+
+options.declared.append(_recovery_of)
 
 
 def registered() -> list[tuple[str, type[SocketIOConsumer]]]:

@@ -26,7 +26,7 @@ FLOORS = [
     ["events", "models", "migrations"],
     ["once", "permissions"],
     ["operations"],
-    ["presences", "authentication"],
+    ["presences", "authentication", "recovery"],
     ["revocation"],
     ["compat"],
     ["server"],

@@ -39,6 +39,7 @@ from realtime.checks import (
     durable,
     layers,
     logins,
+    recovery,
     settings,
     site,
 )
@@ -394,7 +395,7 @@ def test_settings_are_documented_with_their_defaults() -> None:
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
     modules = [site, settings, layers, logins, deployment, durable, installed, changes]
-    modules += [authentication, jwt, rest_framework]
+    modules += [authentication, jwt, recovery, rest_framework]
     source = "".join(inspect.getsource(module) for module in modules)
     assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
         re.findall(r"realtime\.[EW]\d{3}", text)

@@ -21,7 +21,15 @@ from django.test import SimpleTestCase
 from django.test.utils import _TestState, setup_test_environment, teardown_test_environment
 
 import realtime.json
-from realtime.cluster.layers import BLOCKING_POP, CHANNEL_CAPACITY, configured, own_channel
+from realtime.cluster.layers import (
+    BLOCKING_POP,
+    CHANNEL_CAPACITY,
+    configured,
+    is_redis,
+    own_channel,
+    redis_client,
+    redis_prefix,
+)
 from realtime.compat.server import SocketIOServer
 from realtime.node.threads import Lanes, LentThread
 
@@ -73,6 +81,38 @@ def test_redis_layer_keeps_capacities_as_a_list_of_patterns(settings: Any) -> No
     assert found is not None
     assert found.get_capacity("realtime.abc!def") == CHANNEL_CAPACITY
     assert found.get_capacity("specific.abc!def") == 100
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("redis://127.0.0.1:1/3", ("127.0.0.1", 1, 3)),
+        (("127.0.0.1", 1), ("127.0.0.1", 1, 0)),
+        ({"address": "redis://127.0.0.1:1", "db": 2}, ("127.0.0.1", 1, 2)),
+    ],
+)
+def test_redis_layers_hosts_are_read_as_channels_redis_does(
+    settings: Any, host: Any, address: tuple[str, int, int]
+) -> None:
+    """`cluster/layers.py` takes the store's connections from channels_redis.utils."""
+    backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
+    config = {"hosts": [host, "redis://second"], "prefix": "mine"}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
+    chosen = redis_client().connection_pool.connection_kwargs
+    assert (chosen["host"], chosen["port"], chosen.get("db", 0)) == address
+    assert redis_prefix() == "mine"
+    # A second try of its own would log an event twice.
+    connection = redis_client().connection_pool.make_connection()
+    assert connection.retry.get_retries() == 0
+
+
+@pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
+def test_redis_layers_pack_messages_by_public_methods(kind: type) -> None:
+    layer = kind()
+    assert is_redis(layer)
+    assert layer.deserialize(layer.serialize({"a": [None, b"x", 1 << 60]})) == {
+        "a": [None, b"x", 1 << 60]
+    }
 
 
 def test_redis_layer_waits_for_less_than_redis_py_does(settings: Any) -> None:

@@ -2,10 +2,8 @@
 
 import importlib
 import importlib.util
-import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -13,31 +11,25 @@ from django.core.checks import CheckMessage, Error
 
 from ..authentication.tokens import SOURCES
 from ..conf import DEFAULTS
-from ..protocol.packets import RESERVED_EVENTS
+from ..recovery.options import KEYS
+from . import recovery
+from .rules import (
+    COUNT,
+    EVENT,
+    SHORT_TIME,
+    TIME,
+    TIME_OR_NONE,
+    Rule,
+    is_count,
+    is_number,
+)
 
 TRANSPORTS = ("polling", "websocket")
 _path = re.compile(r"(/[^/?#\s]+)+/?")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    """What the value of a key must be; `says` completes "it must be ..."."""
-
-    says: str
-    holds: Callable[[Any], bool]
-
-
-def _is_number(value: Any) -> bool:
-    # True is an int in Python, but not a number here.
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and isinstance(value, int) and value >= 1
-
-
 def _is_rate(value: Any) -> bool:
-    return value is None or (_is_number(value) and value >= 1)
+    return value is None or (is_number(value) and value >= 1)
 
 
 def _are_transports(value: Any) -> bool:
@@ -70,10 +62,6 @@ def _are_databases(value: Any) -> bool:
     )
 
 
-def _is_event(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value not in {"", *RESERVED_EVENTS})
-
-
 def _are_classes(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(one, str | type) for one in value)
 
@@ -82,18 +70,6 @@ def _are_sources(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(source in SOURCES for source in value)
 
 
-TIME = Rule(
-    says="a number of seconds greater than 0", holds=lambda value: _is_number(value) and value > 0
-)
-TIME_OR_NONE = Rule(
-    says="a number of seconds, 0 or more", holds=lambda value: _is_number(value) and value >= 0
-)
-#: For what people, or other processes, wait.
-SHORT_TIME = Rule(
-    says="a number of seconds, from 0.05 to 60",
-    holds=lambda value: _is_number(value) and 0.05 <= value <= 60,
-)
-COUNT = Rule(says="a whole number, 1 or more", holds=_is_count)
 RATE = Rule(says="a number, 1 or more, or None for no limit", holds=_is_rate)
 
 YES_OR_NO = Rule(says="True or False", holds=lambda value: isinstance(value, bool))
@@ -131,10 +107,10 @@ RULES: Mapping[str, Rule] = {
     "RELAY": YES_OR_NO,
     "WEBSOCKET_COMPRESSION": YES_OR_NO,
     "HEARTBEAT_INTERVAL": SHORT_TIME,
-    "RESYNC_EVENT": Rule(
-        says="the name of an event, but not one of Socket.IO's own"
-        f" ({', '.join(sorted(RESERVED_EVENTS))}), or None",
-        holds=_is_event,
+    "RESYNC_EVENT": EVENT,
+    "RECOVERY": Rule(
+        says=f"None, or a dict with any of the keys {', '.join(sorted(KEYS))}",
+        holds=lambda value: value is None or not recovery.faults(value),
     ),
     "PRESENCE_GRACE": TIME_OR_NONE,
     "LOGIN_CHECK_INTERVAL": TIME,
@@ -149,12 +125,12 @@ RULES: Mapping[str, Rule] = {
     "THREADS": COUNT,
     "GC_THRESHOLD": Rule(
         says="a whole number from 1 to 1,000,000, or None",
-        holds=lambda value: value is None or (_is_count(value) and value <= 1_000_000),
+        holds=lambda value: value is None or (is_count(value) and value <= 1_000_000),
     ),
     "MAX_PAYLOAD": COUNT,
     "MAX_ATTACHMENTS": Rule(
         says="a whole number from 1 to 1,000",
-        holds=lambda value: _is_count(value) and value <= 1_000,
+        holds=lambda value: is_count(value) and value <= 1_000,
     ),
     "OUTBOX_MESSAGES": COUNT,
     "OUTBOX_BYTES": COUNT,
@@ -180,7 +156,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "ONCE_SECONDS": TIME,
     "ONCE_ANSWER_BYTES": Rule(
-        says="a whole number, 0 or more", holds=lambda value: value == 0 or _is_count(value)
+        says="a whole number, 0 or more", holds=lambda value: value == 0 or is_count(value)
     ),
     "METRICS_TOKEN": Rule(
         says="a string, or None", holds=lambda value: value is None or isinstance(value, str)
@@ -217,12 +193,18 @@ def _check_rules(value: dict[Any, Any]) -> list[CheckMessage]:
     return [
         Error(
             f"REALTIME[{key!r}] can't be {_shown(key, value[key])}.",
-            hint=f"It must be {rule.says}.",
+            hint=_hint(key, value[key], rule),
             id="realtime.E006",
         )
         for key, rule in RULES.items()
         if key in value and not rule.holds(value[key])
     ]
+
+
+def _hint(key: str, value: Any, rule: Rule) -> str:
+    if key == "RECOVERY" and isinstance(value, Mapping):
+        return f"Of the dict, {'; '.join(recovery.faults(value))}."
+    return f"It must be {rule.says}."
 
 
 def _shown(key: str, value: Any) -> str:

@@ -133,6 +133,32 @@ async def close(own: Any) -> None:
         await own.close_pools()
 
 
+def is_redis(own: Any) -> bool:
+    """Whether a layer is one of channels_redis'."""
+    return any(kind.__module__.startswith("channels_redis.") for kind in type(own).__mro__)
+
+
+def redis_client() -> Any:
+    """A client of the Redis that the site's layer is configured with, the first of several hosts.
+
+    Its connections open at first use, in the event loop that uses it. It tries nothing twice.
+    """
+    from channels_redis import utils  # an extra
+    from redis import asyncio as redis
+
+    # The layer's own readers of `hosts`, in all its notations, Sentinel's too. They are documented
+    # nowhere, but every release has had them; guarded by tests/test_guards.py.
+    config = channel_layers.configs[settings.CHANNEL_LAYER].get("CONFIG", {})
+    pool = utils.create_pool(utils.decode_hosts(config.get("hosts"))[0])
+    return redis.Redis(connection_pool=pool)
+
+
+def redis_prefix() -> str:
+    """What the layer's own keys begin with."""
+    config = channel_layers.configs[settings.CHANNEL_LAYER].get("CONFIG", {})
+    return str(config.get("prefix", "asgi"))
+
+
 def reaches_processes(channel_layer: Any) -> bool:
     """Whether other processes could hear anything through this layer."""
     return channel_layer is not None and not isinstance(channel_layer, InMemoryChannelLayer)

@@ -84,7 +84,7 @@ class ClientManager:
         if socket is not None and (socket.state, socket.namespace) == (State.CONNECTING, namespace):
             socket.held.append(emission)
         elif ignore_queue:
-            self._node.members.deliver(emission)
+            self._node.deliver_here(emission)
         else:
             try:
                 await self._node.broadcast(emission)
@@ -167,7 +167,10 @@ class ClientManager:
             await self._request("sockets.disconnect", [sid], namespace, {})
 
     def _is_elsewhere(self, sid: str) -> bool:
-        return rooms.node_of(sid) not in (None, self._node.id)
+        if not rooms.is_sid(sid):
+            return False
+        node = rooms.node_of(sid)
+        return sid not in self._namespaces.sockets if node is None else node != self._node.id
 
     async def _request(
         self,

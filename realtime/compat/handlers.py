@@ -40,8 +40,12 @@ class CallbackApplication:
         return any(namespace in registry or "*" in registry for registry in registered)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        socket = _Socket(self._server, scope["sid"], scope["path"])
         await receive()
+        recover = scope.get("recover")
+        recovered = None if recover is None else await recover()
+        socket = _Socket(
+            self._server, scope["sid"] if recovered is None else recovered.sid, scope["path"]
+        )
         try:
             accepted = await socket.connect(scope["auth"])
         except (socketio.exceptions.ConnectionRefusedError, ConnectionRefused) as refused:

@@ -17,7 +17,7 @@ from ..aio.tasks import Tasks, is_being_cancelled
 from ..authentication.base import BaseAuthentication
 from ..authentication.identity import authenticate, default_classes
 from ..events import CATCH_ALL, Handler, handlers_of
-from ..exceptions import ConnectionRefused, PermissionRefused
+from ..exceptions import ConnectionRefused, EventError, PermissionRefused
 from ..logs import facts, failed, shortened
 from ..node.inboxes import ASGIMessage
 from ..node.threads import lanes
@@ -56,6 +56,10 @@ class SocketIOConsumer(ConsumerSocket):
     #: The events that clients hear, with the types of their arguments; see docs/schema.md.
     emits: ClassVar[Mapping[str, Any]] = {}
 
+    #: Whether clients get their socket back when a connection broke, and the events they missed: a
+    #: dict like the setting RECOVERY, True or False; None for what the setting says.
+    recovery: ClassVar[Mapping[str, Any] | bool | None] = None
+
     handlers: ClassVar[dict[str, Handler]] = {}
     room_rules: ClassVar[tuple[RoomRule, ...]] = ()
     emitted: ClassVar[dict[str, Emitted]] = {}
@@ -93,6 +97,7 @@ class SocketIOConsumer(ConsumerSocket):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.scope = scope
         self.base_send = send
+        self.recovered = False
         self._mailbox = Mailbox(receive, scope.get("ahead"))
         self._tasks = Tasks()
         busy = self._busy = scope.get("busy", set())
@@ -138,6 +143,7 @@ class SocketIOConsumer(ConsumerSocket):
                 if not await run(permission.may_connect, self):
                     by = type(permission).__name__
                     raise ConnectionRefused(permission.message, {"code": permission.code})
+            await self._recover()
             await self._join_groups()
             await run(self.connect, self.scope.get("auth"))
             await self._accept(asked)
@@ -212,6 +218,29 @@ class SocketIOConsumer(ConsumerSocket):
         classes = self.authentication_classes
         makers = default_classes() if classes is None else classes
         await self._become(await authenticate(self.scope, [make() for make in makers]))
+
+    async def _recover(self) -> None:
+        """Take up the socket that the client had, if it comes back to one in time."""
+        recover = self.scope.get("recover")
+        found = None if recover is None else await recover()
+        if found is None:
+            return
+        self.scope["sid"] = found.sid
+        self.recovered = True
+        for room in found.ruled:
+            await self._return_to(room)
+
+    async def _return_to(self, room: str) -> None:
+        """Put a client that comes back into a room again whose rule says yes."""
+        try:
+            await joining.admit(self, room)
+        except EventError as error:
+            why = {"code": error.code, "message": error.message}
+            await self.emit(spoken.LEFT, room, why)
+        except Exception:  # a rule's bug costs its room
+            about = facts(sid=self.sid, namespace=self.namespace, user=self.user)
+            failed(logger, "the rule of room %s failed, for %s", room, self.sid, extra=about)
+            await self.emit(spoken.LEFT, room, {"code": "internal", "message": "Internal error"})
 
     async def _accept(self, asked: float) -> None:
         # `connect` may have put a user into the scope, instead of calling `log_in`.

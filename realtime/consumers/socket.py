@@ -23,6 +23,9 @@ class ConsumerSocket(GroupMember):
     _identity: Identity | None = None
     #: None for most: there is one of these for each socket.
     _admitted: dict[str, Any] | None = None
+    #: Whether the client came back to this socket after a broken connection: rooms and `data` are
+    #: as they were, and the events that it missed follow. Known in `connect`.
+    recovered: bool
 
     @property
     def sid(self) -> str:

@@ -61,6 +61,17 @@ class Heartbeat:
         self.ping_delivered = self.wire.name == "websocket"
         self.send(PING_FRAMES)
 
+    @property
+    def awaits_pong(self) -> bool:
+        """Whether a ping was sent whose pong has not come."""
+        return self._awaiting_pong
+
+    def ping_now(self) -> None:
+        """Ask the client of an open connection for a sign of life before it is time to."""
+        if not self._awaiting_pong:
+            self._beat.cancel()
+            self._ping()
+
     def _pong(self) -> None:
         # A pong without a ping that reached the client proves nothing: it may not keep alive a
         # client that posts but never polls, whose outbox would grow.

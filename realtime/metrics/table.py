@@ -31,6 +31,12 @@ GAUGES = {
     "realtime_outbox_bytes_max": ("outbox_bytes_max", "The most for any one connection"),
     "realtime_inbox_events": ("inbox_events", "Events waiting for their handlers"),
     "realtime_inbox_events_max": ("inbox_events_max", "The most for any one socket"),
+    "realtime_recovery_sessions": (
+        "recovery_sessions",
+        "Clients that may come back to this process; with Redis, sessions of its sockets",
+    ),
+    "realtime_recovery_events": ("recovery_events", "Events in the logs of rooms that are here"),
+    "realtime_recovery_bytes": ("recovery_bytes", "Bytes of these logs"),
     "realtime_handlers_running": ("handlers_running", "Handlers running now"),
     "realtime_handler_lanes": ("handlers_lanes", "Threads for handlers: REALTIME THREADS"),
     "realtime_healthy": ("healthy", "1 while this process hears itself through the channel layer"),
@@ -48,9 +54,16 @@ COUNTERS = {
         "emits.silenced",
         "Emits that failed with fail_silently=True, or EMIT_FAIL_SILENTLY",
     ),
+    "realtime_recovered_events": ("recovered.events", "Events sent to clients that came back"),
     "realtime_lost_messages": ("lost", "Messages from other processes that never arrived here"),
 }
 KINDS = {
+    "realtime_recoveries": Kinds(
+        prefix="recoveries.",
+        label="outcome",
+        help="Clients that came back to a socket",
+        known=("recovered", "refused"),
+    ),
     "realtime_connects": Kinds(
         prefix="connects.",
         label="outcome",
@@ -147,6 +160,7 @@ KINDS = {
 #: Counters without a metric of their own that stand at 0 from the start.
 OTHERS = (
     "presence.lost",
+    "recovery.gaps",
     "requests.late",
     "requests.stale",
     "responses.unsent",

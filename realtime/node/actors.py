@@ -7,7 +7,7 @@ the request: a visitor can keep events from themselves, and from nobody else.
 from dataclasses import dataclass
 from typing import Any
 
-from .rooms import node_of
+from .rooms import is_sid
 
 #: The header in which pages name their sockets; realtime/static/realtime/page/sids.js sends it.
 HEADER = "X-Realtime-Sids"
@@ -32,4 +32,4 @@ def sids_of(request: Any) -> frozenset[str]:
     """The sids in a request's header. What is no sid is ignored: clients may send anything."""
     header: str = request.META.get(f"HTTP_{HEADER.upper().replace('-', '_')}", "")
     names = (name.strip() for name in header.split(",", MAX_SIDS)[:MAX_SIDS])
-    return frozenset(name for name in names if node_of(name) is not None)
+    return frozenset(name for name in names if is_sid(name))

@@ -7,9 +7,10 @@ from typing import Any
 from ..metrics.counters import counts
 from ..metrics.rates import RoomRates
 from ..protocol.frames import Frames
+from ..protocol.packets import Payload
 from .actors import Actor
 from .emissions import Emission
-from .rooms import node_of, of_user
+from .rooms import is_sid, of_user
 from .sockets import Socket
 
 _NOBODY: frozenset[Socket] = frozenset()
@@ -104,8 +105,11 @@ class Members:
         if not taps:
             self._taps.pop((namespace, room), None)
 
-    def deliver(self, emission: Emission) -> int:
-        """Send an emission to its recipients here, and return how many there were."""
+    def deliver(self, emission: Emission, messages: tuple[Payload, ...] | None = None) -> int:
+        """Send an emission to its recipients here, and return how many there were.
+
+        `messages` are what the clients get, where that is more than was emitted.
+        """
         if self._taps:
             self._let_hear(emission)
         members = self.members(emission.namespace, emission.to)
@@ -114,7 +118,7 @@ class Members:
         self.changes += 1
         if emission.to is not None:
             self._count_event(emission.namespace, emission.to)
-        frames = Frames(emission.messages)
+        frames = Frames(emission.messages if messages is None else messages)
         skip, volatile = emission.skip, emission.volatile
         if skip:
             skip = self._skipped(emission.namespace, skip)
@@ -132,7 +136,7 @@ class Members:
 
     def _skipped(self, namespace: str, skip: frozenset[str]) -> frozenset[str]:
         """Sids, and with them those of the sockets here in rooms that are to be left out."""
-        rooms = [name for name in skip if node_of(name) is None]
+        rooms = [name for name in skip if not is_sid(name)]
         if not rooms:
             return skip
         return skip.union(*({s.sid for s in self._room(namespace, room)} for room in rooms))

@@ -19,8 +19,9 @@ from ..protocol.packets import Packet, PacketType
 from . import emissions, records
 from .emissions import Emission
 from .followers import Follower
+from .keeping import Keeper
 from .members import Members
-from .rooms import new_node_id
+from .rooms import new_node_id, node_of
 from .sockets import Socket, State
 
 F = TypeVar("F", bound=Follower)
@@ -68,6 +69,8 @@ class ServingNode(Node):
         self.bus = self.cluster.bus
         self.requests = self.cluster.requests
         self.followers: list[Follower] = []
+        #: Keeps logs, where a namespace may have one.
+        self.keeper: Keeper | None = None
         #: Whether the project's code has a namespace of this very name, beside those with routes.
         self.is_named: Callable[[str], bool] = lambda namespace: False
         #: When it started, in seconds since the epoch.
@@ -91,8 +94,20 @@ class ServingNode(Node):
 
     # Emits
 
+    def keeper_of(self, namespace: str) -> Keeper | None:
+        """What keeps the log of a namespace; None for one without."""
+        keeper = self.keeper
+        return keeper if keeper is not None and keeper.covers(namespace) else None
+
     async def _publish(self, emission: Emission) -> None:
+        if self.keeper is not None and self.keeper.covers(emission.namespace):
+            await self.keeper.publish(emission)
+            return
         self.members.deliver(emission)
+        await self.spread(emission)
+
+    async def spread(self, emission: Emission) -> None:
+        """Send an emission to the other nodes over the layer. Raises ChannelLayerError."""
         if self.cluster.reaches_others:
             to = emissions.addressees(emission, self.id)
             await self.cluster.publish(to, emissions.to_body(emission))
@@ -101,12 +116,25 @@ class ServingNode(Node):
         """Another process emitted to rooms that are here, too."""
         emission = emissions.from_body(message)
         if instruments.tracing is None:
-            self.members.deliver(emission)
+            self._take_in(emission)
         else:
             with instruments.tracing.delivering(emission):
-                self.members.deliver(emission)
+                self._take_in(emission)
         if instruments.timings is not None:
             instruments.timings.arrived(time.time() - message["at"])
+
+    def _take_in(self, emission: Emission) -> None:
+        if self.keeper is not None and self.keeper.covers(emission.namespace):
+            self.keeper.heard(emission)
+        else:
+            self.members.deliver(emission)
+
+    def deliver_here(self, emission: Emission) -> None:
+        """Deliver to the sockets of this node alone what no log is to have."""
+        if self.keeper is not None and self.keeper.covers(emission.namespace):
+            self.keeper.deliver_unlogged(emission)
+        else:
+            self.members.deliver(emission)
 
     def send_to_one(self, socket: Socket, emission: Emission) -> None:
         """Deliver an emission to one socket of this process, which it is for."""
@@ -149,11 +177,14 @@ class ServingNode(Node):
         rooms that the socket joined or left meanwhile.
         """
         memberships, done = self.cluster.memberships, set(prepared)
-        while (groups := set(_groups(socket))) != done:
+        while (groups := set(self._groups(socket))) != done:
             memberships.unsubscribe(done - groups)
             missing = groups - done
             done = groups
             await memberships.subscribe(missing)
+        keeper = self.keeper_of(socket.namespace)
+        if keeper is not None:
+            await keeper.prepare(socket)
         return done
 
     def forget(self, prepared: Collection[Group]) -> None:
@@ -195,7 +226,7 @@ class ServingNode(Node):
         self.members.remove(socket)
         for follower in self.followers:
             follower.removed(socket)
-        self.forget(_groups(socket))
+        self.forget(self._groups(socket))
 
     async def enter_room(self, socket: Socket, room: str) -> None:
         """Put a socket of this process into a room. Raises RoomError at `REALTIME["MAX_ROOMS"]`."""
@@ -210,7 +241,11 @@ class ServingNode(Node):
             socket.rooms.add(room)
             return
         self.members.join(socket, room)
-        await self.cluster.memberships.subscribe([(socket.namespace, room)])
+        keeper = self.keeper_of(socket.namespace)
+        if keeper is None or not keeper.carries(socket.namespace):
+            await self.cluster.memberships.subscribe([(socket.namespace, room)])
+        if keeper is not None:
+            await keeper.entered(socket, room)
 
     def leave_room(self, socket: Socket, room: str) -> None:
         """Take a socket of this process out of a room."""
@@ -220,12 +255,19 @@ class ServingNode(Node):
             follower.left(socket, room)
         if socket.state is State.CONNECTED:
             self.members.leave(socket, room)
-            self.cluster.memberships.unsubscribe([(socket.namespace, room)])
+            keeper = self.keeper_of(socket.namespace)
+            if keeper is None or not keeper.carries(socket.namespace):
+                self.cluster.memberships.unsubscribe([(socket.namespace, room)])
         else:
             socket.rooms.discard(room)
 
-
-def _groups(socket: Socket) -> list[Group]:
-    """The channel layer's groups that this process needs for a socket."""
-    namespace = socket.namespace
-    return [(namespace, None), *((namespace, room) for room in socket.rooms)]
+    def _groups(self, socket: Socket) -> list[Group]:
+        """The channel layer's groups that this process needs for a socket."""
+        namespace = socket.namespace
+        if self.keeper is not None and self.keeper.covers(namespace):
+            if self.keeper.carries(namespace):
+                return []
+            if node_of(socket.sid) is None:  # it is in no node's own group
+                own: list[Group] = [(namespace, socket.sid)]
+                return [*own, (namespace, None), *((namespace, room) for room in socket.rooms)]
+        return [(namespace, None), *((namespace, room) for room in socket.rooms)]

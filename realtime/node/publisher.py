@@ -22,8 +22,12 @@ from ..exceptions import ChannelLayerError, EmitError
 from ..metrics.process import after_fork
 from . import emissions, greenlets
 from .emissions import Emission
+from .keeping import MakeKeeping
 from .node import Node
 from .rooms import new_node_id
+
+#: Makes what logs the emissions of a publisher; set where the app is made ready.
+keeping: list[MakeKeeping] = []
 
 
 class Publisher(Node):
@@ -37,6 +41,7 @@ class Publisher(Node):
         self.requests = Requests(self.bus)
         self._outgoing = Outgoing(self.bus)
         self.bus.open()
+        self._keeping = next((kept for make in keeping if (kept := make(self.bus))), None)
         self.is_among_greenlets = greenlets.patched_by() is not None
         if self.is_among_greenlets:
             self._start_among_greenlets()
@@ -70,6 +75,9 @@ class Publisher(Node):
             )
 
     async def _publish(self, emission: Emission) -> None:
+        if self._keeping is not None and self._keeping.covers(emission.namespace):
+            await self._keeping.publish(emission)
+            return
         to = emissions.addressees(emission, self.id)
         await self._outgoing.publish(to, emissions.to_body(emission))
 
@@ -89,6 +97,8 @@ class Publisher(Node):
     async def _stop(self) -> None:
         try:
             self.requests.stop()
+            if self._keeping is not None:
+                await self._keeping.stop()
             await self.bus.close()
         finally:
             self.loop.call_soon(self.loop.stop)

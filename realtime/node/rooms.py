@@ -19,6 +19,8 @@ from ..logs import brief
 RESERVED = "~"
 MAX_LENGTH = 200
 _NODE_LENGTH = 10
+#: Stands in the place of the node in the sid of a socket that may come back to another node.
+ROAMING = "everywhere"
 _sid = re.compile(rf"~[A-Za-z0-9_-]{{{_NODE_LENGTH}}}\.[A-Za-z0-9_-]{{20}}")
 
 
@@ -32,13 +34,19 @@ def new_sid(node_id: str) -> str:
     return f"{RESERVED}{node_id}.{secrets.token_urlsafe(15)}"
 
 
+def is_sid(room: str) -> bool:
+    """Whether a name is a socket's id, and not that of a room."""
+    return _sid.fullmatch(room) is not None
+
+
 def node_of(room: str) -> str | None:
-    """The node whose socket has this sid, or None for a name that is no sid."""
-    return room[1 : 1 + _NODE_LENGTH] if _sid.fullmatch(room) else None
+    """The node whose socket has this sid; None if any may have it, or the name is no sid."""
+    node = room[1 : 1 + _NODE_LENGTH] if is_sid(room) else None
+    return None if node == ROAMING else node
 
 
 def nodes_of(to: tuple[str, ...] | None) -> set[str] | None:
-    """The only nodes that can have recipients: None, for all, unless `to` has sids only."""
+    """The only nodes that can have recipients; None for all."""
     if to is None:
         return None
     nodes = {node_of(room) for room in to}

@@ -118,6 +118,7 @@ class Socket:
         "inbox",
         "login",
         "namespace",
+        "reason",
         "rooms",
         "sid",
         "since",
@@ -144,6 +145,8 @@ class Socket:
         self.login: Any = None
         #: When it was accepted, in seconds since the epoch.
         self.since = 0.0
+        #: Why it left, once it has.
+        self.reason = ""
         #: Whether its application runs and has neither accepted nor refused the client.
         self.deciding = False
         #: Emits made before the client was accepted; they follow the acceptance.

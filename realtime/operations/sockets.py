@@ -8,7 +8,7 @@ from typing import Any
 
 from ..cluster.requests import Answer
 from ..node.members import Members
-from ..node.rooms import node_of, nodes_of
+from ..node.rooms import nodes_of
 from ..node.sockets import Socket
 from ..node.users import UserInfo
 from .arguments import checked_text, node_timeout
@@ -111,19 +111,20 @@ def _is_found(socket: Socket, search: str) -> bool:
 
 async def _find_details(inquiry: Inquiry, sids: list[str]) -> tuple[SocketInfo, ...]:
     nodes = nodes_of(tuple(sids))
-    if not nodes:
+    if not sids:
         return ()
     answers = await inquiry.ask("sockets.details", {"sids": sids}, nodes=nodes)
     found = {}
-    for batch in in_turns([details for answer in answers.values() for details in answer]):
-        for details in batch:
-            found[details["sid"]] = _info(details)
+    told = [(node, details) for node, answer in answers.items() for details in answer]
+    for batch in in_turns(told):
+        for node, details in batch:
+            found[details["sid"]] = _info(node, details)
         await asyncio.sleep(0)
     # Those that left between the two questions are no longer there.
     return tuple(found[sid] for sid in sids if sid in found)
 
 
-def _info(details: Body) -> SocketInfo:
+def _info(node: str, details: Body) -> SocketInfo:
     user = details.get("user")
     return SocketInfo(
         sid=details["sid"],
@@ -134,7 +135,7 @@ def _info(details: Body) -> SocketInfo:
         address=details.get("address"),
         since=datetime.fromtimestamp(details.get("since", 0), UTC),
         data=loads(details.get("data", "{}")),
-        node=node_of(details["sid"]) or "",
+        node=node,
         outbox_messages=details.get("outbox_messages", 0),
         outbox_bytes=details.get("outbox_bytes", 0),
         siblings=tuple(details.get("siblings", ())),

@@ -44,6 +44,18 @@ class MsgpackParser:
     def decoder(self) -> "MsgpackDecoder":
         return MsgpackDecoder()
 
+    def append(self, messages: tuple[Payload, ...], text: str) -> tuple[Payload, ...]:
+        (packed,) = messages
+        assert isinstance(packed, bytes)
+        at, size, count = _data_of(packed)
+        head: bytes = msgpack.Packer().pack_array_header(count + 1)
+        return (b"".join((packed[:at], head, packed[at + size :], msgpack.packb(text))),)
+
+    def ends_in_text(self, messages: tuple[Payload, ...]) -> bool:
+        (packed,) = messages
+        fields = msgpack.unpackb(packed, ext_hook=lambda code, data: None, strict_map_key=False)
+        return isinstance(fields["data"][-1], str)
+
     def _convert(self, value: Any) -> Any:
         # A moment is a Date on the other side, as between two JavaScript ends. Naive datetimes name
         # no moment: they are text, as dates and times are.
@@ -51,6 +63,19 @@ class MsgpackParser:
             milliseconds = (value - _EPOCH) // _MILLISECOND
             return msgpack.ExtType(NOTEPACK, milliseconds.to_bytes(8, "big", signed=True))
         return self._default(value)
+
+
+def _data_of(packed: bytes) -> tuple[int, int, int]:
+    """Where the array of an encoded event begins, how long its head is, and how many values."""
+    unpacker = msgpack.Unpacker(strict_map_key=False, max_buffer_size=len(packed))
+    unpacker.feed(packed)
+    for _ in range(unpacker.read_map_header()):
+        if unpacker.unpack() == "data":  # the last of our fields, for there is no id
+            at = unpacker.tell()
+            count = unpacker.read_array_header()
+            return at, unpacker.tell() - at, count
+        unpacker.skip()
+    raise ValueError("not an event")
 
 
 # A JavaScript Date arrives as a datetime in UTC, not as a class of msgpack's own.

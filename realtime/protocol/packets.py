@@ -68,6 +68,12 @@ class Parser(Protocol):
     def decoder(self) -> Decoder:
         """A decoder for a new connection."""
 
+    def append(self, messages: tuple[Payload, ...], text: str) -> tuple[Payload, ...]:
+        """An encoded event that wants no ack, with an ASCII text for one more, last argument."""
+
+    def ends_in_text(self, messages: tuple[Payload, ...]) -> bool:
+        """Whether the last value of an encoded event, its name included, is a text."""
+
 
 def check_event_name(data: list[Any]) -> None:
     """Raise ValueError if an event that we send has a reserved name."""

@@ -68,6 +68,16 @@ class JSONParser:
     def decoder(self) -> "JSONDecoder":
         return JSONDecoder(self._loads, self._max_attachments)
 
+    def append(self, messages: tuple[Payload, ...], text: str) -> tuple[Payload, ...]:
+        head = messages[0]
+        assert isinstance(head, str)  # binary data comes behind it
+        return (f'{head.rstrip()[:-1]},"{text}"]', *messages[1:])
+
+    def ends_in_text(self, messages: tuple[Payload, ...]) -> bool:
+        head = messages[0]
+        assert isinstance(head, str)
+        return head.rstrip()[:-1].rstrip().endswith('"')
+
     def _encode_rest(self, packet: Packet) -> tuple[Payload, ...]:
         """What JSON can't hold by itself: a second pass converts it, or sets it apart."""
         type, namespace, data, id = packet

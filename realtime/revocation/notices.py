@@ -14,7 +14,7 @@ class Notices:
     """Passes on to the sockets of this process that they missed something."""
 
     def __init__(self, node: ServingNode) -> None:
-        self._members = node.members
+        self._node = node
         node.cluster.on_lost.append(self._lost)
 
     def _lost(self, groups: Collection[Group], count: int) -> None:
@@ -26,11 +26,11 @@ class Notices:
             return
         for group in groups:
             if isinstance(group, str):  # what was meant for sids of ours: it may be any of them
-                self._resync(event, [(name, None) for name in self._members.namespaces()])
+                self._resync(event, [(name, None) for name in self._node.members.namespaces()])
             else:
                 self._resync(event, [group])
 
     def _resync(self, event: str, groups: Iterable[tuple[str, str | None]]) -> None:
         for namespace, room in groups:
             to = None if room is None else (room,)
-            self._members.deliver(emissions.encode(event, [room], namespace=namespace, to=to))
+            self._node.deliver_here(emissions.encode(event, [room], namespace=namespace, to=to))

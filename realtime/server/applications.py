@@ -5,6 +5,7 @@
     {"type": "socketio", "path": the namespace, "sid": ..., "auth": {...} or None,
      "headers", "query_string", "client", "server", "scheme": of the opening request,
      "transport": "websocket" or "polling" at that time, "rooms": a set, "data": a dict,
+     "recover": None, or what gives the socket back the state that its client came back for,
      "busy": a set, in which the application keeps what it has in progress while it receives on,
      "ahead": a queue (append, popleft, len) for what it receives before its turn}
 
@@ -24,6 +25,11 @@ else is done for the client; an acceptance may have the same two keys. An accept
 have an `admission`, of rules/asking.py: the rule behind it, which is asked again when what it read
 has changed. In an emit `to` is a list of rooms and sids, or None for the whole namespace. Emits
 before the acceptance follow it; events of the client come after it.
+
+`recover` is to be awaited, once, when it is known who the client is (`socketio.identify`) and that
+it may connect, and before anything else is done for it. It has filled `rooms` and `data` then, and
+returns a Recovered: the `sid` that the socket has from now on, and the rooms of rules (`ruled`),
+which the application is to ask again; or None, where there is nothing to come back to.
 """
 
 import asyncio
@@ -35,6 +41,7 @@ from ..exceptions import EmitError
 from ..node import emissions, silence
 from ..node.emissions import Emission
 from ..node.inboxes import ASGIMessage
+from ..node.keeping import Recovered
 from ..node.node import ServingNode
 from ..node.sockets import Socket, State
 from ..protocol.packets import Packet, PacketType
@@ -47,7 +54,13 @@ _ACK, _CONNECTED = int(PacketType.ACK), State.CONNECTED
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def scope_of(socket: Socket, auth: dict[str, Any] | None) -> dict[str, Any]:
+#: Gives a socket back what its client came back for; see the module's docstring.
+Recover = Callable[[], Awaitable[Recovered | None]]
+
+
+def scope_of(
+    socket: Socket, auth: dict[str, Any] | None, recover: Recover | None = None
+) -> dict[str, Any]:
     """The scope of a socket's application."""
     request = socket.connection.scope
     return {
@@ -64,6 +77,7 @@ def scope_of(socket: Socket, auth: dict[str, Any] | None) -> dict[str, Any]:
         "transport": socket.connection.transport,
         "rooms": socket.rooms,
         "data": socket.data,
+        "recover": recover,
         "busy": socket.busy,
         "ahead": socket.ahead,
     }
@@ -99,7 +113,7 @@ async def emit(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
 
 async def deliver(node: ServingNode, socket: Socket, emission: Emission) -> None:
     """Send what a socket's application emitted: to the socket itself, or to all recipients."""
-    if emission.to != (socket.sid,):
+    if emission.to != (socket.sid,) or node.keeper_of(socket.namespace) is not None:
         try:
             await node.broadcast(emission)
         except EmitError as error:

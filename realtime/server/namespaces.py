@@ -20,7 +20,7 @@ from ..node.sockets import Client, Socket, State
 from ..protocol.frames import Frames
 from ..protocol.packets import Packet, PacketType
 from . import applications
-from .applications import Application
+from .applications import Application, Recover
 from .refusals import INVALID_NAMESPACE, say_refused, say_unserved
 
 logger = logging.getLogger("realtime.server")
@@ -77,10 +77,18 @@ class Namespaces:
             report("refused.namespaces", address=client.connection.address)
             self._send(client.connection, PacketType.CONNECT_ERROR, namespace, TOO_MANY)
             return
-        socket = Socket(rooms.new_sid(self.node.id), namespace, client)
+        auth, claim, home = packet.data, None, self.node.id
+        keeper = self.node.keeper_of(namespace)
+        if keeper is not None:
+            auth, claim = keeper.read(auth)
+            home = rooms.ROAMING
+        socket = Socket(rooms.new_sid(home), namespace, client)
         client.sockets[namespace] = self.sockets[socket.sid] = socket
         client.running += 1
-        begin = functools.partial(self._begin, application, socket, packet.data)
+        recover = None
+        if keeper is not None and claim is not None:
+            recover = functools.partial(keeper.recover, socket, claim)
+        begin = functools.partial(self._begin, application, socket, auth, recover)
         if client.connecting < AT_A_TIME:
             begin()
         else:
@@ -98,7 +106,13 @@ class Namespaces:
             client.connects = TokenBucket(rate, now)
         return client.connects.take(now)
 
-    def _begin(self, application: Application, socket: Socket, auth: dict[str, Any] | None) -> None:
+    def _begin(
+        self,
+        application: Application,
+        socket: Socket,
+        auth: dict[str, Any] | None,
+        recover: Recover | None,
+    ) -> None:
         if socket.state is State.CLOSED:  # it left before its turn came
             socket.client.running -= 1
             socket.ended()
@@ -107,7 +121,7 @@ class Namespaces:
         socket.client.connecting += 1
         # Before the events that the client may have sent behind it.
         socket.inbox.insert(0, {"type": "socketio.connect"})
-        task = socket.task = self.tasks.start(self._run(application, socket, auth))
+        task = socket.task = self.tasks.start(self._run(application, socket, auth, recover))
         task.add_done_callback(functools.partial(self._ended, socket))
 
     def _ended(self, socket: Socket, task: asyncio.Task[Any]) -> None:
@@ -142,13 +156,26 @@ class Namespaces:
         )
         connection.close("forced close")
 
+    def rename(self, socket: Socket, sid: str) -> None:
+        """A socket that is connecting gets another id, that of one that is gone."""
+        del self.sockets[socket.sid]
+        socket.sid = sid
+        self.sockets[sid] = socket
+
     async def _run(
-        self, application: Application, socket: Socket, auth: dict[str, Any] | None
+        self,
+        application: Application,
+        socket: Socket,
+        auth: dict[str, Any] | None,
+        recover: Recover | None,
     ) -> None:
         send = functools.partial(self._perform, socket)
         error = {"message": "Connection refused"}
         try:
-            await application(applications.scope_of(socket, auth), socket.receive, send)
+            scope = applications.scope_of(socket, auth, recover)
+            keeper = self.node.keeper_of(socket.namespace)
+            receive = socket.receive if keeper is None else keeper.receive_of(socket)
+            await application(scope, receive, send)
         except (Exception, asyncio.CancelledError) as failure:
             # Whatever it was, the client gets an error and the log the traceback.
             if is_being_cancelled():
@@ -168,7 +195,7 @@ class Namespaces:
         if socket.state is State.CONNECTING:
             self.refuse(socket, error)
         elif socket.state is State.CONNECTED:
-            self._send_away(socket)
+            self.send_away(socket)
 
     def _perform(self, socket: Socket, message: ASGIMessage) -> Awaitable[None]:
         """Do what the application of a socket asks for; its ASGI `send`."""
@@ -202,14 +229,15 @@ class Namespaces:
         socket.connection.send(frames)
         self._decided(socket)
 
-    def _send_away(self, socket: Socket) -> None:
+    def send_away(self, socket: Socket, reason: str = "server namespace disconnect") -> None:
+        """Tell a connected client that it is out, for which its application hears `reason`."""
         self._send(socket.connection, PacketType.DISCONNECT, socket.namespace)
-        self.leave(socket, "server namespace disconnect")
+        self.leave(socket, reason)
 
     def leave(self, socket: Socket, reason: str) -> None:
         """A socket has left: its application is told, and has CLOSE_TIMEOUT to end."""
         was_connected = socket.state is State.CONNECTED
-        socket.state = State.CLOSED
+        socket.state, socket.reason = State.CLOSED, reason
         client = socket.client
         del client.sockets[socket.namespace], self.sockets[socket.sid]
         client.release()
@@ -249,6 +277,10 @@ class Namespaces:
             if socket.state is State.CONNECTING:
                 await self.node.confirm(socket)
                 prepared = await self.node.prepare(socket, prepared)
+            answer = {"sid": socket.sid}
+            keeper = self.node.keeper_of(socket.namespace)
+            if keeper is not None and socket.state is State.CONNECTING:
+                answer |= await keeper.catch_up(socket)
         except BaseException:
             self.node.forget(prepared)
             raise
@@ -258,7 +290,7 @@ class Namespaces:
         client = socket.client
         client.timer.cancel()
         self.node.add(socket)
-        self._send(client.connection, PacketType.CONNECT, socket.namespace, {"sid": socket.sid})
+        self._send(client.connection, PacketType.CONNECT, socket.namespace, answer)
         self._decided(socket)
         held, socket.held = socket.held, []
         for follower in self.node.followers:
@@ -285,7 +317,7 @@ class Namespaces:
         if socket.state is State.CONNECTING:
             self.refuse(socket, {"message": "Connection refused"})
         elif socket.state is State.CONNECTED:
-            self._send_away(socket)
+            self.send_away(socket)
 
     def _send(
         self, connection: Connection, type: PacketType, namespace: str, data: Any = None

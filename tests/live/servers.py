@@ -182,13 +182,14 @@ class CeleryWorker(Process):
 
 
 class Redis(Process):
-    """A redis-server that keeps nothing: after a restart it has forgotten all."""
+    """A redis-server. After a restart it has forgotten all, unless it `keeps`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
         program = shutil.which("redis-server")
         assert program, "redis-server is not installed: make test installs it, WITHOUT=redis omits"
         port = free_port()
-        options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+        options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+        options += ["--appendonly", "yes" if keeps else "no", "--appendfsync", "always"]
         super().__init__("redis", [program, *options, "--dir", str(folder)], folder, port=port)
         self.url = f"redis://127.0.0.1:{port}/0"
 

@@ -125,7 +125,7 @@ class LiveAdminConsumer(SocketIOConsumer):
     async def _begin_feed(self, namespace: str, room: str) -> None:
         node = serving()
         (name,) = rooms.targets((room,)) or ()
-        if node is None or rooms.node_of(name) is not None or not rooms.is_namespace(namespace):
+        if node is None or rooms.is_sid(name) or not rooms.is_namespace(namespace):
             raise EventError("There is no such room to watch.", code="bad_room")
         feed = Feed(node.members, namespace, name, self._lines_are_ready)
         self._feed = feed

@@ -18,6 +18,7 @@ COLUMNS = (
     "events out/s",
     "memory",
     "lost",
+    "recovery",
     "uptime",
     "versions",
 )

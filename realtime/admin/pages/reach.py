@@ -10,7 +10,7 @@ def needed(room: str | None) -> str:
     """The permission ("app.codename") to emit to a room, by whose it is."""
     if room is None:
         return "realtime.emit_room"
-    if rooms.node_of(room) is not None:
+    if rooms.is_sid(room):
         return "realtime.emit_socket"
     return "realtime.emit_onlineuser" if kind_of(room) == "user" else "realtime.emit_room"
 

@@ -94,7 +94,7 @@ def filter_by_namespace(listing: Listing, notes: Notes) -> None:
 
 
 def label_of_sid(key: str) -> str | None:
-    return key if rooms.node_of(key) else None
+    return key if rooms.is_sid(key) else None
 
 
 def _disconnect(keys: Sequence[str]) -> Outcome:

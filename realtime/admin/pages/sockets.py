@@ -131,7 +131,7 @@ class SocketAdmin(LiveAdmin):
 
 def _sid(request: HttpRequest) -> str:
     sid = request.GET.get("sid", "")
-    if rooms.node_of(sid) is None:
+    if not rooms.is_sid(sid):
         raise Http404("This URL must name a socket: ?sid=...")
     return sid
 

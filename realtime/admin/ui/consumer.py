@@ -185,7 +185,7 @@ def _mistakes() -> Iterator[None]:
 
 def _entry(namespace: str, target: str) -> Shown:
     """What an entry of the admin's log is about, as the admin's own pages name it."""
-    if rooms.node_of(target) is not None:
+    if rooms.is_sid(target):
         return Socket(key=target)
     entry = Room(key=f"{namespace},{target}")
     entry.label = f"{target or 'everyone'} in {namespace}"

@@ -103,7 +103,7 @@ def only_sids(options: Options) -> bool:
 def parse_sid(text: str) -> str:
     """A sid. The ~ may be left out: some shells expand it to a home directory."""
     sid = text if text.startswith(rooms.RESERVED) else rooms.RESERVED + text
-    if rooms.node_of(sid) is None:
+    if not rooms.is_sid(sid):
         raise usage(
             f"{text!r} is not a sid: that is 10 characters, a dot and 20 characters, as in the"
             " first column of `manage.py realtime sockets`"

@@ -1,0 +1,60 @@
+"""Checks of recovery's options, on the site and on its consumers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+
+from ..recovery.options import KEYS, OF_SITE
+from ..routing import registered
+from .rules import COUNT, EVENT, TIME, Rule
+
+#: The rule of each key.
+RULES: Mapping[str, Rule] = {
+    "WINDOW": TIME,
+    "MAX_EVENTS": COUNT,
+    "MAX_BYTES": COUNT,
+    "MAX_SESSIONS": COUNT,
+    "MAX_MEMORY": COUNT,
+    "RESYNC_EVENT": EVENT,
+}
+
+
+def faults(value: Any) -> list[str]:
+    """What is wrong with a dict of options, in words."""
+    if not isinstance(value, Mapping):
+        return [f"it can't be {value!r}: it must be a dict"]
+    unknown = [f"it has the unknown key {key!r}" for key in value if key not in KEYS]
+    wrong = [
+        f"its {key} can't be {value[key]!r}: it must be {rule.says}"
+        for key, rule in RULES.items()
+        if key in value and not rule.holds(value[key])
+    ]
+    return [*unknown, *wrong]
+
+
+def check_consumers() -> list[CheckMessage]:
+    """What consumers say of their recovery."""
+    return [
+        Error(
+            f"The attribute `recovery` of {consumer.__qualname__}, at {route!r}: {fault}.",
+            hint=f"It must be True, False, None, or a dict with any of {', '.join(_own())}.",
+            id="realtime.E034",
+        )
+        for route, consumer in registered()
+        if not (consumer.recovery is None or isinstance(consumer.recovery, bool))
+        for fault in _faults_of_consumer(consumer.recovery)
+    ]
+
+
+def _own() -> list[str]:
+    return sorted(key for key in KEYS if key not in OF_SITE)
+
+
+def _faults_of_consumer(value: Any) -> list[str]:
+    found = faults(value)
+    if isinstance(value, Mapping):
+        found += [
+            f"{key} is of the whole site, in REALTIME['RECOVERY']" for key in OF_SITE & value.keys()
+        ]
+    return found

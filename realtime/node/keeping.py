@@ -1,0 +1,92 @@
+"""What a node asks of those who keep what it emits, for clients that come back: see recovery/."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
+
+from ..cluster.bus import Bus
+from .emissions import Emission
+from .followers import Follower
+from .inboxes import ASGIMessage
+from .sockets import Socket
+
+Receive = Callable[[], Awaitable[ASGIMessage]]
+
+
+class Recovered(NamedTuple):
+    """What a socket was given back: its rooms and data it has already."""
+
+    sid: str
+    #: Rooms that rules let it into, which are to be asked again; it is in none of them yet.
+    ruled: tuple[str, ...]
+
+
+class Keeping(Protocol):
+    """Knows which namespaces have a log, and publishes what is emitted in them."""
+
+    def covers(self, namespace: str) -> bool:
+        """Whether clients of a namespace may come back to what they missed."""
+
+    async def publish(self, emission: Emission) -> None:
+        """Deliver an emission in such a namespace. Raises ChannelLayerError."""
+
+    async def stop(self) -> None:
+        """Nothing is emitted any more."""
+
+
+class Keeper(Follower):
+    """The same for a node with sockets, whose clients it knows again."""
+
+    @abstractmethod
+    def covers(self, namespace: str) -> bool:
+        """Whether clients of a namespace may come back to what they missed."""
+
+    @abstractmethod
+    async def publish(self, emission: Emission) -> None:
+        """Deliver an emission in such a namespace. Raises ChannelLayerError."""
+
+    @abstractmethod
+    def heard(self, emission: Emission) -> None:
+        """Another node emitted in such a namespace, over the channel layer."""
+
+    @abstractmethod
+    def deliver_unlogged(self, emission: Emission) -> None:
+        """Deliver to the sockets of this node what nobody can come back to."""
+
+    @abstractmethod
+    def carries(self, namespace: str) -> bool:
+        """Whether emissions in a namespace reach other nodes without the channel layer."""
+
+    @abstractmethod
+    def read(self, auth: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Any]:
+        """What a client wants to come back to, or None, and its `auth` without that."""
+
+    @abstractmethod
+    async def recover(self, socket: Socket, claim: Any) -> Recovered | None:
+        """Give a connecting socket what it claims, but for its events.
+
+        None where that can't be: it is as good as new, then.
+        """
+
+    @abstractmethod
+    async def prepare(self, socket: Socket) -> None:
+        """Hear what is emitted to the rooms of a connecting socket."""
+
+    @abstractmethod
+    async def catch_up(self, socket: Socket) -> dict[str, Any]:
+        """Send a connecting socket what it missed; more for the answer to its connect.
+
+        Nothing is awaited after the last event: the caller makes it a member in the same turn.
+        """
+
+    @abstractmethod
+    def receive_of(self, socket: Socket) -> Receive:
+        """The ASGI `receive` of a socket's application."""
+
+    @abstractmethod
+    async def entered(self, socket: Socket, room: str) -> None:
+        """A connected socket has joined a room."""
+
+
+#: Makes what keeps for a publisher, given its bus; None where no log is to be had.
+MakeKeeping = Callable[[Bus], Keeping | None]

@@ -1,0 +1,374 @@
+"""Lets the clients of one node come back: what was lost with a connection is given to the next."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from ..aio.tasks import Tasks
+from ..exceptions import ChannelLayerError
+from ..logs import facts
+from ..metrics import counters as metrics
+from ..metrics.counters import count
+from ..node import emissions
+from ..node.emissions import Emission
+from ..node.inboxes import ASGIMessage
+from ..node.keeping import Keeper, Receive, Recovered
+from ..node.node import ServingNode
+from ..node.sockets import Socket, State
+from ..server.namespaces import Namespaces
+from .catching import CatchingUp
+from .choice import store_for
+from .floors import Floors
+from .holders import Holders
+from .memory import MemoryStore
+from .options import REFRESH, options_of
+from .positions import Position, to_text
+from .sessions import EVERYONE, FINAL, Claim, Session, new_pid, read, user_of
+from .store import Key, Refused, Store
+
+logger = logging.getLogger("realtime.recovery")
+
+
+class Recovery(Keeper):
+    """The logs and sessions of one node's sockets."""
+
+    def __init__(self, node: ServingNode, namespaces: Namespaces) -> None:
+        self._node = node
+        self._namespaces = namespaces
+        self._parser = emissions.parser()
+        #: Another one from the start on, where there is a Redis.
+        self._store: Store = MemoryStore(node.wheel, self._deliver)
+        self.sessions: dict[Socket, Session] = {}
+        self._holders = Holders(node, namespaces, self.sessions, self._settle)
+        #: Sockets that are coming back, by namespace. Mostly empty.
+        self._catching: dict[str, list[CatchingUp]] = {}
+        self._floors = Floors()
+        self._tasks = Tasks()
+        #: Sockets whose clients came back in vain.
+        self._unrecovered: set[Socket] = set()
+        #: Rooms that are heard for a socket, where the store has to be told of them.
+        self._heard: dict[Socket, set[Key]] = {}
+        #: Rooms in which sockets that have no session yet are to be present.
+        self._wanted: dict[Socket, set[str]] = {}
+        #: Likewise the rooms that rules let them into.
+        self._ruled: dict[Socket, dict[str, list[str]]] = {}
+
+    def start(self) -> None:
+        node = self._node
+        self._store = store_for(
+            node.bus, node.wheel, self._deliver, self.deliver_unlogged, self._lost
+        )
+        self._store.start()
+        metrics.sources.append(self._store.readings)
+        self._tasks.start(self._keep_up())
+
+    async def stop(self) -> None:
+        await self._tasks.end()
+        if self._store.readings in metrics.sources:
+            metrics.sources.remove(self._store.readings)
+        await self._store.stop()
+
+    async def _settle(self) -> None:
+        await self._store.settle()
+
+    def _lost(self, keys: Collection[Key], count: int) -> None:
+        for callback in self._node.cluster.on_lost:
+            callback(keys, count)
+
+    async def _keep_up(self) -> None:
+        """Let the sessions of connected sockets last, and tell what their clients surely have."""
+        while True:
+            await asyncio.sleep(REFRESH)
+            sessions = dict(self.sessions)
+            self._floors.look(self._store, sessions, self._node.wheel.time())
+            connected = {s: k for k, s in sessions.items() if k.state is State.CONNECTED}
+            for session in await self._store.refresh(connected):
+                socket = connected[session]
+                if socket.state is State.CONNECTED and self.sessions.get(socket) is session:
+                    self._namespaces.send_away(socket, "transport close")
+
+    # Emissions
+
+    def covers(self, namespace: str) -> bool:
+        return options_of(namespace) is not None  # at each emit: the options are remembered
+
+    def carries(self, namespace: str) -> bool:
+        return self._store.carries
+
+    async def publish(self, emission: Emission) -> None:
+        if emission.volatile:
+            self.deliver_unlogged(emission)
+            rest = self._store.shout(emission)
+        else:
+            rest = self._store.publish(emission)
+        if rest is not None:
+            await rest
+        if not self._store.carries and self._node.cluster.reaches_others:
+            await self._node.spread(emission)
+
+    def heard(self, emission: Emission) -> None:
+        if emission.volatile or self._store.carries:
+            self.deliver_unlogged(emission)
+        else:
+            self._store.publish(emission)
+
+    def _deliver(self, position: Position, emission: Emission) -> None:
+        messages = self._parser.append(emission.messages, to_text(position))
+        self._node.members.deliver(emission, messages)
+        if self._catching:
+            for catching in self._catching.get(emission.namespace, ()):
+                catching.hold(position, emission)
+
+    def deliver_unlogged(self, emission: Emission) -> None:
+        # The stock client takes a text that comes last, the event's name too, for an offset. It
+        # gets a true one: its socket has been sent all up to there.
+        messages = emission.messages
+        if self._parser.ends_in_text(messages):
+            position = self._store.reached(emission.namespace)
+            messages = self._parser.append(messages, to_text(position))
+        self._node.members.deliver(emission, messages)
+
+    # A client comes back
+
+    def read(self, auth: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Claim | None]:
+        return read(auth)
+
+    async def recover(self, socket: Socket, claim: Claim) -> Recovered | None:
+        found: Session | Refused
+        try:
+            found = await self._taken(socket, claim)
+        except ChannelLayerError as error:
+            found = Refused(f"the store of sessions is away ({error})")
+        if isinstance(found, Refused):
+            self._refuse(socket, found.why)
+            return None
+        found.recovered = True
+        return self._give_back(socket, found)
+
+    async def _taken(self, socket: Socket, claim: Claim) -> Session | Refused:
+        """The session of a client that came back, with all that it missed."""
+        if claim.garbled:
+            return Refused("its offset is none")
+        session = await self._holders.take(self._store, claim.pid, socket)
+        if isinstance(session, Refused):
+            return session
+        if socket.state is not State.CONNECTING:
+            self._store.release(session)
+            return Refused("it left again")
+        self.sessions[socket] = session
+        try:
+            whole = await self._catch(socket, session, claim)
+        except BaseException:
+            self.refused(socket)
+            raise
+        if socket not in self.sessions:  # it left meanwhile
+            return Refused("it left again")
+        if not whole:
+            self._forget(socket)
+            self._store.drop(session)
+            return Refused("the log does not reach back so far")
+        return session
+
+    async def _catch(self, socket: Socket, session: Session, claim: Claim) -> bool:
+        """Get what was missed, and hold what comes from now on; False if the log lacks some."""
+        namespace = socket.namespace
+        options = options_of(namespace)
+        limit = 0 if options is None else options.max_events
+        catching = CatchingUp(socket, session, limit)
+        self._catching.setdefault(namespace, []).append(catching)
+        await self._hear(socket, [(namespace, room) for room in session.rooms])
+        missed = await self._store.missed(namespace, session.since(claim.offset), claim.offset or 0)
+        if not missed.whole or len(missed.entries) > limit:
+            return False
+        catching.found(missed.entries, missed.upto)
+        return True
+
+    def _refuse(self, socket: Socket, why: str) -> None:
+        self._unrecovered.add(socket)
+        count("recoveries.refused")
+        logger.info(
+            "a client that came back to %s is as good as new: %s",
+            socket.namespace,
+            why,
+            extra=facts(sid=socket.sid, namespace=socket.namespace),
+        )
+
+    def _give_back(self, socket: Socket, session: Session) -> Recovered:
+        ruled, session.ruled = session.ruled, {}
+        not_yet = {EVERYONE, session.sid, *ruled, *(room for of in ruled.values() for room in of)}
+        self._namespaces.rename(socket, session.sid)
+        socket.rooms |= {room for room in session.rooms if room is not None} - not_yet
+        socket.data.update(session.data)
+        for room in session.presence & socket.rooms:
+            for follower in self._node.followers:
+                follower.wants_presence(socket, room)
+        return Recovered(session.sid, tuple(ruled))
+
+    async def prepare(self, socket: Socket) -> None:
+        if self._store.carries:
+            names = [EVERYONE, socket.sid, *socket.rooms]
+            await self._hear(socket, [(socket.namespace, room) for room in names])
+
+    async def _hear(self, socket: Socket, keys: Collection[Key]) -> None:
+        """Hear these rooms for a socket, as well."""
+        if self._store.carries:
+            heard = self._heard.setdefault(socket, set())
+            new = [key for key in keys if key not in heard]
+            heard.update(new)
+            await self._store.hear(new)
+
+    async def catch_up(self, socket: Socket) -> dict[str, Any]:
+        catching = self._catching_of(socket)
+        if catching is not None:
+            await catching.send(self._store)
+            if socket.state is not State.CONNECTING:
+                return {}
+            self._stop_catching(socket)
+        session = self.sessions.get(socket)
+        if session is None:
+            session = Session(
+                pid=new_pid(), sid=socket.sid, namespace=socket.namespace, user=user_of(socket)
+            )
+            self.sessions[socket] = session
+        elif session.user != user_of(socket):  # `connect` made another one of it
+            self._part(socket, session)
+            return {}
+        rooms = (EVERYONE, session.sid, *socket.rooms)
+        session.rooms = {room: self._joined(session, room) for room in rooms}
+        session.data, session.node = socket.data, self._node.id
+        session.connected_at = self._node.wheel.time()
+        return {"pid": session.pid}
+
+    def _joined(self, session: Session, room: str | None) -> Position:
+        known = session.rooms.get(room)
+        return self._store.position((session.namespace, room)) if known is None else known
+
+    def receive_of(self, socket: Socket) -> Receive:
+        if not self._store.carries:
+            return socket.receive
+
+        async def receive() -> ASGIMessage:
+            # Whoever asks for the next message has handled the one before.
+            session = self.sessions.get(socket)
+            if session is not None:
+                self._store.touch(session)
+            return await socket.receive()
+
+        return receive
+
+    def _part(self, socket: Socket, session: Session) -> None:
+        logger.warning(
+            "a client that was recovered in %s is another user after `connect`: closed",
+            socket.namespace,
+            extra=facts(sid=socket.sid, namespace=socket.namespace),
+        )
+        self._forget(socket)
+        self._store.drop(session)
+        socket.connection.close("forced close")
+
+    def _catching_of(self, socket: Socket) -> CatchingUp | None:
+        catching = self._catching.get(socket.namespace, ())
+        return next((found for found in catching if found.socket is socket), None)
+
+    def _stop_catching(self, socket: Socket) -> None:
+        others = [c for c in self._catching.get(socket.namespace, ()) if c.socket is not socket]
+        if others:
+            self._catching[socket.namespace] = others
+        else:
+            self._catching.pop(socket.namespace, None)
+
+    # What the node tells of its sockets
+
+    def wants_presence(self, socket: Socket, room: str) -> None:
+        session = self.sessions.get(socket)
+        if session is None and self.covers(socket.namespace):
+            self._wanted.setdefault(socket, set()).add(room)
+        elif session is not None and room not in session.presence:
+            session.presence.add(room)
+            self._changed(socket, session)
+
+    def admitted(self, socket: Socket, room: str | None, admission: Any) -> None:
+        if room is None or not self.covers(socket.namespace):
+            return
+        session = self.sessions.get(socket)
+        ruled = self._ruled.setdefault(socket, {}) if session is None else session.ruled
+        ruled[room] = list(admission.brought)
+        if session is not None:
+            self._changed(socket, session)
+
+    def renamed(self, socket: Socket) -> None:
+        session = self.sessions.get(socket)
+        if session is not None:
+            session.user = user_of(socket)
+            self._changed(socket, session)
+
+    def accepted(self, socket: Socket) -> None:
+        session = self.sessions.get(socket)
+        if session is None:
+            return
+        session.presence = (session.presence | self._wanted.pop(socket, set())) & socket.rooms
+        session.ruled |= self._ruled.pop(socket, {})
+        self._store.keep(session)
+        if socket in self._unrecovered:
+            self._unrecovered.discard(socket)
+            self._say_resync(socket)
+        elif session.recovered:
+            count("recoveries.recovered")
+
+    def _say_resync(self, socket: Socket) -> None:
+        options = options_of(socket.namespace)
+        if options is not None and options.resync_event is not None:
+            self.deliver_unlogged(
+                emissions.encode(
+                    options.resync_event, [], namespace=socket.namespace, to=(socket.sid,)
+                )
+            )
+
+    def _changed(self, socket: Socket, session: Session) -> None:
+        if socket.state is State.CONNECTED:
+            self._store.keep(session)
+
+    async def entered(self, socket: Socket, room: str) -> None:
+        await self._hear(socket, [(socket.namespace, room)])
+        session = self.sessions.get(socket)
+        if session is not None and room in socket.rooms:
+            session.rooms.setdefault(room, self._store.position((socket.namespace, room)))
+            self._changed(socket, session)
+
+    def left(self, socket: Socket, room: str) -> None:
+        session = self.sessions.get(socket)
+        if session is not None:
+            session.rooms.pop(room, None)
+            session.presence.discard(room)
+            session.ruled.pop(room, None)
+            self._changed(socket, session)
+        heard = self._heard.get(socket)
+        if heard is not None and (key := (socket.namespace, room)) in heard:
+            heard.discard(key)
+            self._store.ignore([key])
+
+    def refused(self, socket: Socket) -> None:
+        session = self._forget(socket)
+        if session is not None:
+            self._store.release(session)
+
+    def removed(self, socket: Socket) -> None:
+        session = self._forget(socket)
+        if session is None:
+            return
+        if socket.reason in FINAL:
+            self._store.drop(session)
+        else:
+            self._store.release(session)
+
+    def _forget(self, socket: Socket) -> Session | None:
+        """A socket is none of ours any more; the session that it had."""
+        self._stop_catching(socket)
+        self._unrecovered.discard(socket)
+        self._wanted.pop(socket, None)
+        self._ruled.pop(socket, None)
+        heard = self._heard.pop(socket, None)
+        if heard:
+            self._store.ignore(heard)
+        return self.sessions.pop(socket, None)

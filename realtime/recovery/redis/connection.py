@@ -1,0 +1,160 @@
+"""The Redis of the channel layer, as the store uses it."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from redis.exceptions import ConnectionError as BrokenConnection
+
+from ...cluster.bus import AT_A_TIME, MAX_WAITING, Bus
+from ...cluster.layers import TRIES, layer_error, redis_client, redis_prefix
+from ...conf import settings
+from ...exceptions import ChannelLayerError
+from ...metrics.counters import count
+from ...node import emissions
+from ...node.emissions import Emission
+from ..options import Options
+from ..positions import Position, from_text
+from ..store import Key
+from . import scripts
+from .names import Names
+
+#: Logs that are measured in one go.
+AT_ONCE = 500
+#: What a broken connection, or one to a Redis that has just restarted, fails with.
+BROKEN = (BrokenConnection, OSError)
+
+
+class Redis:
+    """One process's connections, and what it writes to logs. Raises ChannelLayerError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.names = Names(redis_prefix(), bus.site.digest)
+        self.client = redis_client()
+        self._gate = asyncio.Semaphore(AT_A_TIME)
+        self._waiting = 0
+        self._tags = itertools.count()
+        self._scripts = {
+            text: self.client.register_script(text)
+            for text in (
+                scripts.LOG,
+                scripts.SINCE,
+                scripts.TAKE,
+                scripts.KEEP,
+                scripts.REFRESH,
+                scripts.DROP,
+            )
+        }
+
+    def pack(self, body: dict[str, Any]) -> bytes:
+        """A body as the channel layer would write it, encrypted if that does so."""
+        packed: bytes = self._bus.layer.serialize(body)
+        return packed
+
+    def unpack(self, packed: bytes) -> dict[str, Any]:
+        """What `pack` packed."""
+        body: dict[str, Any] = self._bus.layer.deserialize(packed)
+        return body
+
+    async def log(self, emission: Emission, options: Options) -> Position:
+        """Log an event, once however often it has to be tried; its position."""
+        keys, tag, body = self._parts(emission)
+        first: list[Any] = [
+            options.max_events,
+            int(options.retention * 1000),
+            options.max_bytes,
+            tag,
+            "0",
+            body,
+            *map(self.names.channel, keys),
+        ]
+        again = [*first[:4], "1", *first[5:]]
+        streams = [self.names.head(emission.namespace), *map(self.names.stream, keys)]
+        id = await self._run(scripts.LOG, streams, [first, *[again] * (TRIES - 1)])
+        position = from_text(id.decode())
+        assert position is not None  # the script made it
+        return position
+
+    async def shout(self, emission: Emission) -> None:
+        """Tell the other nodes of an event that is not logged."""
+        keys, tag, body = self._parts(emission)
+        payload = b" ".join((b"-", tag.encode(), body))
+        async with self._bounded(), self.client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.publish(self.names.channel(key), payload)
+            await pipe.execute()
+
+    async def call(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run a script that does no harm if it runs twice."""
+        return await self._run(script, keys, [args] * TRIES)
+
+    async def measure(self, keys: Sequence[Key]) -> tuple[int, int]:
+        """The events and bytes of some logs."""
+        events = size = 0
+        for start in range(0, len(keys), AT_ONCE):
+            async with self._bounded(), self.client.pipeline(transaction=False) as pipe:
+                for key in keys[start : start + AT_ONCE]:
+                    pipe.xlen(self.names.stream(key))
+                    pipe.memory_usage(self.names.stream(key))
+                found = await pipe.execute()
+            events += sum(found[0::2])
+            size += sum(bytes_ or 0 for bytes_ in found[1::2])
+        return events, size
+
+    async def pipelined(self, calls: Sequence[tuple[str, list[str], list[Any]]]) -> list[Any]:
+        """Run scripts that do no harm if they run twice, in one go; what each returned."""
+        if not calls:
+            return []
+        async with self._bounded():
+            for _ in range(TRIES - 1):
+                with contextlib.suppress(*BROKEN):
+                    return await self._pipelined(calls)
+            return await self._pipelined(calls)
+
+    async def _pipelined(self, calls: Sequence[tuple[str, list[str], list[Any]]]) -> list[Any]:
+        async with self.client.pipeline(transaction=False) as pipe:
+            for text, keys, args in calls:
+                await self._scripts[text](keys, args, client=pipe)
+            found: list[Any] = await pipe.execute()
+            return found
+
+    def _parts(self, emission: Emission) -> tuple[list[Key], str, bytes]:
+        """The rooms of an event, its tag, which no other has, and its body."""
+        rooms = (None,) if emission.to is None else emission.to
+        keys: list[Key] = [(emission.namespace, room) for room in rooms]
+        tag = f"{self._bus.node_id}.{next(self._tags)}"
+        return keys, tag, self.pack(emissions.to_body(emission))
+
+    async def _run(self, text: str, keys: Sequence[str], tries: Sequence[Sequence[Any]]) -> Any:
+        script = self._scripts[text]
+        async with self._bounded():
+            for args in tries[:-1]:
+                with contextlib.suppress(*BROKEN):
+                    return await script(keys, args)
+            return await script(keys, tries[-1])
+
+    @contextlib.asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Calls in this block are bounded in number and time, and fail as the layer's do."""
+        if self._waiting >= MAX_WAITING:
+            count("layer.refused")
+            raise ChannelLayerError(
+                f"{MAX_WAITING} events already wait for Redis, which hangs or is too slow; this"
+                " one was not sent"
+            )
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(settings.EMIT_TIMEOUT), self._gate:
+                yield
+        except Exception as error:  # each library has errors of its own; none may pass for success
+            count("layer.failed")
+            raise layer_error(error) from error
+        finally:
+            self._waiting -= 1
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.aclose(close_connection_pool=True)

@@ -1,0 +1,413 @@
+"""Clients that come back to another process, whatever became of theirs, through Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime import emit
+from realtime.exceptions import ChannelLayerError
+from realtime.testing import real_layer
+from tests.conformance.guest import Guest, cut, gone
+from tests.conformance.raw import Link
+from tests.live.conftest import Logs
+from tests.live.farm import Farm
+from tests.live.servers import OPTIONS, Process, Redis, eventually
+from tests.live.test_javascript import MSGPACK_BUILD, run
+from tests.ports import free_port
+from tests.site.layers import channel_layers
+
+pytestmark = pytest.mark.redis
+
+REALTIME = {
+    "SITE": "recovering",
+    "PING_INTERVAL": 25.0,
+    "PING_TIMEOUT": 60.0,
+    "EMIT_TIMEOUT": 5.0,
+    "REQUEST_TIMEOUT": 2.0,
+    "DRAIN_TIMEOUT": 5.0,
+    "LOGIN_CHECK_INTERVAL": 3600.0,
+    "RECOVERY": {"WINDOW": 60.0},
+}
+
+
+@pytest.fixture(autouse=True)
+async def cut_links() -> AsyncIterator[None]:
+    yield
+    while Link.links:
+        Link.links.pop().cut()
+    await asyncio.sleep(0)  # the loop closes them in its next turn
+
+
+class Site(Process):
+    """A process of the site of recovering.py."""
+
+    def __init__(
+        self, kind: str, folder: Path, redis: Redis | None = None, layer: str = "", **realtime: Any
+    ) -> None:
+        port = free_port()
+        application = "tests.conformance.recovering:application"
+        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port), application]
+        environment = {
+            "RECOVERING_REDIS": "" if redis is None else redis.url,
+            "RECOVERING_LAYER": layer,
+            "RECOVERING_REALTIME": json.dumps(REALTIME | realtime),
+        }
+        super().__init__(f"{kind}-{port}", command, folder, port=port, environment=environment)
+        self.url = f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module", params=["core", "pubsub"])
+def layer(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(scope="module")
+def redis(farm: Farm, layer: str) -> Iterator[Redis]:
+    """A Redis that keeps its data, and that the tests may stop and start."""
+    redis = Redis(farm.folder("recovering-redis"), keeps=True)
+    farm.run(redis)
+    yield redis
+    farm.end(redis)
+
+
+@pytest.fixture(scope="module")
+def site(farm: Farm, redis: Redis, layer: str) -> Iterator[list[Site]]:
+    """Two processes of the site."""
+    folder = farm.folder("site")
+    site = [Site(kind, folder, redis, layer) for kind in ("daphne", "uvicorn")]
+    farm.run(*site)
+    yield site
+    farm.end(*site)
+
+
+@pytest.fixture
+def further(farm: Farm, redis: Redis, layer: str) -> Iterator[Callable[[str], Site]]:
+    """Starts a further process, for the test to end."""
+    started: list[Site] = []
+
+    def start(kind: str) -> Site:
+        process = Site(kind, farm.folder("further"), redis, layer)
+        farm.run(process)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.running:
+            farm.end(process)
+
+
+@pytest.fixture
+def outside(settings: Any, redis: Redis, layer: str) -> Iterator[None]:
+    """This very process is one of that site, without a server."""
+    settings.CHANNEL_LAYERS = channel_layers(redis.url, layer)
+    settings.REALTIME = REALTIME
+    with real_layer():
+        yield
+
+
+@pytest.fixture
+async def speakers(site: list[Site]) -> list[Guest]:
+    """A client in each process."""
+    return [await Guest.visit(process, "speaker") for process in site]
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name)
+
+
+async def say(speakers: list[Guest], room: Any, numbers: range) -> None:
+    """Let them speak in turn, to a room or several."""
+    for number in numbers:
+        answer = await speakers[number % len(speakers)].ask("say", room, "news", number)
+        assert answer == [None]
+
+
+def news(numbers: range) -> list[list[Any]]:
+    return [["news", number] for number in numbers]
+
+
+async def hears(guest: Guest, expected: list[list[Any]]) -> None:
+    """Wait until a client has heard something, which is all."""
+    async with asyncio.timeout(30):
+        while len(guest.heard) < len(expected) and guest.heard == expected[: len(guest.heard)]:
+            await guest.ask("state")
+            await asyncio.sleep(0.02)
+    assert guest.heard == expected
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def alone(request: pytest.FixtureRequest, farm: Farm) -> Iterator[Site]:
+    """A process without a Redis."""
+    alone = Site(request.param, farm.folder("alone"))
+    farm.run(alone)
+    yield alone
+    farm.end(alone)
+
+
+@pytest.mark.node
+def test_stock_client_is_recovered(alone: Site, transports: list[str]) -> None:
+    run("recovery", alone, TRANSPORTS=",".join(transports))
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+def test_stock_client_is_recovered_in_msgpack(farm: Farm, kind: str) -> None:
+    site = Site(kind, farm.folder("msgpack"), PARSER="msgpack")
+    farm.run(site)
+    run("recovery", site, TRANSPORTS="polling,websocket", BUILD=MSGPACK_BUILD)
+    farm.end(site)
+
+
+@pytest.mark.node
+def test_stock_client_is_recovered_through_redis(site: list[Site]) -> None:
+    run("recovery", site[1], TRANSPORTS="websocket")
+
+
+async def test_client_comes_back_to_another_process_and_again(
+    site: list[Site], speakers: list[Guest], name: str
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    await guest.ask("enter", name)
+    await guest.ask("keep", "colour", "red")
+    await say(speakers, name, range(4))
+    await hears(guest, news(range(4)))
+    for turn in range(1, 4):
+        await cut(guest, speakers[(turn - 1) % 2], name)
+        await say(speakers, [name, guest.sid, "lobby"], range(4 * turn, 4 * turn + 4))
+        again = await guest.back(site[turn % 2], name)
+        assert again.recovered and again.sid == guest.sid
+        assert again.heard == news(range(4 * turn, 4 * turn + 4))
+        [[sid, rooms, data]] = await again.ask("state")
+        assert (sid, rooms, data) == (guest.sid, ["lobby", name], {"colour": "red"})
+        guest = again
+    await say(speakers, [name, guest.sid], range(16, 20))
+    await hears(guest, news(range(12, 20)))
+
+
+async def test_events_of_all_processes_are_in_one_order(
+    site: list[Site], speakers: list[Guest], name: str
+) -> None:
+    guests = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
+    for guest in guests:
+        await guest.ask("enter", name)
+        await guest.ask("enter", f"{name} 2")
+    await asyncio.gather(
+        *(
+            speaker.ask("say", room, "news", f"{number} of {n}")
+            for n, speaker in enumerate(speakers)
+            for number, room in [(0, name)]
+        )
+    )
+    for number in range(1, 50):
+        await asyncio.gather(
+            speakers[0].ask("say", name, "news", f"{number} of 0"),
+            speakers[1].ask("say", f"{name} 2", "news", f"{number} of 1"),
+        )
+    for guest in guests:
+        async with asyncio.timeout(30):
+            while len(guest.heard) < 100:
+                await guest.ask("state")
+    assert guests[0].heard == guests[1].heard
+    assert guests[0].offset == guests[1].offset
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+async def test_client_comes_back_after_its_process_was_killed(
+    site: list[Site],
+    further: Callable[[str], Site],
+    speakers: list[Guest],
+    name: str,
+    kind: str,
+    logs: Logs,
+) -> None:
+    process = further(kind)
+    guest = await Guest.visit(process, name)
+    await guest.ask("enter", name)
+    await guest.ask("keep", "colour", "red")
+    await say(speakers, name, range(3))
+    await hears(guest, news(range(3)))
+    process.kill()
+    await say(speakers, name, range(3, 6))
+    again = await guest.back(site[0], name)
+    assert again.recovered and again.sid == guest.sid
+    assert again.heard == news(range(3, 6))
+    [[_, rooms, data]] = await again.ask("state")
+    assert (rooms, data) == (["lobby", name], {"colour": "red"})
+    await say(speakers, [name, guest.sid], range(6, 8))
+    await hears(again, news(range(3, 8)))
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+async def test_client_comes_back_after_its_process_was_shut_down(
+    site: list[Site], further: Callable[[str], Site], speakers: list[Guest], name: str, kind: str
+) -> None:
+    process = further(kind)
+    guest = await Guest.visit(process, name)
+    await guest.ask("enter", name)
+    await guest.settled()
+    await asyncio.to_thread(process.stop)
+    await say(speakers, name, range(3))
+    again = await guest.back(site[1], name)
+    assert again.recovered and again.sid == guest.sid
+    assert again.heard == news(range(3))
+
+
+async def test_redis_that_restarts_with_its_data_loses_nothing(
+    site: list[Site], speakers: list[Guest], redis: Redis, name: str, logs: Logs
+) -> None:
+    logs.tolerate()
+    guest, stays = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
+    for client in (guest, stays):
+        await client.ask("enter", name)
+    await say(speakers, name, range(2))
+    await cut(guest, speakers[0], f"{name} 0")
+    await say(speakers, name, range(2, 4))
+    redis.stop()
+    redis.start()
+    redis.wait()
+    said = 4
+    async with asyncio.timeout(30):
+        while said < 8:  # what fails is answered with an error, and was not emitted
+            answer = await speakers[said % 2].ask("say", name, "news", said)
+            said += answer == [None]
+    await hears(stays, news(range(8)))
+    again = await guest.back(site[1], f"{name} 0")
+    assert again.recovered
+    assert again.heard == news(range(2, 8))
+
+
+async def test_emit_without_redis_is_refused_and_no_client_gets_it(
+    site: list[Site],
+    speakers: list[Guest],
+    redis: Redis,
+    name: str,
+    logs: Logs,
+    outside: None,
+) -> None:
+    logs.tolerate()
+    guest = await Guest.visit(site[0], name)
+    await guest.ask("enter", name)
+    redis.stop()
+    try:
+        [answer] = await speakers[0].ask("say", name, "lost")
+        assert answer == {"error": {"code": "internal", "message": "Internal error"}}
+        with pytest.raises(ChannelLayerError):
+            await asyncio.to_thread(emit, "lost", to=name)
+        newcomer = await Guest.visit(site[0], name, pid="invented")
+        assert newcomer.pid and not newcomer.recovered
+    finally:
+        redis.start()
+        redis.wait()
+    async with asyncio.timeout(30):
+        while (await speakers[0].ask("say", name, "found"))[0] is not None:
+            pass
+    async with asyncio.timeout(30):
+        while not guest.heard:
+            await guest.settled()
+    assert {event for event, *_ in guest.heard} == {"found"}
+
+
+async def test_client_that_a_dead_connection_holds_elsewhere_comes_back(
+    site: list[Site], speakers: list[Guest], name: str
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    await guest.ask("keep", "colour", "red")
+    await say(speakers, guest.sid, range(2))
+    # It is not read from: pings are not answered.
+    again = await guest.back(site[1], name)
+    assert again.recovered and again.sid == guest.sid
+    assert again.heard == news(range(2))
+    assert (await again.ask("state"))[0][2] == {"colour": "red"}
+    await gone(speakers[0], name)
+    await say(speakers, guest.sid, range(2, 4))
+    await hears(again, news(range(4)))
+
+
+async def test_client_that_lives_elsewhere_keeps_its_session(
+    site: list[Site], speakers: list[Guest], name: str
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    reading = asyncio.create_task(guest.message())
+    thief = await guest.back(site[1], name)
+    assert not thief.recovered and thief.sid != guest.sid
+    await say(speakers, guest.sid, range(1))
+    assert (await reading).startswith('2["news",0,')
+
+
+async def test_of_two_that_come_back_at_once_one_does(
+    site: list[Site], speakers: list[Guest], name: str
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    await cut(guest, speakers[0], name)
+    two = [asyncio.create_task(guest.back(process, name)) for process in site]
+    done, _ = await asyncio.wait(two, return_when=asyncio.FIRST_COMPLETED)
+    readers = [asyncio.create_task(task.result().receive()) for task in done]
+    both = await asyncio.gather(*two)
+    assert sorted(guest.recovered for guest in both) == [False, True]
+    for reader in readers:
+        reader.cancel()
+
+
+async def test_another_user_is_refused_in_another_process(
+    site: list[Site], speakers: list[Guest], name: str
+) -> None:
+    guest = await Guest.visit(site[0], name, user=7)
+    await cut(guest, speakers[0], name)
+    thief = await Guest.visit(site[1], "thief", of=guest, user=8)
+    assert not thief.recovered
+    again = await guest.back(site[1], name, user=7)
+    assert again.recovered
+
+
+async def test_emits_from_a_process_without_a_server_are_logged(
+    site: list[Site], speakers: list[Guest], name: str, outside: None
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    await asyncio.to_thread(emit, "news", 0, to=guest.sid)
+    await hears(guest, news(range(1)))
+    await cut(guest, speakers[0], name)
+    await asyncio.to_thread(emit, "news", 1, to=[guest.sid, "lobby"])
+    await asyncio.to_thread(emit, "flash", to=guest.sid, volatile=True)
+    again = await guest.back(site[1], name)
+    assert again.recovered and again.heard == news(range(1, 2))
+    await asyncio.to_thread(emit, "flash", "a text", to=guest.sid, volatile=True)
+    await hears(again, [*news(range(1, 2)), ["flash", "a text"]])
+    assert again.offset and "-" in again.offset
+
+
+async def test_log_that_does_not_reach_back_is_said(site: list[Site], name: str) -> None:
+    speaker = await Guest.visit(site[0], "speaker", "/short")
+    guest = await Guest.visit(site[0], name, "/short")
+    await cut(guest, speaker, name)
+    for number in range(4):
+        await speaker.ask("say", guest.sid, "news", number)
+    again = await guest.back(site[1], name)
+    assert not again.recovered and again.sid != guest.sid
+    await hears(again, [["resync"]])
+
+
+async def test_data_that_cannot_be_kept_is_said(
+    site: list[Site], speakers: list[Guest], name: str, logs: Logs
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    await guest.ask("keep", "colour", "red")
+    await guest.ask("keep nonsense", "task")
+    guest.cut()
+    await gone(speakers[0], name)
+    again = await guest.back(site[1], name)
+    assert again.recovered
+    assert (await again.ask("state"))[0][2] == {"colour": "red"}
+    eventually(
+        lambda: any("self.data['task'] is a object" in text for text in logs.read().values()),
+        lambda: "nothing was logged",
+    )
