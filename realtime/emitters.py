@@ -20,6 +20,7 @@ from .metrics.counters import count
 from .node import actors, current, emissions, rooms, silence
 from .node.actors import Actor
 from .node.emissions import Emission
+from .recovery import past
 from .revocation.users import is_known
 
 logger = logging.getLogger("realtime.emitters")
@@ -35,6 +36,7 @@ def emit(
     namespace: str = "/",
     skip: Any = (),
     volatile: bool = False,
+    retain: str | None = None,
     on_commit: bool = False,
     durable: bool = False,
     using: str | None = None,
@@ -48,7 +50,9 @@ def emit(
     same, a request, for the page that made it, and a consumer, for its client; or a list. With
     `on_commit` the event leaves when the transaction of the database `using` commits, and never if
     it rolls back; its arguments are encoded at once. A volatile event is dropped where a client is
-    not ready to take it.
+    not ready to take it. With `retain`, a key of your choice, the event is the newest value of that
+    key: who joins gets it at once, and who is slow or away gets the newest alone; see
+    docs/history.md.
 
     A durable event is written to the database `using` in the caller's transaction, and leaves when
     that commits, at least once, whatever happens in between; its clients get `{"durable": id}` as
@@ -56,18 +60,19 @@ def emit(
     docs/durable.md.
 
     Returns when the event is on its way to all processes. Raises TypeError or ValueError for what
-    can't be sent, SyncEmitInAsyncCode in async code, and ChannelLayerError where other processes
-    can't be reached; with `fail_silently`, by default `REALTIME["EMIT_FAIL_SILENTLY"]`, the last is
-    logged and counted instead. So is every failure after a commit: what was saved stays saved, and
-    the hooks behind it run.
+    can't be sent, RecoveryError for `retain` in a namespace without recovery, SyncEmitInAsyncCode
+    in async code, and ChannelLayerError where other processes can't be reached; with
+    `fail_silently`, by default `REALTIME["EMIT_FAIL_SILENTLY"]`, the last is logged and counted
+    instead. So is every failure after a commit: what was saved stays saved, and the hooks behind it
+    run.
     """
     current.refuse_in_async_code("emit")
     request, names = _split(skip)
     actor = None if request is None else _actor(request)
     if durable:
-        _keep(event, args, to, namespace, names, volatile, actor, using)
+        _keep(event, args, to, namespace, names, volatile, actor, retain, using)
         return
-    emission = _encode(event, args, to, namespace, names, volatile, actor)
+    emission = _encode(event, args, to, namespace, names, volatile, actor, retain)
     if on_commit:
         # robust: an error that nobody foresaw is logged by Django, and the next hook runs.
         transaction.on_commit(_after_commit(emission, fail_silently), using=using, robust=True)
@@ -83,6 +88,7 @@ async def aemit(
     namespace: str = "/",
     skip: Any = (),
     volatile: bool = False,
+    retain: str | None = None,
     durable: bool = False,
     using: str | None = None,
     fail_silently: bool | None = None,
@@ -92,9 +98,9 @@ async def aemit(
     actor = None if request is None else await _aactor(request)
     if durable:
         keep_it = sync_to_async(_keep)
-        await keep_it(event, args, to, namespace, names, volatile, actor, using)
+        await keep_it(event, args, to, namespace, names, volatile, actor, retain, using)
         return
-    emission = _encode(event, args, to, namespace, names, volatile, actor)
+    emission = _encode(event, args, to, namespace, names, volatile, actor, retain)
     try:
         await current.arun(lambda node: node.broadcast(emission))
     except EmitError as error:
@@ -109,7 +115,10 @@ def _encode(
     skip: tuple[str, ...],
     volatile: bool,
     actor: Actor | None,
+    retain: str | None,
 ) -> Emission:
+    if retain is not None:
+        past.require(namespace, "retain=")
     return emissions.encode(
         event,
         args,
@@ -118,6 +127,7 @@ def _encode(
         skip=skip,
         volatile=volatile,
         actor=actor,
+        retain=retain,
     )
 
 
@@ -165,6 +175,7 @@ def _keep(
     skip: tuple[str, ...],
     volatile: bool,
     actor: Actor | None,
+    retain: str | None,
     using: str | None,
 ) -> None:
     if keep is None:
@@ -174,8 +185,12 @@ def _keep(
         )
     if volatile:
         raise ValueError("a volatile event may be dropped, and a durable one may not: choose one")
+    if retain is not None:
+        raise ValueError(
+            "of a key's values the newest alone counts, and each durable event does: choose one"
+        )
     key = str(uuid.uuid4())
-    emission = _encode(event, (*args, {"durable": key}), to, namespace, skip, volatile, actor)
+    emission = _encode(event, (*args, {"durable": key}), to, namespace, skip, volatile, actor, None)
     keep(replace(emission, durable=key), using or DEFAULT_DB_ALIAS)
 
 

@@ -130,6 +130,10 @@ class CallTimeout(CallError, TimeoutError):
     """No answer to a `call` within its timeout."""
 
 
+class RecoveryError(RealtimeError, ValueError):
+    """History was asked for, or a value to be retained, in a namespace that keeps no log."""
+
+
 class EmitError(RealtimeError):
     """An emit could not be handed to every process that may hold members of the room."""
 

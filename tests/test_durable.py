@@ -113,6 +113,8 @@ async def test_durable_emit_from_async_code() -> None:
 def test_what_is_no_durable_emit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="volatile"):
         emit("paid", durable=True, volatile=True)
+    with pytest.raises(ValueError, match="newest alone"):
+        emit("paid", durable=True, retain="a key")
     with pytest.raises(ValueError, match="namespace"):
         emit("paid", durable=True, namespace="/" + 200 * "x")
     with pytest.raises(TypeError, match="argument 1"):

@@ -7,13 +7,16 @@ from django.core.checks import CheckMessage, Error
 
 from ..recovery.options import KEYS, OF_SITE
 from ..routing import registered
-from .rules import COUNT, EVENT, TIME, Rule
+from .rules import COUNT, EVENT, TIME, TIME_OR_NONE, Rule
 
 #: The rule of each key.
 RULES: Mapping[str, Rule] = {
     "WINDOW": TIME,
     "MAX_EVENTS": COUNT,
     "MAX_BYTES": COUNT,
+    "HISTORY": TIME_OR_NONE,
+    "MAX_RETAINED": COUNT,
+    "RETAIN_FOR": TIME,
     "MAX_SESSIONS": COUNT,
     "MAX_MEMORY": COUNT,
     "RESYNC_EVENT": EVENT,

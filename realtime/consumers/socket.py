@@ -10,6 +10,9 @@ from ..authentication.identity import Expiry, Identity, declared
 from ..conf import settings
 from ..node import rooms
 from ..node.inboxes import ASGIMessage
+from ..recovery import past
+from ..recovery.past import History
+from ..recovery.store import Wanted
 from ..revocation.users import is_known, nobody
 from .groups import GroupMember
 from .mailbox import Mailbox
@@ -77,13 +80,28 @@ class ConsumerSocket(GroupMember):
         return self._admitted
 
     @in_threads_too
-    async def join(self, room: str | Model, *, presence: bool = False) -> None:
+    async def join(
+        self,
+        room: str | Model | None,
+        *,
+        presence: bool = False,
+        history: History | None = None,
+    ) -> None:
         """Join a room: any string that does not begin with "~", or a saved model instance.
+
+        With `history` the client first gets what the room said: the last so many events, those of a
+        timedelta or since a datetime, or those behind an offset; see docs/history.md. If the socket
+        is in the room already, nothing happens. `join(None, history=...)` gives it, in `connect`,
+        what was emitted to the whole namespace, which it is in anyway.
 
         With `presence` the user counts as present in it, and the client gets the event
         `presence:state`, then `presence:diff` as users come and go; see docs/presence.md.
         """
-        await self._join(rooms.to_join(room), presence)
+        wanted = self._wanted(history)
+        if room is None and wanted is not None:
+            await self.send({"type": "socketio.history", "history": wanted})
+        else:
+            await self._join(rooms.to_join(room), presence, wanted)
 
     @in_threads_too
     async def leave(self, room: str | Model) -> None:
@@ -112,16 +130,18 @@ class ConsumerSocket(GroupMember):
         skip: Any = (),
         skip_self: bool = False,
         volatile: bool = False,
+        retain: str | None = None,
     ) -> None:
         """Emit an event to this client, or to the rooms, sids, users or instances in `to`.
 
         `skip` takes the same, and consumers: `skip=self`, or `skip_self=True`, leaves this client
-        out. A volatile event is dropped where a client is not ready to take it. Raises TypeError or
-        ValueError for arguments that can't be sent, and EmitError where the other processes can't
-        be reached, unless `REALTIME["EMIT_FAIL_SILENTLY"]` has that logged.
+        out. A volatile event is dropped where a client is not ready to take it. With `retain`, a
+        key, it is the newest value of that key: see docs/history.md. Raises TypeError or ValueError
+        for arguments that can't be sent, and EmitError where the other processes can't be reached,
+        unless `REALTIME["EMIT_FAIL_SILENTLY"]` has that logged.
         """
         targets = (self.sid,) if to is None else rooms.targets(to)
-        await self._emit(event, args, targets, skip, skip_self, volatile)
+        await self._emit(event, args, targets, skip, skip_self, volatile, retain)
 
     @in_threads_too
     async def broadcast(
@@ -131,9 +151,10 @@ class ConsumerSocket(GroupMember):
         skip: Any = (),
         skip_self: bool = False,
         volatile: bool = False,
+        retain: str | None = None,
     ) -> None:
         """Emit an event to every client in this namespace, in all processes."""
-        await self._emit(event, args, None, skip, skip_self, volatile)
+        await self._emit(event, args, None, skip, skip_self, volatile, retain)
 
     @in_threads_with_result
     async def call(self, event: str, *args: Any, timeout: float | None = None) -> Any:
@@ -184,8 +205,17 @@ class ConsumerSocket(GroupMember):
         if entered and left != entered:
             await self._join(entered)
 
-    async def _join(self, name: str, presence: bool = False) -> None:
-        await self.send({"type": "socketio.join", "room": name, "presence": presence})
+    def _wanted(self, history: History | None) -> Wanted | None:
+        if history is None:
+            return None
+        past.require(self.namespace, "history=")
+        return past.wanted(history)
+
+    async def _join(self, name: str, presence: bool = False, history: Wanted | None = None) -> None:
+        message: ASGIMessage = {"type": "socketio.join", "room": name, "presence": presence}
+        if history is not None:
+            message["history"] = history
+        await self.send(message)
         self.rooms.add(name)
 
     async def _emit(
@@ -196,12 +226,18 @@ class ConsumerSocket(GroupMember):
         skip: Any,
         skip_self: bool,
         volatile: bool,
+        retain: str | None,
     ) -> None:
+        if retain is not None:
+            past.require(self.namespace, "retain=")
         # Most emits skip nobody.
         skipped = rooms.skipped(skip) if skip else ()
         if skip_self:
             skipped = (*skipped, self.sid)
-        await self.send(_emit_message(event, args, to, skip=skipped, volatile=volatile))
+        message = _emit_message(event, args, to, skip=skipped, volatile=volatile)
+        if retain is not None:
+            message["retain"] = retain
+        await self.send(message)
 
 
 def _user_room(user: Any) -> str | None:

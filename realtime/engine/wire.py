@@ -52,6 +52,12 @@ class Wire:
     def resume_reading(self) -> None:
         """Read again."""
 
+    def dropped_superseded(self, packets: int, size: int) -> None:
+        """A newer value of the same key is about to be queued, behind all else: offsets rise."""
+        self.queued_messages -= packets
+        self.queued_bytes -= size
+        metrics.count("dropped.superseded")
+
     def admits(self, frames: Frames, volatile: bool) -> bool:
         """Whether the frames may be queued.
 

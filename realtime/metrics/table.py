@@ -35,8 +35,8 @@ GAUGES = {
         "recovery_sessions",
         "Clients that may come back to this process; with Redis, sessions of its sockets",
     ),
-    "realtime_recovery_events": ("recovery_events", "Events in the logs of rooms that are here"),
-    "realtime_recovery_bytes": ("recovery_bytes", "Bytes of these logs"),
+    "realtime_recovery_events": ("recovery_events", "Events and values kept of rooms here"),
+    "realtime_recovery_bytes": ("recovery_bytes", "Bytes that these take"),
     "realtime_handlers_running": ("handlers_running", "Handlers running now"),
     "realtime_handler_lanes": ("handlers_lanes", "Threads for handlers: REALTIME THREADS"),
     "realtime_healthy": ("healthy", "1 while this process hears itself through the channel layer"),
@@ -88,7 +88,7 @@ KINDS = {
         prefix="dropped.",
         label="kind",
         help="Events that were dropped, for each recipient",
-        known=("volatile",),
+        known=("superseded", "volatile"),
     ),
     "realtime_durable_emits": Kinds(
         prefix="durable.",
@@ -159,6 +159,8 @@ KINDS = {
 }
 #: Counters without a metric of their own that stand at 0 from the start.
 OTHERS = (
+    "history.events",
+    "history.failed",
     "presence.lost",
     "recovery.gaps",
     "requests.late",

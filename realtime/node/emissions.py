@@ -3,7 +3,7 @@
 import functools
 import importlib
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..protocol.text import JSONParser
 from ..schema.plain_values import plain
 from . import unsendable
 from .actors import Actor
-from .rooms import node_of
+from .rooms import MAX_LENGTH, node_of
 
 Body = dict[str, Any]
 
@@ -44,6 +44,15 @@ class Emission:
     trace: Mapping[str, str] | None = None
     #: The id of a durable emit, which also stands in its last argument.
     durable: str = ""
+    #: The key whose newest value it has, among those of its name; None where all are wanted.
+    retain: str | None = None
+
+    @property
+    def supersedes(self) -> Hashable | None:
+        """What emissions have in common of which a client needs the newest alone; None for none."""
+        if self.retain is None:
+            return None
+        return (self.namespace, self.to, self.event, self.retain)
 
 
 @functools.cache
@@ -115,12 +124,15 @@ def encode(
     skip: Collection[str] = (),
     volatile: bool = False,
     actor: Actor | None = None,
+    retain: str | None = None,
 ) -> Emission:
     """An emission of an event. Raises TypeError or ValueError for what can't be sent."""
     if not isinstance(event, str):
         raise TypeError(f"an event's name must be a string, not {type(event).__name__}: {event!r}")
     if not namespace.startswith("/"):
         raise ValueError(f"a namespace must begin with '/': {namespace!r}")
+    if retain is not None:
+        _check_key(retain, volatile)
     if isinstance(skip, str):
         skip = (skip,)
     messages = messages_of(Packet(PacketType.EVENT, namespace, [event, *args]))
@@ -132,7 +144,20 @@ def encode(
         volatile=volatile,
         actor=actor,
         event=event,
+        retain=retain,
     )
+
+
+def _check_key(key: Any, volatile: bool) -> None:
+    if not isinstance(key, str):
+        raise TypeError(f"retain= must be a string, not {type(key).__name__}: {key!r}")
+    if not 0 < len(key) <= MAX_LENGTH:
+        raise ValueError(f"retain= must have 1 to {MAX_LENGTH} characters, not {len(key)}")
+    if volatile:
+        raise ValueError(
+            "an event can't be volatile and have its value retained; with retain= a slow client"
+            " gets the newest value alone"
+        )
 
 
 def addressees(emission: Emission, node_id: str) -> Iterable[Group]:
@@ -158,6 +183,7 @@ def to_body(emission: Emission) -> Body:
         "messages": list(emission.messages),
         "event": emission.event,
         "trace": emission.trace,
+        "retain": emission.retain,
         "at": time.time(),
     }
 
@@ -175,4 +201,5 @@ def from_body(body: Body) -> Emission:
         actor=None if actor is None else Actor(sids=frozenset(actor[0]), user=actor[1]),
         event=body["event"],
         trace=body["trace"],
+        retain=body.get("retain"),  # older nodes say nothing of it
     )

@@ -80,6 +80,25 @@ class Keeper(Follower):
         """
 
     @abstractmethod
+    def wants_past(self, socket: Socket, room: str | None, want: Any) -> None:
+        """A connecting socket is to be told what a room said, or with None its namespace."""
+
+    @abstractmethod
+    def has_past_for(self, socket: Socket) -> bool:
+        """Whether there is something that a connecting socket is to be told behind its connect."""
+
+    @abstractmethod
+    async def tell_past(self, socket: Socket) -> None:
+        """Tell it. Nothing is awaited after the last event, as above."""
+
+    @abstractmethod
+    async def enter(self, socket: Socket, room: str, want: Any) -> None:
+        """Tell a connected socket what a room said that it is about to join.
+
+        Nothing is awaited after the last event, as above.
+        """
+
+    @abstractmethod
     def receive_of(self, socket: Socket) -> Receive:
         """The ASGI `receive` of a socket's application."""
 

@@ -119,6 +119,8 @@ class Members:
         if emission.to is not None:
             self._count_event(emission.namespace, emission.to)
         frames = Frames(emission.messages if messages is None else messages)
+        if emission.retain is not None:
+            frames.supersedes = emission.supersedes
         skip, volatile = emission.skip, emission.volatile
         if skip:
             skip = self._skipped(emission.namespace, skip)

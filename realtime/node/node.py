@@ -71,6 +71,8 @@ class ServingNode(Node):
         self.followers: list[Follower] = []
         #: Keeps logs, where a namespace may have one.
         self.keeper: Keeper | None = None
+        #: Sockets that are being told what a room said before they are in it.
+        self._entering: set[tuple[Socket, str]] = set()
         #: Whether the project's code has a namespace of this very name, beside those with routes.
         self.is_named: Callable[[str], bool] = lambda namespace: False
         #: When it started, in seconds since the epoch.
@@ -228,8 +230,11 @@ class ServingNode(Node):
             follower.removed(socket)
         self.forget(self._groups(socket))
 
-    async def enter_room(self, socket: Socket, room: str) -> None:
-        """Put a socket of this process into a room. Raises RoomError at `REALTIME["MAX_ROOMS"]`."""
+    async def enter_room(self, socket: Socket, room: str, want: Any = None) -> None:
+        """Put a socket of this process into a room, and tell it as much as it wants of its past.
+
+        Raises RoomError at `REALTIME["MAX_ROOMS"]`.
+        """
         if room in socket.rooms or room == socket.sid or socket.state is State.CLOSED:
             return
         if len(socket.rooms) >= settings.MAX_ROOMS:
@@ -237,18 +242,39 @@ class ServingNode(Node):
             raise RoomError(
                 f"a socket may be in at most {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)"
             )
+        keeper = self.keeper_of(socket.namespace)
         if socket.state is State.CONNECTING:  # the acceptance makes it a member
             socket.rooms.add(room)
-            return
-        self.members.join(socket, room)
-        keeper = self.keeper_of(socket.namespace)
-        if keeper is None or not keeper.carries(socket.namespace):
+            if keeper is not None and want is not None:
+                keeper.wants_past(socket, room, want)
+        elif keeper is None:
+            self.members.join(socket, room)
             await self.cluster.memberships.subscribe([(socket.namespace, room)])
-        if keeper is not None:
+        else:
+            await self._enter_kept(keeper, socket, room, want)
+
+    async def _enter_kept(self, keeper: Keeper, socket: Socket, room: str, want: Any) -> None:
+        """First the room is heard, then what it said is told, and what it says follows."""
+        carries, groups = keeper.carries(socket.namespace), [(socket.namespace, room)]
+        if not carries:
+            await self.cluster.memberships.subscribe(groups)
+        entered = False
+        self._entering.add((socket, room))
+        try:
+            await keeper.enter(socket, room, want)
+            if socket.state is State.CONNECTED and (socket, room) in self._entering:
+                self.members.join(socket, room)
+                entered = True
+        finally:
+            self._entering.discard((socket, room))
+            if not entered and not carries:
+                self.cluster.memberships.unsubscribe(groups)
+        if entered:
             await keeper.entered(socket, room)
 
     def leave_room(self, socket: Socket, room: str) -> None:
         """Take a socket of this process out of a room."""
+        self._entering.discard((socket, room))
         if room not in socket.rooms:
             return
         for follower in self.followers:

@@ -26,6 +26,7 @@ class Emitted:
     volatile: bool
     #: Of a durable emit `args` are without the id that its clients get as well.
     durable: bool = False
+    retain: str | None = None
 
     def __str__(self) -> str:
         said = [repr(self.event), *map(repr, self.args)]
@@ -38,6 +39,8 @@ class Emitted:
             said.append("volatile=True")
         if self.durable:
             said.append("durable=True")
+        if self.retain is not None:
+            said.append(f"retain={self.retain!r}")
         return f"emit({', '.join(said)})"
 
 
@@ -129,6 +132,7 @@ def record(emission: Emission) -> None:
         skip=emission.skip | (emission.actor.sids if emission.actor else frozenset()),
         volatile=emission.volatile,
         durable=bool(emission.durable),
+        retain=emission.retain,
     )
     emitted._add(found)
     for capture in captures:

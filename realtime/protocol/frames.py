@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import struct
 from base64 import b64encode
+from collections.abc import Hashable
 from typing import Any
 
 from ..exceptions import ProtocolError
@@ -100,11 +101,13 @@ class Frames:
     """
 
     # websocket: RFC 6455 frames of all packets, None until a writer first asks for them.
-    __slots__ = ("_events", "_piece", "_size", "messages", "packets", "websocket")
+    __slots__ = ("_events", "_piece", "_size", "messages", "packets", "supersedes", "websocket")
 
     def __init__(self, messages: tuple[str | bytes, ...]) -> None:
         #: The messages without Engine.IO's type.
         self.messages = messages
+        #: Frames that wait and have the same here are out of date; None where none are.
+        self.supersedes: Hashable | None = None
         # Most have no attachments.
         only = messages[0] if len(messages) == 1 else None
         if isinstance(only, str):
@@ -117,6 +120,7 @@ class Frames:
         """Frames of one packet that is no message: a ping, a noop, the handshake."""
         frames = cls.__new__(cls)
         frames.messages = ()
+        frames.supersedes = None
         frames._set((packet,))
         return frames
 
@@ -140,6 +144,7 @@ class Frames:
             return self
         frames = Frames.__new__(Frames)
         frames.messages = self.messages
+        frames.supersedes = self.supersedes
         frames._set(
             tuple(
                 polling_piece(packet).decode() if isinstance(packet, bytes) else packet

@@ -1,9 +1,10 @@
-"""Sockets that are coming back: what they missed, and what is emitted meanwhile."""
+"""Sockets that are not yet told what they are to be told first, and what is emitted meanwhile."""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Iterable
 
-from ..metrics.counters import count, counts
+from ..metrics.counters import counts
 from ..node import emissions
 from ..node.emissions import Emission
 from ..node.rooms import of_user
@@ -19,6 +20,9 @@ TICK = 0.02
 class CatchingUp:
     """One socket, from when its session was taken until it is a member like any other."""
 
+    #: In which state of the socket it goes on.
+    _state = State.CONNECTING
+
     def __init__(self, socket: Socket, session: Session, limit: int) -> None:
         self.socket = socket
         self.session = session
@@ -33,8 +37,9 @@ class CatchingUp:
 
     def hold(self, position: Position, emission: Emission) -> None:
         """An event came meanwhile."""
-        to = emission.to
-        if position > self._upto and (to is None or not self._rooms.isdisjoint(to)):
+        if position > self._upto and self._may_concern(emission):
+            if emission.retain is not None and not is_skipped(self.socket, emission):
+                self._held = superseded(self._held, emission)
             self._held.append(Entry(position, emission))
             if len(self._held) > self._limit:
                 self._held.clear()
@@ -50,12 +55,18 @@ class CatchingUp:
             self._last.update((room, position) for room in to if room in self._rooms)
         self._held = deque([*entries, *(held for held in self._held if held.position > upto)])
 
+    def found_past(self, entries: Iterable[Entry]) -> None:
+        """These were said before the socket joined."""
+        found = {entry.position: entry for entry in (*entries, *self._held)}
+        known = [found[at] for at in sorted(found)]
+        self._held = newest([entry for entry in known if self._concerns(entry.emission)])
+
     async def send(self, store: Store) -> None:
         """Send what was missed, and what came meanwhile, as fast as the client takes it.
 
         Nothing is awaited after the last event.
         """
-        while self.socket.state is State.CONNECTING:
+        while self.socket.state is self._state:
             if self._is_crowded:
                 await asyncio.sleep(TICK)
             elif self._held:
@@ -67,7 +78,18 @@ class CatchingUp:
                 await store.until(namespace, max(self._last.values()), keys)
             else:
                 break
-        count("recovered.events", self.sent)
+
+    def _may_concern(self, emission: Emission) -> bool:
+        to = emission.to
+        return to is None or not self._rooms.isdisjoint(to)
+
+    def _concerns(self, emission: Emission) -> bool:
+        return concerns(self.socket, emission)
+
+    def _send(self, entry: Entry) -> None:
+        # The client comes back to the last that it got, whatever room that was said in.
+        offset = self.session.sent = max(self.session.sent, entry.position)
+        send(self.socket, entry, offset)
 
     def _is_ahead(self, store: Store) -> bool:
         namespace = self.session.namespace
@@ -75,8 +97,8 @@ class CatchingUp:
 
     def _send_next(self) -> None:
         entry = self._held.popleft()
-        if concerns(self.socket, entry.emission):
-            send(self.socket, entry)
+        if self._concerns(entry.emission):
+            self._send(entry)
             self.sent += 1
 
     @property
@@ -89,19 +111,79 @@ class CatchingUp:
         )
 
 
-def send(socket: Socket, entry: Entry) -> None:
-    """Send one client an event with its offset."""
+class Joining(CatchingUp):
+    """One connected socket, while it is told what a room said that it joins.
+
+    What is said in its other rooms goes on reaching it, so all that it is told of this one has the
+    offset up to which it has all of theirs.
+    """
+
+    _state = State.CONNECTED
+
+    def __init__(
+        self,
+        socket: Socket,
+        session: Session,
+        limit: int,
+        room: str,
+        reached: Callable[[], Position],
+    ) -> None:
+        super().__init__(socket, session, limit)
+        self.room = room
+        self._reached = reached
+
+    def _may_concern(self, emission: Emission) -> bool:
+        socket, to = self.socket, emission.to
+        if to is None or self.room not in to:
+            return False
+        # Else it came by way of that room just now.
+        return not any(room == socket.sid or room in socket.rooms for room in to)
+
+    def _concerns(self, emission: Emission) -> bool:
+        return not is_skipped(self.socket, emission) and self.room not in emission.skip
+
+    def _send(self, entry: Entry) -> None:
+        offset = self.session.sent = max(self.session.sent, self._reached())
+        send(self.socket, entry, offset)
+
+
+def send(socket: Socket, entry: Entry, offset: Position) -> None:
+    """Send one client an event."""
     parser = emissions.parser()
-    messages = parser.append(entry.emission.messages, to_text(entry.position))
+    messages = parser.append(entry.emission.messages, to_text(offset))
     counts["events.out"] += socket.send(messages)
 
 
 def concerns(socket: Socket, emission: Emission) -> bool:
     """Whether an event is for a socket, which is no member yet."""
-    to, skip = emission.to, emission.skip
-    if skip and (socket.sid in skip or not skip.isdisjoint(socket.rooms)):
+    if is_skipped(socket, emission):
         return False
-    actor = emission.actor
-    if actor is not None and socket.sid in actor.sids and of_user(socket.user) == actor.user:
-        return False
+    to = emission.to
     return to is None or any(room == socket.sid or room in socket.rooms for room in to)
+
+
+def is_skipped(socket: Socket, emission: Emission) -> bool:
+    """Whether an event is to leave a socket out."""
+    skip, actor = emission.skip, emission.actor
+    if skip and (socket.sid in skip or not skip.isdisjoint(socket.rooms)):
+        return True
+    if actor is None:
+        return False
+    return socket.sid in actor.sids and of_user(socket.user) == actor.user
+
+
+def superseded(entries: Iterable[Entry], by: Emission) -> deque[Entry]:
+    """Entries without those of the same key."""
+    return deque(entry for entry in entries if entry.emission.supersedes != by.supersedes)
+
+
+def newest(entries: list[Entry]) -> deque[Entry]:
+    """Entries, in order, without those that a later one supersedes."""
+    found: deque[Entry] = deque()
+    seen = set()
+    for entry in reversed(entries):
+        what = entry.emission.supersedes
+        if what is None or what not in seen:
+            found.appendleft(entry)
+            seen.add(what)
+    return found

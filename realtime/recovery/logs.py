@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from ..node.emissions import Emission
 from .options import Options
 from .positions import Position, at
-from .store import Entry, Key
+from .store import Entry, Key, Past, Wanted
+from .values import Values
 
 #: What an entry takes in memory beside its messages.
 ENTRY = 600
@@ -35,6 +36,11 @@ class Log:
         options, events = self.options, len(self.entries)
         return events > options.max_events or (self.bytes > options.max_bytes and events > 1)
 
+    @property
+    def lasts(self) -> float:
+        """Seconds that it keeps an event."""
+        return self.options.event_lasts(self.key[1])
+
     def drop(self) -> int:
         """Forget the oldest event; the bytes that it took."""
         self.dropped, _, size = self.entries.popleft()
@@ -47,6 +53,8 @@ class Logs:
 
     def __init__(self) -> None:
         self.bytes = 0
+        #: Of events with a key the newest alone is kept, and not in the logs.
+        self.values = Values()
         self._logs: dict[Key, Log] = {}
         #: The log of each event, the oldest first.
         self._order: deque[Log] = deque()
@@ -63,6 +71,9 @@ class Logs:
 
     def add(self, position: Position, emission: Emission, options: Options, limit: int) -> None:
         """Log an event in each of the rooms that it is for; `limit` are the bytes of all logs."""
+        if emission.retain is not None:
+            self._retain(position, emission, options, limit)
+            return
         messages = emission.messages
         size = ENTRY + (len(messages[0]) if len(messages) == 1 else sum(map(len, messages)))
         entry = (position, emission, size)
@@ -77,7 +88,13 @@ class Logs:
             self._order.append(log)
             if log.bytes > options.max_bytes or len(log.entries) > options.max_events:
                 self._shorten(log, options)
-        if self.bytes > limit:
+        if self.bytes + self.values.bytes > limit:
+            self._shrink(limit)
+
+    def _retain(self, position: Position, emission: Emission, options: Options, limit: int) -> None:
+        for room in (None,) if emission.to is None else emission.to:
+            self.values.put((emission.namespace, room), position, emission, options)
+        if self.bytes + self.values.bytes > limit:
             self._shrink(limit)
 
     def _shorten(self, log: Log, options: Options) -> None:
@@ -87,14 +104,18 @@ class Logs:
             log.overtaken += 1
 
     def _shrink(self, limit: int) -> None:
-        while self.bytes > limit and self._order:
+        while self.bytes + self.values.bytes > limit and self._order:
             self._drop_oldest(for_lack_of_memory=True)
+        # A value is worth more than what was said.
+        while self.bytes + self.values.bytes > limit and self.values.drop_oldest():
+            pass
 
     def sweep(self, now: float) -> None:
         """Forget what is too old, in seconds since the epoch."""
+        self.values.sweep(now)
         while self._order:
             log = self._order[0]
-            if not log.overtaken and log.entries[0][0] >= at(now - log.options.retention):
+            if not log.overtaken and log.entries[0][0] >= at(now - log.lasts):
                 break
             self._drop_oldest()
 
@@ -109,8 +130,13 @@ class Logs:
         if not log.entries and not log.overtaken:
             self._logs.pop(log.key, None)
 
-    def since(self, key: Key, position: Position) -> list[Entry] | None:
-        """The events of a room after a position; None if there were more."""
+    def since(
+        self, key: Key, position: Position, changed: Position | None = None
+    ) -> list[Entry] | None:
+        """The events of a room after a position, and values since `changed`, if that is another.
+
+        None if there were more.
+        """
         log = self._logs.get(key)
         if position < self._forgotten or (log is not None and position < log.dropped):
             return None
@@ -120,7 +146,22 @@ class Logs:
                 break
             found.append(Entry(*entry[:2]))
         found.reverse()
-        return found
+        if position < self.values.dropped(key):
+            return None
+        values = self.values.since(key, position if changed is None else changed)
+        return merged([found, values]) if values else found
+
+    def past(self, key: Key, want: Wanted | None) -> Past:
+        """What a newcomer to a room gets: as much of its log as there is, and its values."""
+        found: list[Entry] = []
+        log = self._logs.get(key)
+        if want is not None and log is not None:
+            for position, emission, _ in reversed(log.entries):
+                if position <= want.since or len(found) == want.last:
+                    break
+                found.append(Entry(position, emission))
+        found.reverse()
+        return Past(found, self.values.of(key))
 
 
 def merged(found: Iterable[list[Entry]]) -> list[Entry]:

@@ -11,7 +11,7 @@ from .logs import Logs, merged
 from .options import of_site, options_of
 from .positions import Position, after
 from .sessions import Session
-from .store import Deliver, Held, Key, Missed, Refused, Store
+from .store import Deliver, Held, Key, Missed, Past, Refused, Store, Wanted
 
 #: Seconds between two looks for what is too old.
 SWEEP = 5.0
@@ -73,13 +73,25 @@ class MemoryStore(Store):
         """As above."""
 
     async def missed(
-        self, namespace: str, since: Mapping[str | None, Position], claimed: Position = 0
+        self,
+        namespace: str,
+        since: Mapping[str | None, Position],
+        claimed: Position = 0,
+        values: Position | None = None,
     ) -> Missed:
-        found = [self._logs.since((namespace, room), at) for room, at in since.items()]
+        found = [self._logs.since((namespace, room), at, values) for room, at in since.items()]
         there = [part for part in found if part is not None]
         # An offset from the future is none of ours.
         whole = len(there) == len(found) and claimed <= self._last
         return Missed(merged(there), self._last, whole)
+
+    def may_have_values(self, keys: Collection[Key]) -> bool:
+        return any(self._logs.values.of(key) for key in keys)
+
+    async def past(
+        self, namespace: str, rooms: Mapping[str | None, Wanted | None]
+    ) -> dict[str | None, Past]:
+        return {room: self._logs.past((namespace, room), want) for room, want in rooms.items()}
 
     # Sessions
 
@@ -134,6 +146,6 @@ class MemoryStore(Store):
         return {
             "recovery_sessions": len(self._free),
             "recovery_logs": len(self._logs),
-            "recovery_events": self._logs.events,
-            "recovery_bytes": self._logs.bytes,
+            "recovery_events": self._logs.events + len(self._logs.values),
+            "recovery_bytes": self._logs.bytes + self._logs.values.bytes,
         }

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.signals import setting_changed
 
 from ..conf import settings
+from ..node.rooms import is_sid
 
 #: What a consumer says of itself: a dict like the setting, True for the setting or its defaults,
 #: False for none, and None for what the setting says.
@@ -24,15 +25,28 @@ class Options:
     max_events: int = 10_000
     #: Bytes that such a log takes at most, about.
     max_bytes: int = 8_000_000
+    #: Seconds for which events are kept for those who join; less than the window needs is no less.
+    history: float = 0.0
+    #: Keys of a room whose newest values are retained, and the seconds for which they are.
+    max_retained: int = 1_000
+    retain_for: float = 86_400.0
     #: Of a site without Redis, in each process: clients that may come back, and bytes of all logs.
     max_sessions: int = 10_000
     max_memory: int = 128_000_000
     #: The event that tells a client that came back that it could not be recovered; None for none.
     resync_event: str | None = None
 
-    #: Seconds that an event is kept, which is no key: a connection may be dead for long before it
-    #: is given up, and the window begins.
+    #: Seconds that an event is kept for those that come back, which is no key: a connection may be
+    #: dead for long before it is given up, and the window begins.
     retention: float = 0.0
+
+    def event_lasts(self, room: str | None) -> float:
+        """Seconds that what a room said is kept."""
+        return self.retention if _is_socket(room) else max(self.retention, self.history)
+
+    def value_lasts(self, room: str | None) -> float:
+        """Seconds that the values of a room are retained."""
+        return self.retention if _is_socket(room) else self.retain_for
 
 
 #: Seconds between two times at which a store is told of sockets that are there.
@@ -66,6 +80,11 @@ def combined(site: Mapping[str, Any] | None, said: Said) -> Options | None:
     until_gone = settings.PING_INTERVAL + settings.PING_TIMEOUT + REFRESH + SLACK
     options = Options(**found)
     return replace(options, retention=options.window + until_gone)
+
+
+def _is_socket(room: str | None) -> bool:
+    """Whether the name is a sid: what is for one socket is of no use without it."""
+    return room is not None and is_sid(room)
 
 
 def of_site() -> Options:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
 from ..aio.tasks import Tasks
 from ..exceptions import ChannelLayerError
@@ -17,7 +17,7 @@ from ..node.keeping import Keeper, Receive, Recovered
 from ..node.node import ServingNode
 from ..node.sockets import Socket, State
 from ..server.namespaces import Namespaces
-from .catching import CatchingUp
+from .catching import CatchingUp, Joining
 from .choice import store_for
 from .floors import Floors
 from .holders import Holders
@@ -25,7 +25,9 @@ from .memory import MemoryStore
 from .options import REFRESH, options_of
 from .positions import Position, to_text
 from .sessions import EVERYONE, FINAL, Claim, Session, new_pid, read, user_of
-from .store import Key, Refused, Store
+from .store import Entry, Key, Past, Refused, Store, Wanted
+
+Catching = TypeVar("Catching", bound=CatchingUp)
 
 logger = logging.getLogger("realtime.recovery")
 
@@ -53,6 +55,8 @@ class Recovery(Keeper):
         self._wanted: dict[Socket, set[str]] = {}
         #: Likewise the rooms that rules let them into.
         self._ruled: dict[Socket, dict[str, list[str]]] = {}
+        #: What connecting sockets are to be told of their rooms.
+        self._wants: dict[Socket, dict[str | None, Wanted]] = {}
 
     def start(self) -> None:
         node = self._node
@@ -173,12 +177,12 @@ class Recovery(Keeper):
     async def _catch(self, socket: Socket, session: Session, claim: Claim) -> bool:
         """Get what was missed, and hold what comes from now on; False if the log lacks some."""
         namespace = socket.namespace
-        options = options_of(namespace)
-        limit = 0 if options is None else options.max_events
-        catching = CatchingUp(socket, session, limit)
-        self._catching.setdefault(namespace, []).append(catching)
+        limit = _limit(namespace)
+        catching = self._hold(CatchingUp(socket, session, limit))
         await self._hear(socket, [(namespace, room) for room in session.rooms])
-        missed = await self._store.missed(namespace, session.since(claim.offset), claim.offset or 0)
+        session.sent = max(session.floor, claim.offset or 0)
+        since, claimed = session.since(claim.offset), claim.offset or 0
+        missed = await self._store.missed(namespace, since, claimed, session.sent)
         if not missed.whole or len(missed.entries) > limit:
             return False
         catching.found(missed.entries, missed.upto)
@@ -222,6 +226,7 @@ class Recovery(Keeper):
         catching = self._catching_of(socket)
         if catching is not None:
             await catching.send(self._store)
+            count("recovered.events", catching.sent)
             if socket.state is not State.CONNECTING:
                 return {}
             self._stop_catching(socket)
@@ -235,10 +240,102 @@ class Recovery(Keeper):
             self._part(socket, session)
             return {}
         rooms = (EVERYONE, session.sid, *socket.rooms)
+        new = [room for room in rooms if room not in session.rooms]
         session.rooms = {room: self._joined(session, room) for room in rooms}
         session.data, session.node = socket.data, self._node.id
         session.connected_at = self._node.wheel.time()
+        await self._look_back(socket, session, new)
         return {"pid": session.pid}
+
+    # What was said before
+
+    def wants_past(self, socket: Socket, room: str | None, want: Wanted) -> None:
+        self._wants.setdefault(socket, {})[room] = want
+
+    def has_past_for(self, socket: Socket) -> bool:
+        return self._catching_of(socket) is not None
+
+    async def tell_past(self, socket: Socket) -> None:
+        catching = self._catching_of(socket)
+        if catching is not None:
+            catching.sent = 0
+            await catching.send(self._store)
+            count("history.events", catching.sent)
+            self._stop_catching(socket)
+        session = self.sessions.get(socket)
+        if session is not None:
+            for room in socket.rooms:  # it may have been put into one meanwhile
+                session.rooms.setdefault(room, self._store.position((session.namespace, room)))
+
+    async def _look_back(
+        self, socket: Socket, session: Session, rooms: Collection[str | None]
+    ) -> None:
+        """Get what a connecting socket is told of rooms that are new to it."""
+        wants = self._wants.pop(socket, {})
+        asked = {room: wants.get(room) for room in rooms if room != session.sid}
+        keys = [(session.namespace, room) for room in asked]
+        if not any(asked.values()) and not self._store.may_have_values(keys):
+            return
+        known = {room: at for room, at in session.rooms.items() if room not in asked}
+        catching = self._hold(CatchingUp(socket, session, _limit(session.namespace)))
+        try:
+            past = await self._past(session, asked)
+        except ChannelLayerError:
+            self._stop_catching(socket)
+            raise
+        self._found(catching, past, known)
+
+    async def _past(
+        self, session: Session, rooms: Mapping[str | None, Wanted | None]
+    ) -> Mapping[str | None, Past]:
+        try:
+            return await self._store.past(session.namespace, rooms)
+        except ChannelLayerError:
+            if any(rooms.values()):
+                raise
+            count("history.failed")
+            return {}  # it has not asked for it
+
+    def _found(
+        self,
+        catching: CatchingUp,
+        past: Mapping[str | None, Past],
+        known: Mapping[str | None, Position],
+    ) -> None:
+        """Past events are told, but for those that came by way of other rooms already."""
+        rooms = catching.session.rooms
+        for room, (entries, values) in past.items():
+            if entries and room in rooms:
+                rooms[room] = min(rooms[room], entries[0].position - 1)
+            catching.found_past(
+                Entry(position, emission)
+                for position, emission in (*entries, *values)
+                if not any(position > known.get(to, position) for to in emission.to or (None,))
+            )
+
+    async def enter(self, socket: Socket, room: str, want: Wanted | None) -> None:
+        namespace, session = socket.namespace, self.sessions.get(socket)
+        if session is None:
+            return
+        if want is None and not self._store.may_have_values([(namespace, room)]):
+            return
+        joining = Joining(
+            socket, session, _limit(namespace), room, lambda: self._store.reached(namespace)
+        )
+        self._hold(joining)
+        try:
+            await self._hear(socket, [(namespace, room)])
+            past = await self._past(session, {room: want})
+            known = dict(session.rooms)
+            self._found(joining, past, known)
+            await joining.send(self._store)
+            count("history.events", joining.sent)
+        finally:
+            self._release(joining)
+        if socket.state is State.CONNECTED and room not in session.rooms:
+            joined = self._store.position((namespace, room))
+            said = [entry.position - 1 for found in past.values() for entry in found.entries[:1]]
+            session.rooms[room] = min([joined, *said])
 
     def _joined(self, session: Session, room: str | None) -> Position:
         known = session.rooms.get(room)
@@ -267,16 +364,27 @@ class Recovery(Keeper):
         self._store.drop(session)
         socket.connection.close("forced close")
 
+    def _hold(self, catching: Catching) -> Catching:
+        """Keep back what is emitted for a socket from now on."""
+        self._catching.setdefault(catching.socket.namespace, []).append(catching)
+        return catching
+
     def _catching_of(self, socket: Socket) -> CatchingUp | None:
         catching = self._catching.get(socket.namespace, ())
         return next((found for found in catching if found.socket is socket), None)
 
     def _stop_catching(self, socket: Socket) -> None:
-        others = [c for c in self._catching.get(socket.namespace, ()) if c.socket is not socket]
+        for catching in self._catching.get(socket.namespace, ()):
+            if catching.socket is socket:
+                self._release(catching)
+
+    def _release(self, catching: CatchingUp) -> None:
+        namespace = catching.socket.namespace
+        others = [c for c in self._catching.get(namespace, ()) if c is not catching]
         if others:
-            self._catching[socket.namespace] = others
+            self._catching[namespace] = others
         else:
-            self._catching.pop(socket.namespace, None)
+            self._catching.pop(namespace, None)
 
     # What the node tells of its sockets
 
@@ -368,7 +476,14 @@ class Recovery(Keeper):
         self._unrecovered.discard(socket)
         self._wanted.pop(socket, None)
         self._ruled.pop(socket, None)
+        self._wants.pop(socket, None)
         heard = self._heard.pop(socket, None)
         if heard:
             self._store.ignore(heard)
         return self.sessions.pop(socket, None)
+
+
+def _limit(namespace: str) -> int:
+    """How many events may wait for a socket that is told others first."""
+    options = options_of(namespace)
+    return 0 if options is None else options.max_events

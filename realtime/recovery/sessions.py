@@ -67,6 +67,8 @@ class Session:
     holder: str = ""
     #: Since when its socket is connected, by the clock of the loop.
     connected_at: float = 0.0
+    #: The last offset that its client was sent before it was a member like any other.
+    sent: Position = 0
     #: Whether its client came back to it.
     recovered: bool = False
 

@@ -30,6 +30,23 @@ class Missed(NamedTuple):
     whole: bool
 
 
+class Wanted(NamedTuple):
+    """How much of a room's log a newcomer gets."""
+
+    #: The newest so many of its events; None for all since a position.
+    last: int | None = None
+    since: Position = 0
+
+
+class Past(NamedTuple):
+    """What a room said, in order."""
+
+    #: What was wanted of the log.
+    entries: list[Entry]
+    #: The newest value of each key.
+    values: list[Entry]
+
+
 class Refused(NamedTuple):
     """A session can't be had: the reason, for the log."""
 
@@ -93,11 +110,29 @@ class Store(ABC):
 
     @abstractmethod
     async def missed(
-        self, namespace: str, since: Mapping[str | None, Position], claimed: Position = 0
+        self,
+        namespace: str,
+        since: Mapping[str | None, Position],
+        claimed: Position = 0,
+        values: Position | None = None,
     ) -> Missed:
         """What was logged for rooms after a position; of `claimed` a client says so.
 
-        Raises ChannelLayerError.
+        Of each key there is the newest value, if that changed after the position, or after `values`
+        if that is given. Raises ChannelLayerError.
+        """
+
+    @abstractmethod
+    def may_have_values(self, keys: Collection[Key]) -> bool:
+        """Whether it is worth asking for the values of these rooms."""
+
+    @abstractmethod
+    async def past(
+        self, namespace: str, rooms: Mapping[str | None, Wanted | None]
+    ) -> dict[str | None, Past]:
+        """What newcomers to these rooms get: their values, and so much of their logs.
+
+        All of it was delivered to those who were there. Raises ChannelLayerError.
         """
 
     # Sessions

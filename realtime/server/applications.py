@@ -13,10 +13,10 @@ It receives `socketio.connect`, `socketio.event` (event, args, ack_id or None, a
 counts against `REALTIME["INBOX_BYTES"]`), `socketio.ack` (ack_id, args; None where no answer will
 come), `socketio.disconnect` (reason); and sends `socketio.identify` (user, login),
 `socketio.accept`, `socketio.refuse` (message, data, by: what refuses, for the log), `socketio.ack`
-(ack_id, args), `socketio.emit` (event, args, to, skip, volatile, ack_id), `socketio.join` (room,
-presence, admission) and `socketio.leave` (room), `socketio.close` (connection: True for all
-namespaces of the client), and `socketio.tell` (message), which it receives itself as
-`socketio.told`, in the order of the client's events.
+(ack_id, args), `socketio.emit` (event, args, to, skip, volatile, retain, ack_id), `socketio.join`
+(room, presence, admission, history) and `socketio.leave` (room), `socketio.history` (history),
+`socketio.close` (connection: True for all namespaces of the client), and `socketio.tell` (message),
+which it receives itself as `socketio.told`, in the order of the client's events.
 
 `socketio.identify` says who the client is, for presence and lists of sockets, and to have it out
 when its login ends: `user` is {"model": a label such as "auth.user", "pk": text, "name":
@@ -25,6 +25,10 @@ else is done for the client; an acceptance may have the same two keys. An accept
 have an `admission`, of rules/asking.py: the rule behind it, which is asked again when what it read
 has changed. In an emit `to` is a list of rooms and sids, or None for the whole namespace. Emits
 before the acceptance follow it; events of the client come after it.
+
+`history` is how much of a room's past its newcomer is told, a Wanted of recovery/store.py, or None;
+`socketio.history` asks, before the acceptance, for that of the namespace. `retain` is a key, of
+whose values the newest is kept, or None.
 
 `recover` is to be awaited, once, when it is known who the client is (`socketio.identify`) and that
 it may connect, and before anything else is done for it. It has filled `rooms` and `data` then, and
@@ -37,7 +41,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..conf import settings
-from ..exceptions import EmitError
+from ..exceptions import EmitError, RoomError
 from ..node import emissions, silence
 from ..node.emissions import Emission
 from ..node.inboxes import ASGIMessage
@@ -104,6 +108,7 @@ async def emit(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
         to=None if to is None else tuple(to),
         skip=message.get("skip", ()),
         volatile=message.get("volatile", False),
+        retain=message.get("retain"),
     )
     if socket.state is State.CONNECTING:
         socket.held.append(emission)
@@ -149,7 +154,7 @@ def _ask(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
 async def join(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     """The socket is to be in a room."""
     room = message["room"]
-    await node.enter_room(socket, room)
+    await node.enter_room(socket, room, message.get("history"))
     if message.get("presence", False) and room in socket.rooms:
         for follower in node.followers:
             follower.wants_presence(socket, room)
@@ -164,6 +169,15 @@ async def tell(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
         await asyncio.sleep(FULL_PAUSE)
     if socket.state is not State.CLOSED:
         socket.put({"type": "socketio.told", "message": message["message"]})
+
+
+async def history(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
+    """The connecting socket is to be told what was emitted to its whole namespace."""
+    keeper = node.keeper_of(socket.namespace)
+    if socket.state is State.CONNECTED:
+        raise RoomError("join(None, history=...) is for `connect`: name a room")
+    if keeper is not None and socket.state is State.CONNECTING:
+        keeper.wants_past(socket, None, message["history"])
 
 
 async def leave(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:

@@ -46,6 +46,7 @@ class Namespaces:
             "socketio.emit": functools.partial(applications.emit, node),
             "socketio.ack": functools.partial(applications.ack, node),
             "socketio.join": functools.partial(applications.join, node),
+            "socketio.history": functools.partial(applications.history, node),
             "socketio.leave": functools.partial(applications.leave, node),
             "socketio.tell": functools.partial(applications.tell, node),
             "socketio.identify": self._identify,
@@ -272,6 +273,7 @@ class Namespaces:
         """The application accepts the client; its message may say who it is, as `identify` does."""
         if "user" in message or "login" in message:
             await self._identify(socket, message)
+        welcomed = False
         prepared = await self.node.prepare(socket)
         try:
             if socket.state is State.CONNECTING:
@@ -281,16 +283,18 @@ class Namespaces:
             keeper = self.node.keeper_of(socket.namespace)
             if keeper is not None and socket.state is State.CONNECTING:
                 answer |= await keeper.catch_up(socket)
+                if keeper.has_past_for(socket):
+                    welcomed = self._welcome(socket, answer)
+                    await keeper.tell_past(socket)
         except BaseException:
             self.node.forget(prepared)
             raise
         if socket.state is not State.CONNECTING:  # the client left meanwhile, or had to
             self.node.forget(prepared)
             return
-        client = socket.client
-        client.timer.cancel()
         self.node.add(socket)
-        self._send(client.connection, PacketType.CONNECT, socket.namespace, answer)
+        if not welcomed:
+            self._welcome(socket, answer)
         self._decided(socket)
         held, socket.held = socket.held, []
         for follower in self.node.followers:
@@ -299,6 +303,11 @@ class Namespaces:
             self.node.admit(socket, None, message["admission"])
         for emission in held:
             await applications.deliver(self.node, socket, emission)
+
+    def _welcome(self, socket: Socket, answer: dict[str, Any]) -> bool:
+        socket.client.timer.cancel()
+        self._send(socket.connection, PacketType.CONNECT, socket.namespace, answer)
+        return True
 
     async def _close(self, socket: Socket, message: ASGIMessage) -> None:
         if message.get("connection", False):

@@ -53,6 +53,8 @@ class SocketIOClient:
         self.connected = False
         #: Events that wait for this client's answer, by the id of the ack.
         self.owes: dict[int, str] = {}
+        # Whether events end with an offset: of recovery, which this client does without.
+        self._has_offsets = False
         self._headers = headers or {}
         self._query = query
         self._events: list[tuple[Any, ...]] = []
@@ -219,6 +221,7 @@ class SocketIOClient:
             self.connected = packet.type == PacketType.CONNECT
             if self.connected:
                 self.sid = packet.data["sid"]
+                self._has_offsets = "pid" in packet.data
             if self._joined is not None and not self._joined.done():
                 self._joined.set_result(packet)
         elif packet.type == PacketType.DISCONNECT:
@@ -232,6 +235,8 @@ class SocketIOClient:
 
     def _happened(self, packet: Packet) -> None:
         event, *args = packet.data
+        if self._has_offsets and packet.id is None and args and isinstance(args[-1], str):
+            args.pop()  # listeners that take a fixed number of arguments never see it
         self._events.append((event, *args))
         if packet.id is None:
             return

@@ -47,6 +47,7 @@ def _emitted(message: dict[str, Any], namespace: str) -> tuple[Any, ...]:
         to=None if to is None else tuple(to),
         skip=message.get("skip", ()),
         volatile=message.get("volatile", False),
+        retain=message.get("retain"),
     )
     records.record(emission)
     return tuple(over_the_wire(message["args"]))

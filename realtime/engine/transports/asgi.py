@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Hashable
 from types import coroutine as awaitable_generator
 from typing import Any
 
@@ -65,9 +65,9 @@ class WebsocketWire(Wire):
     def __init__(self, connection: Connection, send: Send) -> None:
         super().__init__(connection)
         self._asgi_send = send
-        # Items for the server with their numbers of packets and bytes. None while there are none:
-        # an empty deque takes more memory than all the rest.
-        self._queue: deque[tuple[Any, int, int]] | None = None
+        # Items for the server with their numbers of packets and bytes, and with what makes them out
+        # of date. None while there are none: an empty deque takes more memory than all the rest.
+        self._queue: deque[tuple[Any, int, int, Hashable | None]] | None = None
         #: Whether the server takes nothing more for now.
         self.busy = False
         self._finisher: asyncio.Task[None] | None = None
@@ -84,6 +84,8 @@ class WebsocketWire(Wire):
         return True
 
     def _send_later(self, frames: Frames, volatile: bool) -> bool:
+        if frames.supersedes is not None:
+            self._drop_superseded(frames)
         if not self.admits(frames, volatile):
             return False
         self.enqueue(frames)
@@ -96,25 +98,35 @@ class WebsocketWire(Wire):
             self.put(event)
 
     def enqueue(self, frames: Frames) -> None:
+        # A packet with attachments may be half sent.
+        supersedes = frames.supersedes if len(frames.events) == 1 else None
         for event in frames.events:
-            self._push(event, 1, _size(event))
+            self._push(event, 1, _size(event), supersedes)
 
     def put(self, item: Any) -> bool:
         """Hand one item of the queue to the server, which is not busy; False if it is too late."""
         self.step(item)
         return True
 
-    def _push(self, item: Any, packets: int, size: int) -> None:
+    def _push(self, item: Any, packets: int, size: int, supersedes: Hashable | None = None) -> None:
         if self._queue is None:
             self._queue = deque()
-        self._queue.append((item, packets, size))
+        self._queue.append((item, packets, size, supersedes))
         self.queued_messages += packets
         self.queued_bytes += size
+
+    def _drop_superseded(self, by: Frames) -> None:
+        for number, (_, packets, size, supersedes) in enumerate(self._queue or ()):
+            if supersedes is not None and supersedes == by.supersedes:
+                assert self._queue is not None  # it has items
+                del self._queue[number]
+                self.dropped_superseded(packets, size)
+                break
 
     def flush(self) -> None:
         """Hand over what is queued, as far as the server takes it."""
         while self._queue and not self.busy:
-            item, packets, size = self._queue.popleft()
+            item, packets, size, _ = self._queue.popleft()
             self.queued_messages -= packets
             self.queued_bytes -= size
             self.put(item)

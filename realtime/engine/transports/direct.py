@@ -121,7 +121,7 @@ class DirectWire(WebsocketWire):
 
     def enqueue(self, frames: Frames) -> None:
         data = frames.frame()
-        self._push(data, len(frames.packets), len(data))
+        self._push(data, len(frames.packets), len(data), frames.supersedes)
 
     def read_network(self) -> None:
         """Let the web server read from its transport again."""

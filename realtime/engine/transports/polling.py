@@ -70,6 +70,8 @@ class PollingWire(Wire):
     # Out
 
     def send(self, frames: Frames, volatile: bool = False) -> bool:
+        if frames.supersedes is not None:
+            self._drop_superseded(frames)
         if not self.admits(frames, volatile):
             return False
         self._queue.append(frames)
@@ -77,6 +79,13 @@ class PollingWire(Wire):
         self.queued_bytes += frames.size
         self.wake()
         return True
+
+    def _drop_superseded(self, by: Frames) -> None:
+        for frames in self._queue:
+            if frames.supersedes == by.supersedes:
+                self._queue.remove(frames)
+                self.dropped_superseded(len(frames.packets), frames.size)
+                break
 
     def wake(self) -> None:
         """Answer the poll that waits."""

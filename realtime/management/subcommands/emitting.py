@@ -25,6 +25,9 @@ def _add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--volatile", action="store_true", help="drop the event for clients that are slow"
     )
+    parser.add_argument(
+        "--retain", metavar="KEY", help="keep the event as the newest value of a key"
+    )
     targets.add_arguments(parser, everyone="Without any, everyone in the namespace is meant.")
 
 
@@ -35,7 +38,14 @@ def _run(options: Options, output: Output) -> None:
     with errors_as_exit_codes():
         namespaces = [whom.namespace] if whom.namespace else _namespaces(whom.to)
         for namespace in namespaces:
-            emit_event(event, *args, to=whom.to, namespace=namespace, volatile=options["volatile"])
+            emit_event(
+                event,
+                *args,
+                to=whom.to,
+                namespace=namespace,
+                volatile=options["volatile"],
+                retain=options["retain"],
+            )
     output.json({"event": event, "args": args, "namespaces": namespaces, "whom": whom.text})
     output.line(f"{event!r} is on its way to {whom.text}.")
 

@@ -41,7 +41,9 @@ class Redis:
             text: self.client.register_script(text)
             for text in (
                 scripts.LOG,
+                scripts.RETAIN,
                 scripts.SINCE,
+                scripts.PAST,
                 scripts.TAKE,
                 scripts.KEEP,
                 scripts.REFRESH,
@@ -61,6 +63,8 @@ class Redis:
 
     async def log(self, emission: Emission, options: Options) -> Position:
         """Log an event, once however often it has to be tried; its position."""
+        if emission.retain is not None:
+            return await self._retain(emission, options)
         keys, tag, body = self._parts(emission)
         first: list[Any] = [
             options.max_events,
@@ -70,10 +74,34 @@ class Redis:
             "0",
             body,
             *map(self.names.channel, keys),
+            *(int(1000 * options.event_lasts(room)) for _, room in keys),
         ]
+        names = self.names
+        streams = [*map(names.stream, keys), *map(names.values, keys)]
+        return await self._once(scripts.LOG, [names.head(emission.namespace), *streams], first)
+
+    async def _retain(self, emission: Emission, options: Options) -> Position:
+        """Let an event be the newest value of its key."""
+        keys, tag, body = self._parts(emission)
+        first: list[Any] = [
+            options.max_retained,
+            int(options.retention * 1000),
+            options.max_bytes,
+            tag,
+            "0",
+            body,
+            f"{len(emission.event)}:{emission.event}{emission.retain}",
+            *map(self.names.channel, keys),
+            *(int(1000 * options.value_lasts(room)) for _, room in keys),
+        ]
+        names = self.names
+        kept = [*map(names.stream, keys), *map(names.values, keys), *map(names.ages, keys)]
+        return await self._once(scripts.RETAIN, [names.head(emission.namespace), *kept], first)
+
+    async def _once(self, script: str, keys: Sequence[str], first: list[Any]) -> Position:
+        """Run a script that logs, which is told where it runs for the second time."""
         again = [*first[:4], "1", *first[5:]]
-        streams = [self.names.head(emission.namespace), *map(self.names.stream, keys)]
-        id = await self._run(scripts.LOG, streams, [first, *[again] * (TRIES - 1)])
+        id = await self._run(script, keys, [first, *[again] * (TRIES - 1)])
         position = from_text(id.decode())
         assert position is not None  # the script made it
         return position
@@ -92,13 +120,15 @@ class Redis:
         return await self._run(script, keys, [args] * TRIES)
 
     async def measure(self, keys: Sequence[Key]) -> tuple[int, int]:
-        """The events and bytes of some logs."""
+        """The events and bytes of the logs of some rooms, their values included."""
         events = size = 0
         for start in range(0, len(keys), AT_ONCE):
             async with self._bounded(), self.client.pipeline(transaction=False) as pipe:
                 for key in keys[start : start + AT_ONCE]:
                     pipe.xlen(self.names.stream(key))
                     pipe.memory_usage(self.names.stream(key))
+                    pipe.zcard(self.names.ages(key))
+                    pipe.memory_usage(self.names.values(key))
                 found = await pipe.execute()
             events += sum(found[0::2])
             size += sum(bytes_ or 0 for bytes_ in found[1::2])

@@ -23,6 +23,14 @@ class Names:
         """The key of a room's log."""
         return f"{self._start}:log:{_of(key)}"
 
+    def values(self, key: Key) -> str:
+        """The key of a room's newest values, by field."""
+        return f"{self._start}:values:{_of(key)}"
+
+    def ages(self, key: Key) -> str:
+        """The key of when each of them changed."""
+        return f"{self._start}:ages:{_of(key)}"
+
     def channel(self, key: Key) -> str:
         """The channel on which a room's events are told."""
         return f"{self._start}:live:{_of(key)}"

@@ -10,10 +10,10 @@ from ...exceptions import ChannelLayerError
 from ...node import emissions
 from ...node.emissions import Emission
 from ..logs import merged
-from ..options import of_site, options_of
+from ..options import Options, of_site, options_of
 from ..positions import Position, at, from_text, to_text
 from ..sessions import Session
-from ..store import Deliver, Entry, Held, Key, Missed, Refused, Store
+from ..store import Deliver, Entry, Held, Key, Missed, Past, Refused, Store, Wanted
 from . import scripts
 from .connection import Redis
 from .hearing import Hearing
@@ -79,14 +79,18 @@ class RedisStore(Store):
         self._hearing.ignore(keys)
 
     async def missed(
-        self, namespace: str, since: Mapping[str | None, Position], claimed: Position = 0
+        self,
+        namespace: str,
+        since: Mapping[str | None, Position],
+        claimed: Position = 0,
+        values: Position | None = None,
     ) -> Missed:
         found: list[list[Entry]] = []
         upto, whole = None, True
         rooms = list(since)
         for start in range(0, max(len(rooms), 1), AT_ONCE):
             part = {room: since[room] for room in rooms[start : start + AT_ONCE]}
-            head, logs, is_whole = await self._read(namespace, part)
+            head, logs, is_whole = await self._read(namespace, part, values)
             upto = head if upto is None else upto
             whole = whole and is_whole
             found += logs
@@ -103,16 +107,62 @@ class RedisStore(Store):
         options = options_of(namespace) or of_site()
         return claimed <= at(time.time() - options.retention / 2)
 
+    def may_have_values(self, keys: Collection[Key]) -> bool:
+        return bool(keys)
+
+    async def past(
+        self, namespace: str, rooms: Mapping[str | None, Wanted | None]
+    ) -> dict[str | None, Past]:
+        options, keys = options_of(namespace) or of_site(), [(namespace, room) for room in rooms]
+        names = self._redis.names
+        counts = [_most(want, options) for want in rooms.values()]
+        since = [to_text(0 if want is None else want.since) for want in rooms.values()]
+        logs, values = await self._redis.call(
+            scripts.PAST, [*map(names.stream, keys), *map(names.values, keys)], [*counts, *since]
+        )
+        found: dict[str | None, Past] = {}
+        for key, log, fields in zip(keys, logs, values, strict=True):
+            entries = [self._entry(id, parts) for id, parts in reversed(log)]
+            found[key[1]] = Past(entries, self._values(key, fields, options)[0])
+            # On its way to those who are there, it would come to this one as well.
+            for entry in entries[-1:] + found[key[1]].values[-1:]:
+                if entry.position > self._hearing.position(key):
+                    await self._hearing.until(namespace, entry.position, [key])
+        return found
+
+    def _values(
+        self, key: Key, fields: list[bytes], options: Options
+    ) -> tuple[list[Entry], Position]:
+        """The values of a room, in order, and the last one that was dropped."""
+        found, dropped = [], 0
+        oldest = at(time.time() - options.value_lasts(key[1]))
+        for field, value in zip(fields[::2], fields[1::2], strict=True):
+            if field == b"-":
+                dropped = _position(value)
+            elif field:
+                id, _, body = value.split(b" ", 2)
+                position = _position(id)
+                if position >= oldest:
+                    emission = emissions.from_body(self._redis.unpack(body))
+                    found.append(Entry(position, emission))
+        return sorted(found, key=lambda entry: entry.position), dropped
+
     async def _read(
-        self, namespace: str, since: Mapping[str | None, Position]
+        self, namespace: str, since: Mapping[str | None, Position], changed: Position | None
     ) -> tuple[Position, list[list[Entry]], bool]:
         options = options_of(namespace) or of_site()
         names = self._redis.names
-        keys = [names.head(namespace), *(names.stream((namespace, room)) for room in since)]
+        rooms = [(namespace, room) for room in since]
+        keys = [names.head(namespace), *map(names.stream, rooms), *map(names.values, rooms)]
+        after = [position if changed is None else changed for position in since.values()]
         # One more than there may be.
-        args = [options.max_events + 1, *map(to_text, since.values())]
-        head, streams = await self._redis.call(scripts.SINCE, keys, args)
+        args = [options.max_events + 1, *map(to_text, since.values()), *map(to_text, after)]
+        head, streams, fields = await self._redis.call(scripts.SINCE, keys, args)
         logs, whole = [], True
+        for key, least, found in zip(rooms, after, fields, strict=True):
+            values, dropped = self._values(key, found, options)
+            whole = whole and dropped <= max(least, since[key[1]])
+            logs.append([entry for entry in values if entry.position > least])
         for position, stream in zip(since.values(), streams, strict=True):
             if stream and _position(stream[0][1][1]) > position:
                 whole = False  # what came before the first of them is no longer there
@@ -160,6 +210,13 @@ class RedisStore(Store):
             "recovery_events": self._held[0],
             "recovery_bytes": self._held[1],
         }
+
+
+def _most(want: Wanted | None, options: Options) -> int:
+    """How many events of a log a newcomer gets at most."""
+    if want is None:
+        return 0
+    return options.max_events if want.last is None else min(want.last, options.max_events)
 
 
 def _position(text: bytes) -> Position:

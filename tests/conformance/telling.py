@@ -1,0 +1,96 @@
+"""The site of recovering.py, with namespaces that tell those who join what was said."""
+
+# The settings come first.
+from tests.conformance.recovering import Lasting, application  # isort: skip
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from realtime import event, namespace
+
+__all__ = ["application"]
+
+
+def history_of(said: Any) -> Any:
+    """What `history=` gets, from JSON."""
+    if isinstance(said, dict):
+        if "seconds" in said:
+            return timedelta(seconds=said["seconds"])
+        return datetime.fromisoformat(said["since"])
+    return said
+
+
+@namespace("/told")
+@namespace("/valued")
+class Told(Lasting):
+    recovery = {"MAX_EVENTS": 500, "HISTORY": 600, "MAX_RETAINED": 5}
+
+    async def connect(self, auth: Any) -> None:
+        await super().connect(auth)
+        for room, said in (auth or {}).get("rooms", {}).items():
+            await self.join(room or None, history=history_of(said))
+        if "hello" in (auth or {}):
+            await self.emit("hello")
+
+    @event("enter told")
+    async def enter_told(self, room: str | None, said: Any) -> None:
+        await self.join(room, history=history_of(said))
+
+    @event("enter plainly")
+    def enter_plainly(self, room: str, said: Any) -> None:
+        self.join(room, history=history_of(said))
+
+    @event("enter user")
+    async def enter_user(self, pk: int, said: Any) -> None:
+        await self.join(User(pk=pk), history=history_of(said))
+
+    @event("say user")
+    async def say_user(self, pk: int, name: str, *args: Any) -> None:
+        await self.emit(name, *args, to=User(pk=pk))
+
+    @event
+    async def shout(self, name: str, *args: Any) -> None:
+        await self.broadcast(name, *args)
+
+    @event
+    async def set(self, room: Any, key: str, name: str, *args: Any) -> None:
+        await self.emit(name, *args, to=room, retain=key)
+
+    @event("set all")
+    async def set_all(self, key: str, name: str, *args: Any) -> None:
+        await self.broadcast(name, *args, retain=key)
+
+    @event("set often")
+    async def set_often(self, room: str, times: int, size: int) -> None:
+        for number in range(times):
+            await self.emit("price", number, "x" * size, 0, to=room, retain="ACME")
+            if number % 100 == 0:
+                await self.emit("news", number, to=room)
+
+    @event("count")
+    async def count_up(self, room: str, times: int) -> None:
+        for number in range(times):
+            await self.emit("news", number, to=room)
+
+    @event("fault")
+    async def fault(self, said: Any) -> str:
+        try:
+            await self.join("anywhere", history=history_of(said))
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    @event("retain")
+    async def retain(self, key: Any, volatile: bool) -> str:
+        try:
+            await self.emit("price", 1, to="anywhere", retain=key, volatile=volatile)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+
+@namespace("/untold")
+class Untold(Told):
+    recovery = False

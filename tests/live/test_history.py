@@ -1,0 +1,181 @@
+"""What a room said before a client joined it, in Redis: said in one process, told in another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime import aemit
+from realtime.testing import real_layer
+from tests.conformance.guest import Guest, cut
+from tests.conformance.raw import Link
+from tests.live.farm import Farm
+from tests.live.servers import OPTIONS, Process, Redis
+from tests.live.test_javascript import run
+from tests.ports import free_port
+from tests.site.layers import channel_layers
+
+pytestmark = pytest.mark.redis
+
+NAMESPACE = "/told"
+REALTIME = {
+    "SITE": "telling",
+    "PING_INTERVAL": 25.0,
+    "PING_TIMEOUT": 60.0,
+    "LOGIN_CHECK_INTERVAL": 3600.0,
+    "OUTBOX_MESSAGES": 1000,
+    "RECOVERY": {"WINDOW": 60.0, "HISTORY": 600, "MAX_RETAINED": 5},
+}
+
+
+class Site(Process):
+    """A process of the site of telling.py."""
+
+    def __init__(self, kind: str, folder: Path, redis: Redis) -> None:
+        port = free_port()
+        application = "tests.conformance.telling:application"
+        environment = {
+            "RECOVERING_REDIS": redis.url,
+            "RECOVERING_LAYER": "core",
+            "RECOVERING_REALTIME": json.dumps(REALTIME),
+        }
+        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port), application]
+        name = f"telling-{kind}-{port}"
+        super().__init__(name, command, folder, port=port, environment=environment)
+        self.url = f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(autouse=True)
+async def cut_links() -> AsyncIterator[None]:
+    yield
+    while Link.links:
+        Link.links.pop().cut()
+
+
+@pytest.fixture(scope="module")
+def site(farm: Farm, redis_server: Redis) -> Iterator[list[Site]]:
+    folder = farm.folder("telling")
+    site = [Site(kind, folder, redis_server) for kind in ("daphne", "uvicorn")]
+    farm.run(*site)
+    yield site
+    farm.end(*site)
+
+
+@pytest.fixture
+def outside(settings: Any, redis_server: Redis) -> Iterator[None]:
+    settings.CHANNEL_LAYERS = channel_layers(redis_server.url, "core")
+    settings.REALTIME = REALTIME
+    with real_layer():
+        yield
+
+
+@pytest.fixture
+async def speakers(site: list[Site]) -> list[Guest]:
+    """A client in each process."""
+    return [await Guest.visit(process, "speaker", NAMESPACE) for process in site]
+
+
+async def visit(site: Process, room: str, **rooms: Any) -> Guest:
+    return await Guest.visit(site, room, NAMESPACE, rooms=rooms)
+
+
+def news(*numbers: int) -> list[list[Any]]:
+    return [["news", number] for number in numbers]
+
+
+async def test_newcomer_to_any_process_gets_the_last_events_of_a_room(
+    site: list[Site], speakers: list[Guest], room: str
+) -> None:
+    for number in range(6):
+        await speakers[number % 2].ask("say", room, "news", number)
+    for process in site:
+        guest = await visit(process, room, **{room: 3})
+        assert await guest.settled() == news(3, 4, 5)
+        late = await visit(process, room)
+        await late.ask("enter told", room, {"seconds": 60})
+        assert late.heard == news(*range(6))
+        await late.ask("enter told", room, 5)
+        assert await late.settled() == news(*range(6))
+
+
+async def test_each_event_comes_once_while_both_processes_go_on_talking(
+    site: list[Site], speakers: list[Guest], room: str
+) -> None:
+    guests = [await visit(process, room) for process in site for _ in range(3)]
+    talk = [asyncio.create_task(speaker.ask("count", room, 200)) for speaker in speakers]
+    late = [
+        asyncio.create_task(visit(process, room, **{room: 500}))
+        for process in site
+        for _ in range(3)
+    ]
+    for guest in guests:
+        await guest.ask("enter told", room, 500)
+    guests += await asyncio.gather(*late)
+    await asyncio.gather(*talk)
+    lists = [await guest.settled() for guest in guests]
+    assert sorted(lists[0]) == sorted(2 * news(*range(200)))
+    assert all(heard == lists[0] for heard in lists)
+
+
+@pytest.mark.usefixtures("outside")
+async def test_value_from_outside_is_there_at_once_and_the_newest_after_an_absence(
+    site: list[Site], speakers: list[Guest], room: str
+) -> None:
+    async def set_price(price: int) -> None:
+        await aemit("price", price, 0, to=room, namespace=NAMESPACE, retain="ACME")
+
+    for price in range(3):
+        await set_price(price)
+    guest = await visit(site[0], room, **{room: 0})
+    assert await guest.settled() == [["price", 2, 0]]
+    other = await visit(site[1], room)
+    await other.ask("enter", room)
+    assert other.heard == [["price", 2, 0]]
+    await cut(guest, speakers[0], room)
+    for price in range(3, 20):
+        await set_price(price)
+    await speakers[1].ask("say", room, "news", 1)
+    again = await guest.back(site[1], room)
+    assert again.recovered
+    assert await again.settled() == [["price", 19, 0], *news(1)]
+    assert len(await other.settled()) == 19  # it was there all the time
+
+
+async def test_keys_of_a_room_are_bounded(
+    site: list[Site], speakers: list[Guest], room: str
+) -> None:
+    guest = await visit(site[0], room, **{room: 0})
+    await cut(guest, speakers[0], room)
+    for key in "ABCDEF":
+        await speakers[0].ask("set", room, key, "price", key, 0)
+    newcomer = await visit(site[1], room, **{room: 0})
+    assert [said[1] for said in await newcomer.settled()] == list("BCDEF")
+    again = await guest.back(site[1], room)
+    assert not again.recovered  # it would have missed one
+
+
+async def test_client_that_was_cut_amid_history_gets_the_rest_elsewhere(
+    site: list[Site], speakers: list[Guest], room: str
+) -> None:
+    for number in range(6):
+        await speakers[0].ask("say", room, "news", number)
+    guest = await visit(site[0], room, **{room: 5})
+    while len(guest.heard) < 2:
+        guest.take(await guest.message())
+    guest.cut()
+    while (await speakers[0].ask("past", room))[0][-1][0] != "disconnect":
+        await asyncio.sleep(0.02)
+    again = await guest.back(site[1], room, rooms={room: 5})
+    assert again.recovered
+    assert guest.heard + await again.settled() == news(1, 2, 3, 4, 5)
+
+
+@pytest.mark.node
+def test_javascript_client(site: list[Site], room: str) -> None:
+    run("history", site[0], ROOM=room)
