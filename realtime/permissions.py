@@ -3,7 +3,7 @@
 Named and composed as Django REST framework's are: `IsStaff | HasPermission("shop.change_order")`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -113,7 +113,8 @@ class _Composed(BasePermission):
     """Several permissions as one."""
 
     def __init__(self, *parts: Any) -> None:
-        self.parts = made(parts)
+        # As they are: in `A | (B & C)` the `&` must not be taken apart.
+        self.parts = tuple(_instance(part) for part in parts)
 
     @property
     def minds_connects(self) -> bool:
@@ -166,21 +167,31 @@ class _Not(_Composed):
 
 
 def made(permissions: Iterable[Any]) -> tuple[BasePermission, ...]:
-    """Instances of permission classes; what is one already stays as it is.
+    """Instances of permission classes that must all agree, with each `&` taken apart.
 
     Raises TypeError for what is no permission.
     """
-    found: list[BasePermission] = []
-    for permission in permissions:
-        instance = permission
-        if isinstance(permission, type) or not isinstance(permission, BasePermission):
-            if not callable(permission):
-                raise TypeError(_not_one(permission))
-            instance = permission()
-        if not isinstance(instance, BasePermission):
+    return tuple(part for permission in permissions for part in _all_of(_instance(permission)))
+
+
+def _all_of(permission: BasePermission) -> Iterator[BasePermission]:
+    if not isinstance(permission, _All):
+        yield permission
+        return
+    for part in permission.parts:
+        yield from _all_of(part)
+
+
+def _instance(permission: Any) -> BasePermission:
+    """An instance of a permission class; what is one already stays as it is."""
+    instance = permission
+    if isinstance(permission, type) or not isinstance(permission, BasePermission):
+        if not callable(permission):
             raise TypeError(_not_one(permission))
-        found += instance.parts if isinstance(instance, _All) else [instance]
-    return tuple(found)
+        instance = permission()
+    if not isinstance(instance, BasePermission):
+        raise TypeError(_not_one(permission))
+    return instance
 
 
 def _not_one(permission: Any) -> str:

@@ -66,6 +66,17 @@ async def outcome(permission: Any, user: Any, name: str = "write") -> str:
         (IsStaff | MayWrite, STAFF, "done"),
         (IsAuthenticated & MayWrite, ADA, "read_only"),
         (~MayWrite, ADA, "done"),
+        # What is inside of `|` and `~` stays as it is.
+        (IsStaff | (IsAuthenticated & MayWrite), ADA, "forbidden"),
+        (IsStaff | (IsAuthenticated & ~IsAuthenticated), ADA, "no connection: forbidden"),
+        (~IsAuthenticated | (IsAuthenticated & IsStaff), STAFF, "done"),
+        (~(IsAuthenticated & IsStaff), ADA, "done"),
+        (~(IsAuthenticated & IsStaff), STAFF, "no connection: forbidden"),
+        (
+            (IsStaff | IsAuthenticated) & (IsAuthenticated & IsStaff),
+            ADA,
+            "no connection: forbidden",
+        ),
     ],
     ids=str,
 )
