@@ -1,6 +1,7 @@
-"""The request in hand, for code that is not given it: signal receivers, what models announce."""
+"""Who is acting, for code that is not given it: signal receivers, what models announce."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -11,7 +12,9 @@ from django.http import HttpRequest, HttpResponseBase
 
 _NAME = f"{__name__}.ActingPageMiddleware"
 
-_request: ContextVar[HttpRequest | None] = ContextVar("realtime_request", default=None)
+#: The request that is being handled, or the sid of the socket whose event is.
+Acting = HttpRequest | str | None
+acting: ContextVar[Acting] = ContextVar("realtime_acting", default=None)
 
 
 class ActingPageMiddleware:
@@ -28,28 +31,40 @@ class ActingPageMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._is_async:
             return self._acall(request)
-        token = _request.set(request)
+        token = acting.set(request)
         try:
             response: HttpResponseBase = self._get_response(request)
             return response
         finally:
-            _request.reset(token)
+            acting.reset(token)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
-        token = _request.set(request)
+        token = acting.set(request)
         try:
             response: HttpResponseBase = await self._get_response(request)
             return response
         finally:
-            _request.reset(token)
+            acting.reset(token)
 
 
-def acting_page(instance: Any = None) -> HttpRequest | None:
-    """What `skip=` takes to leave out the page whose request is being handled; None outside of one.
+@contextmanager
+def acting_as(actor: Acting) -> Iterator[None]:
+    """Do what somebody caused earlier: the on-commit hooks of a test run after its requests."""
+    token = acting.set(actor)
+    try:
+        yield
+    finally:
+        acting.reset(token)
 
-    In receivers `emit(..., skip=acting_page())`, in declarations `announce_changes(...,
-    skip=acting_page)`. Needs ActingPageMiddleware in MIDDLEWARE.
+
+def acting_page(instance: Any = None) -> Acting:
+    """What `skip=` takes to leave out the page whose request or event is being handled.
+
+    None outside of one. In receivers `emit(..., skip=acting_page())`, in declarations
+    `announce_changes(..., skip=acting_page)`. For requests it needs ActingPageMiddleware in
+    MIDDLEWARE.
     """
-    if _NAME not in settings.MIDDLEWARE:
+    actor = acting.get()
+    if actor is None and _NAME not in settings.MIDDLEWARE:
         raise ImproperlyConfigured(f"acting_page() needs {_NAME!r} in MIDDLEWARE")
-    return _request.get()
+    return actor

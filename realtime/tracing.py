@@ -19,9 +19,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
 
 from . import routing
-from .exceptions import EventError
 from .metrics import instruments
 from .node.emissions import Emission
+from .server.handling import DELIBERATE, as_event_error
 from .version import __version__
 
 #: Rooms of an emit that its span names.
@@ -60,9 +60,9 @@ class OpenTelemetryTracing:
         ) as span:
             try:
                 return await call
-            except EventError as error:
+            except DELIBERATE as error:
                 # Deliberate, like an HTTP status below 500: not a failure of the server.
-                span.set_attribute("error.type", error.code)
+                span.set_attribute("error.type", as_event_error(error).code)
                 raise
             except BaseException as error:
                 span.set_attribute("error.type", type(error).__qualname__)

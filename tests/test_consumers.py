@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
 from django.db import connection
+from django.http import Http404
 from django.test import TestCase
 
 from realtime import ConnectionRefused, EventError, SocketIOConsumer, event
@@ -16,6 +18,51 @@ from realtime.node import rooms
 from realtime.permissions import BasePermission, HasPermission, IsAuthenticated, IsStaff
 from realtime.signals import event_failed, event_handled, socket_connected, socket_disconnected
 from realtime.testing import SocketIOCommunicator
+
+
+class Shelf(SocketIOConsumer):
+    async def connect(self, auth: Any) -> None:
+        if auth:
+            raise _DJANGOS[auth["error"]]
+
+    @event
+    def find(self, error: str) -> None:
+        raise _DJANGOS[error]
+
+    @event
+    async def afind(self, error: str) -> None:
+        raise _DJANGOS[error]
+
+
+_DJANGOS = {
+    "missing": Http404("No such book."),
+    "missing path": Http404({"tried": []}),
+    "denied": PermissionDenied("Not yours."),
+    "denied without a word": PermissionDenied(),
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("missing", {"code": "not_found", "message": "No such book."}),
+        ("missing path", {"code": "not_found", "message": "Not found."}),
+        ("denied", {"code": "forbidden", "message": "Not yours."}),
+        ("denied without a word", {"code": "forbidden", "message": "You may not do this."}),
+    ],
+)
+async def test_errors_of_django_are_answers(
+    error: str, told: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    communicator = SocketIOCommunicator(Shelf)
+    await communicator.connect()
+    assert await communicator.call("find", error) == {"error": told}
+    assert await communicator.call("afind", error) == {"error": told}
+    await communicator.disconnect()
+    assert not [record for record in caplog.records if record.exc_info]
+    with pytest.raises(ConnectionRefused) as refused:
+        await SocketIOCommunicator(Shelf, auth={"error": error}).connect()
+    assert (refused.value.message, refused.value.data) == (told["message"], {"code": told["code"]})
 
 
 class Echo(SocketIOConsumer):

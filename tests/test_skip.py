@@ -17,7 +17,7 @@ from realtime.exceptions import RoomError
 from realtime.middleware import acting_page
 from realtime.node import emissions, rooms
 from realtime.node.actors import HEADER, MAX_SIDS, Actor
-from realtime.testing import SocketIOCommunicator, outbox
+from realtime.testing import SocketIOCommunicator, capture_emits, outbox
 
 SIDS = [rooms.new_sid(rooms.new_node_id()) for _ in range(2)]
 
@@ -162,6 +162,44 @@ async def test_async_views_do_as_well() -> None:
     await AsyncClient().post("/atell/", headers={HEADER: SIDS[0]})
     skips = {emitted.event: emitted.skip for emitted in outbox}
     assert skips == {"said": {SIDS[0], "room"}, "group:created": {SIDS[0]}}
+
+
+class Renamer(SocketIOConsumer):
+    @event
+    def rename(self, name: str) -> None:
+        Group.objects.create(name=name)
+
+    @event
+    async def arename(self, name: str) -> None:
+        await Group.objects.acreate(name=name)
+        await aemit("said", skip=acting_page())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("announced")
+async def test_client_whose_event_is_handled_acts() -> None:
+    communicator = SocketIOCommunicator(Renamer)
+    await communicator.connect()
+    for name in ("rename", "arename"):
+        await communicator.call(name, name)
+    own = {communicator.sid}
+    assert [(emitted.event, emitted.skip) for emitted in outbox] == [
+        ("group:created", own),
+        ("group:created", own),
+        ("said", own),
+    ]
+    await communicator.disconnect()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("announced")
+def test_hooks_that_a_test_runs_later_know_who_acted() -> None:
+    with capture_emits() as emits:
+        for sid in SIDS:
+            Client().post("/tell/", headers={HEADER: sid})
+            Group.objects.filter(name="editors").update(name=sid)
+    told = [emitted.skip for emitted in emits if emitted.event == "group:created"]
+    assert told == [{SIDS[0]}, {SIDS[1]}]
 
 
 def test_missing_middleware_is_named() -> None:

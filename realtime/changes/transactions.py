@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.models import Model
 
+from ..middleware import acting, acting_as
 from .declarations import Declaration
 from .memory import Values, is_expression, memory_of
 
@@ -108,6 +109,7 @@ class Hook:
         self.is_done = False
         self._using = using
         self._tell = tell
+        self._actor = acting.get()
 
     def __call__(self) -> None:
         if self.is_done:
@@ -116,15 +118,19 @@ class Hook:
         for hook in hooks:
             hook.is_done = True
             hook.settle()
-        self._tell(rows_of(hook.change for hook in hooks), self._using)
+        with acting_as(self._actor):
+            self._tell(rows_of(hook.change for hook in hooks), self._using)
 
     def _survivors(self) -> "list[Hook]":
         """The hooks of this transaction that were not rolled back.
 
-        Earlier ones than the first that runs are of a test that runs only some.
+        Earlier ones than the first that runs are of a test that runs only some, and those of
+        another actor are of a test whose one transaction has several requests in it.
         """
         hooks = list(_registered[connections[self._using]].values())
-        found = [hook for hook in hooks if hook.serial >= self.serial]
+        found = [
+            hook for hook in hooks if hook.serial >= self.serial and hook._actor == self._actor
+        ]
         return sorted(found, key=lambda hook: hook.serial)
 
     def settle(self) -> None:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from django.conf import settings as django_settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
 
 from .. import signals
 from ..aio.calls import async_or_not, run
@@ -26,7 +28,7 @@ from ..rules import changes, joining, spoken
 from ..rules.asking import Admission
 from ..rules.declarations import RoomRule, rules_of
 from ..schema.emits import Emitted, read_emits
-from ..server.handling import Ack, Handling, Send, announce
+from ..server.handling import Ack, Handling, Send, announce, as_event_error
 from .mailbox import Mailbox, Receive
 from .socket import ConsumerSocket
 
@@ -148,11 +150,12 @@ class SocketIOConsumer(ConsumerSocket):
             await run(self.connect, self.scope.get("auth"))
             await self._accept(asked)
             await announce(self, signals.socket_connected, scope=self.scope)
-        except ConnectionRefused as refused:
+        except (ConnectionRefused, Http404, PermissionDenied) as error:
+            refused = _as_refusal(error)
             by = getattr(refused, "by", None) or by
             refusal = {"message": refused.message, "data": refused.data, "by": by}
             await self.send({"type": "socketio.refuse", **refusal})
-            raise StopConsumer from refused
+            raise StopConsumer from error
         finally:
             lanes().release(lane)
 
@@ -300,6 +303,13 @@ class SocketIOConsumer(ConsumerSocket):
         if not django_settings.DEBUG or name in _OWN_ATTRIBUTES or not callable(method):
             return ""
         return f": {type(self).__name__}.{name} is there, but lacks @event"
+
+
+def _as_refusal(error: Exception) -> ConnectionRefused:
+    if isinstance(error, ConnectionRefused):
+        return error
+    told = as_event_error(error)
+    return ConnectionRefused(told.message, {"code": told.code})
 
 
 @functools.lru_cache(maxsize=1_000)

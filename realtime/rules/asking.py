@@ -21,6 +21,7 @@ from .declarations import RoomRule, match
 
 #: What a value that no row can have may raise in a look-up, depending on the field and database.
 _IMPOSSIBLE = (ObjectDoesNotExist, ValueError, OverflowError, ValidationError, DataError)
+_DJANGOS_NO = (Http404, PermissionDenied)
 #: Shared: there is an admission for each socket of a consumer with permissions.
 _NOTHING: dict[str, Any] = {}
 
@@ -88,7 +89,10 @@ def find(consumer: Any, rule: RoomRule, kwargs: dict[str, Any]) -> Model | None:
     """The instance that a room is about; None where there is none. Queries the database."""
     if rule.options.model is None:
         return None
-    instances = rule.instances_for(consumer)
+    try:
+        instances = rule.instances_for(consumer)
+    except _DJANGOS_NO:
+        return None
     try:
         found: Model = instances.get(**kwargs)
     except _IMPOSSIBLE:
@@ -104,7 +108,7 @@ def ask_in_thread(
     try:
         # In here: the truth of a queryset is a query.
         return _is_yes(rule, rule.function(consumer, *args, **named))
-    except (Http404, PermissionDenied):
+    except _DJANGOS_NO:
         return False
 
 
@@ -114,7 +118,7 @@ async def ask_async(
     args, named = _arguments(rule, kwargs, instance)
     try:
         return _is_yes(rule, await rule.function(consumer, *args, **named))
-    except (Http404, PermissionDenied):
+    except _DJANGOS_NO:
         return False
 
 

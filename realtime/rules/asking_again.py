@@ -14,7 +14,7 @@ from ..exceptions import EventError
 from ..logs import facts, failed
 from ..metrics.counters import count
 from ..node.threads import lanes
-from ..server.handling import announce
+from ..server.handling import DELIBERATE, announce, as_event_error
 from ..signals import event_failed
 from .asking import Admission, ask_async, ask_in_thread, find, refresh_users
 from .spoken import JOIN
@@ -84,8 +84,8 @@ def _first_say(admission: Admission, instances: dict[Any, Any]) -> Any:
         return YES if ask_in_thread(consumer, rule, admission.kwargs, instances[key]) else NO
     except UNREACHABLE:
         return UNKNOWN
-    except EventError as refused:
-        return Verdict(refused)
+    except DELIBERATE as refused:
+        return Verdict(as_event_error(refused))
     except Exception as error:
         return _Failure(error)
 
@@ -104,8 +104,8 @@ async def _verdict(admission: Admission, found: Any) -> Verdict:
             return await _say(admission, found)
     except UNREACHABLE:
         return UNKNOWN
-    except EventError as refused:
-        return Verdict(refused)
+    except DELIBERATE as refused:
+        return Verdict(as_event_error(refused))
     except Exception as error:
         await _report(admission, error)
         return FAILED

@@ -7,16 +7,19 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from django.core.exceptions import PermissionDenied
 from django.dispatch import Signal
+from django.http import Http404
 
 from .. import signals
 from ..aio.calls import in_threads_too
 from ..aio.tasks import is_being_cancelled
-from ..exceptions import CallError, EventError
+from ..exceptions import CallError, EventError, PermissionRefused
 from ..logs import brief, facts, failed, shortened
 from ..metrics import instruments
 from ..metrics.counters import counts
 from ..metrics.timings import FAILED, OK, REFUSED
+from ..middleware import acting
 from ..node.threads import lanes
 
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
@@ -52,6 +55,28 @@ class Handler(Protocol):
 
 
 H = TypeVar("H", bound=Handler)
+
+
+#: What code raises to say no, and not because it has a bug.
+DELIBERATE = (EventError, Http404, PermissionDenied)
+#: What an event is answered with as it is.
+REFUSALS = (*DELIBERATE, CallError)
+
+
+def as_event_error(error: Exception) -> EventError:
+    """What the client is told of one of the REFUSALS; of Django's own, as REST framework does."""
+    if isinstance(error, EventError):
+        return error
+    if isinstance(error, CallError):
+        return EventError(str(error), code=error.code)
+    if isinstance(error, Http404):
+        return EventError(_text(error) or "Not found.", code="not_found")
+    return PermissionRefused(_text(error) or "You may not do this.")
+
+
+def _text(error: Exception) -> str:
+    # Django's resolver raises Http404 with a dict, which is not for clients.
+    return str(error) if error.args and not isinstance(error.args[0], dict) else ""
 
 
 class UnknownEvent(EventError):
@@ -127,6 +152,7 @@ class Handling:
         outcome = OK
         failed = "the handler of event %s raised, for %s"
         lane = lanes().acquire()
+        acts = acting.set(owner.sid)
         try:
             if handler is None:
                 raise UnknownEvent(name, hint)
@@ -138,12 +164,12 @@ class Handling:
             if not handler.takes_ack and ack.wanted:
                 failed = "what the handler of event %s returned can't be sent, to %s"
                 await ack.answer(*(result if isinstance(result, tuple) else (result,)))
-        except (EventError, CallError) as error:
+        except REFUSALS as error:
             outcome = REFUSED
             if isinstance(error, UnknownEvent):
                 counts["events.unknown"] += 1
                 handler = None  # there is none to time
-            await self._refuse(owner, name, args, ack, error)
+            await self._refuse(owner, name, args, ack, error, as_event_error(error))
         except (Exception, asyncio.CancelledError) as error:
             # A handler's bug costs its client an error, never the connection.
             outcome = FAILED
@@ -158,31 +184,34 @@ class Handling:
                 about = {"event": name, "args": args, "result": result, "seconds": seconds}
                 await announce(owner, signals.event_handled, **about)
         finally:
+            acting.reset(acts)
             lanes().release(lane)
             if instruments.timings is not None and handler is not None:
                 seconds, kind = time.perf_counter() - started, self._kind or type(owner)
                 instruments.timings.handled(kind, handler.event, seconds, outcome)
 
     async def _refuse(
-        self, owner: Owner, name: Any, args: list[Any], ack: Ack, error: EventError | CallError
+        self,
+        owner: Owner,
+        name: Any,
+        args: list[Any],
+        ack: Ack,
+        error: Exception,
+        answer: EventError,
     ) -> None:
         # What no handler saw is the client's mistake; the rest the application said on purpose.
-        level = logging.WARNING if error.code in CLIENT_MISTAKES else logging.INFO
+        level = logging.WARNING if answer.code in CLIENT_MISTAKES else logging.INFO
         about, logger = _facts(owner, name), self._logger
         logger.log(
             level,
             "event %s of %s failed: %s",
             shortened(name),
             owner.sid,
-            brief(error),
+            brief(answer),
             extra=about,
         )
-        if isinstance(error, EventError):
-            answer = error.as_dict()
-        else:
-            answer = EventError(str(error), code=error.code).as_dict()
         try:
-            await ack.answer(answer)
+            await ack.answer(answer.as_dict())
         except (TypeError, ValueError):
             self._log_failure("the error of event %s can't be sent, to %s", owner, name)
             await ack.answer(_INTERNAL.as_dict())

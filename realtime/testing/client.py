@@ -13,9 +13,10 @@ from django.test import Client
 
 from ..consumers.consumer import SocketIOConsumer
 from ..engine.connection import Connection
-from ..exceptions import CallError, ConnectionRefused, EventError
+from ..exceptions import CallError, ConnectionRefused
 from ..protocol.packets import Packet, PacketType
 from ..routing import registered
+from ..server.handling import REFUSALS
 from ..signals import event_failed
 from . import site
 from .wire import over_the_wire
@@ -266,7 +267,7 @@ class SocketIOClient:
                 ack.exception()  # whoever asked may have given up
 
     async def _failed(self, *, sid: str, exception: BaseException, **kwargs: Any) -> None:
-        if sid == self.sid and not isinstance(exception, EventError | CallError):
+        if sid == self.sid and not isinstance(exception, REFUSALS):
             self._failures.append(exception)
 
 
