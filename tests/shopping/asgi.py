@@ -1,0 +1,5 @@
+"""The shopping list's application."""
+
+from realtime.asgi import get_asgi_application
+
+application = get_asgi_application()
