@@ -90,6 +90,12 @@ bench-cluster: setup system ## Measure clusters of 1 to 8 processes, into docs/b
 	@$(RUN) -m tests.bench.cluster
 	@$(RUN) -m tests.bench.cluster.model --write
 
+# As SOAK_SECONDS=60 in the environment or after make: SEED, CLIENTS, ROOMS, RATE, WINDOW, STORE=memory, LAYER=pubsub.
+SOAK := SECONDS SEED CLIENTS ROOMS RATE WINDOW STORE LAYER
+.PHONY: soak
+soak: setup system ## Cut, freeze and kill for SOAK_SECONDS (600) from SOAK_SEED: do clients miss anything?
+	@$(WITH_NODE) $(foreach name,$(SOAK),$(if $(SOAK_$(name)),SOAK_$(name)='$(SOAK_$(name))')) $(RUN) -m tests.soak
+
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz
 fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the five

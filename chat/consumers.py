@@ -24,14 +24,21 @@ class ChatConsumer(SocketIOConsumer):
     Each event has one argument, an object, in which `room` is a room's slug. Errors have the codes
     `not_found`, `not_in_room`, `invalid` and `unavailable`. A socket hears of every room that its
     user has joined; `open` says which one its page shows, and there its user is present.
+    A page whose socket is recovered has all of that again, and what was said meanwhile.
     """
 
     permission_classes = [IsAuthenticated]
 
     async def connect(self, auth: Any) -> None:
-        joined = Membership.objects.filter(user=self.user).select_related("room")
-        async for membership in joined.order_by("-joined")[:MAX_JOINED]:
-            await self.join(membership.room)
+        memberships = Membership.objects.filter(user=self.user)
+        if self.recovered:
+            # It has its rooms again, of which its user may have left some on another page.
+            kept = {pk async for pk in memberships.values_list("room_id", flat=True)}
+            for pk in set(self.data["rooms"]) - kept:
+                await self.leave(Room(pk=pk))
+        joined = memberships.select_related("room").order_by("-joined")
+        async for membership in joined[:MAX_JOINED]:
+            await self.hear(membership.room)
 
     @event
     def hello(self) -> dict[str, Any]:
@@ -48,7 +55,7 @@ class ChatConsumer(SocketIOConsumer):
         """The page shows `room`, with its messages up to the id `after`: it gets the later ones."""
         room = await database_sync_to_async(self.enter)(slug(data))
         # Joined before the messages are read: one stored in between comes twice instead of never.
-        await self.join(room, presence=True)
+        await self.hear(room, presence=True)
         page = database_sync_to_async(room.messages.page_after)
         messages, more = await page(number(data, "after"))
         return {"messages": [m.as_dict() for m in messages], "more": more}
@@ -104,6 +111,12 @@ class ChatConsumer(SocketIOConsumer):
             message = "The other servers can't be reached right now."
             raise EventError(message, code="unavailable") from error
         return {"members": [person(user) | {"online": pages[user] > 0} for user in members]}
+
+    async def hear(self, room: Room, *, presence: bool = False) -> None:
+        await self.join(room, presence=presence)
+        heard = self.data.setdefault("rooms", [])
+        if room.pk not in heard:
+            heard.append(room.pk)
 
     def enter(self, slug: str) -> Room:
         """The room, which its user is a member of from now on: opening a room is joining it."""

@@ -37,6 +37,7 @@ FIRST = [
 HEAVY = {
     "tests/live/test_chaos.py",
     "tests/live/test_drain.py",
+    "tests/live/test_soak.py",
     "tests/test_bench.py",
     "tests/test_bench_cluster.py",
 }

@@ -38,6 +38,15 @@ class Person:
         )
         return page
 
+    def note_what_is_sent(self) -> list[str]:
+        """All that the page sends from its next address on, by either transport."""
+        sent: list[str] = []
+        self.page.on("request", lambda request: sent.append(request.post_data or ""))
+        self.page.on(
+            "websocket", lambda wire: wire.on("framesent", lambda frame: sent.append(str(frame)))
+        )
+        return sent
+
     def log_in(self, then: str = "/") -> None:
         self.page.goto(f"/accounts/login/?next={then}")
         self.page.get_by_label("Username").fill(self.name)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.person import Person
+from tests.browser.person import PASSWORDS, Person
 from tests.browser.site import Site
+from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -210,6 +211,56 @@ def test_announcement_saved_in_the_admin_reaches_every_page(person: People, room
     root.page.get_by_role("button", name="Yes").click()
     expect(grace.page.locator(".announcement")).to_have_count(0)
     assert root.errors == []
+
+
+@pytest.mark.parametrize("transports", ["", "polling"], ids=["websocket", "polling"])
+def test_laptop_that_slept_gets_what_was_said_and_fetches_nothing(
+    person: People, room: str, transports: str
+) -> None:
+    ada, grace = person("ada"), person("grace")
+    sent = grace.note_what_is_sent()
+    ada.enter(room)
+    grace.enter(room, transports=transports)
+    ada.say("Before")
+    grace.sees("Before")
+    assert any('["open"' in text for text in sent)
+    # Twice: recovery is not for one time only.
+    for number in range(2):
+        grace.context.set_offline(True)
+        expect(grace.page.locator(".link-text")).to_have_text("Not connected")
+        ada.say(f"While you slept {number}")
+        ada.sees_delivered(f"While you slept {number}")
+        sent.clear()
+        grace.context.set_offline(False)
+        grace.sees(f"While you slept {number}")
+        expect(grace.page.locator(".link-text")).to_contain_text("Online")
+    grace.say("Awake")
+    grace.sees_delivered("Awake")
+    ada.sees("Awake")
+    for someone in (ada, grace):
+        assert someone.texts() == ["Before", "While you slept 0", "While you slept 1", "Awake"]
+        someone.sees_people("ada", "grace")
+    assert any('"pid"' in text for text in sent)
+    assert [t for t in sent if any(f'["{e}"' in t for e in ("open", "history", "hello"))] == []
+
+
+def test_room_that_was_left_while_the_laptop_slept_is_not_heard(
+    person: People, room: str, site: Site
+) -> None:
+    ada, grace = person("ada"), person("grace")
+    ada.enter(room)
+    grace.enter(room)
+    grace.context.set_offline(True)
+    expect(grace.page.locator(".link-text")).to_have_text("Not connected")
+    elsewhere = Visitor(site)
+    elsewhere.log_in("grace", PASSWORDS["grace"])
+    elsewhere.post(f"/rooms/{room}/leave/", page="/")
+    ada.say("Now that grace has left")
+    ada.sees_delivered("Now that grace has left")
+    grace.context.set_offline(False)
+    expect(grace.page.locator(".link-text")).to_contain_text("Online")
+    ada.sees_people("ada")
+    assert grace.texts() == []
 
 
 def test_messages_of_an_absence_appear_once_and_in_order_afterwards(

@@ -21,10 +21,10 @@ class Visitor:
         self.post(page, username=name, password=password)
         assert "sessionid" in self._values(), f"{name} could not log in"
 
-    def post(self, path: str, **fields: str) -> None:
-        """Fill in the form of a page, and follow to where it leads."""
+    def post(self, path: str, page: str = "", **fields: str) -> None:
+        """Fill in a form, on a page of its own or another one, and follow to where it leads."""
         url = f"{self._site.url}{path}"
-        self._opener.open(url).close()
+        self._opener.open(f"{self._site.url}{page or path}").close()
         form = {"csrfmiddlewaretoken": self._values()["csrftoken"], **fields}
         self._opener.open(Request(url, urlencode(form).encode(), {"Referer": url})).close()
 

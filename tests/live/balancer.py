@@ -3,6 +3,9 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from typing import Self
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Balancer:
@@ -14,7 +17,7 @@ class Balancer:
         self._tries = len(ports)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "Balancer":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2_000)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -34,9 +37,13 @@ class Balancer:
                 theirs = await asyncio.open_connection("127.0.0.1", next(self._ports))
             except OSError:
                 continue
-            await asyncio.gather(_pass_on(reader, theirs[1]), _pass_on(theirs[0], writer))
+            await self._link((reader, writer), theirs)
             return
         writer.close()
+
+    async def _link(self, ours: Streams, theirs: Streams) -> None:
+        """Carry one connection until it ends."""
+        await asyncio.gather(_pass_on(ours[0], theirs[1]), _pass_on(theirs[0], ours[1]))
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -33,9 +33,11 @@ from realtime.authentication import (
     SignedTokenAuthentication,
 )
 
-from . import groups as groups  # registers its namespace
+# These register their namespaces.
+from . import groups as groups
 from . import lists as lists
 from . import orders as orders
+from . import soak as soak
 
 PATIENCE = 30
 #: Two sockets meet under a name: a handler that waits for the other holds nobody else up.

@@ -19,6 +19,7 @@ LIVE_LOGIN_CHECK   seconds of LOGIN_CHECK_INTERVAL
 LIVE_SESSIONS      the session engine, as "cached_db"; caches are files that all processes share
 LIVE_COURIER       seconds of DURABLE_INTERVAL; without it no server sends what others left over
 LIVE_POSTGRES      port of a PostgreSQL of tests/live/deployment.py, in place of SQLite
+LIVE_REALTIME      more of REALTIME, as JSON
 LIVE_LOG           level of realtime's loggers; without it they are not configured
 """
 
@@ -82,6 +83,7 @@ REALTIME = {
     # Sites of several tests share the database, of which each would send the other's rows.
     "DURABLE_INTERVAL": float(os.environ.get("LIVE_COURIER", "0")) or None,
     "DURABLE_LEASE": 1.0,
+    **json.loads(os.environ.get("LIVE_REALTIME", "{}")),
 }
 CACHES = {
     "default": {

@@ -17,10 +17,15 @@ socket.on("announcement", (announcement) => announcements.show(announcement));
 socket.on("room", showNewRoom);
 socket.on("read", ({ room }) => unread.set(room, 0));
 socket.on("message", ({ room, author }) => author.id !== me.id && unread.add(room));
+// Whether the frame shows all that it should. What was missed, a recovered socket gets by itself.
+let isGreeted = false;
 socket.on("connect", async () => {
   page?.connected();
+  if (socket.recovered && isGreeted) return;
+  isGreeted = false;
   const state = await request(socket, "hello").catch(() => null);
   if (!state) return;
+  isGreeted = true;
   unread.setAll(state.unread);
   announcements.setAll(state.announcements);
 });

@@ -33,6 +33,7 @@ export class RoomPage {
     // Every message up to this id is on the page; live ones beyond a gap do not count.
     this.completeTo = this.timeline.lastId;
     this.complete = false;
+    this.wasComplete = false;
     this.reading = null;
     this.listen();
   }
@@ -59,12 +60,17 @@ export class RoomPage {
 
   disconnected() {
     this.outbox.pause();
+    this.wasComplete = this.complete;
     if (this.complete) this.completeTo = this.timeline.lastId;
     this.complete = false;
   }
 
-  /** After each connection: take a seat in the room, and fetch from the database what was missed. */
+  /**
+   * After each connection. A socket that was recovered has its seat in the room and all messages that it missed; any
+   * other one takes a seat, and fetches from the database what was missed.
+   */
   async connected() {
+    if (this.socket.recovered && this.wasComplete) return this.recovered();
     try {
       await this.catchUp();
     } catch (error) {
@@ -73,10 +79,15 @@ export class RoomPage {
       setTimeout(() => this.socket.connected && this.connected(), TRY_AGAIN);
       return;
     }
+    this.recovered();
+    this.askMembers();
+  }
+
+  recovered() {
+    this.complete = true;
     this.outbox.resume();
     this.markRead();
     this.history.watch();
-    this.askMembers();
   }
 
   async catchUp() {
