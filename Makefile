@@ -104,6 +104,12 @@ fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the
 		$(RUN) -m tests.fuzz.decoders $$target $(FUZZ_SECONDS) || exit 1; \
 	done
 
+# In the folder that they are for; the script, because `python -m django` would find our json.py there.
+.PHONY: messages
+messages: setup ## Collect the admin's texts into realtime/locale and compile the catalogues; needs gettext
+	@cd realtime && ../.venv/bin/django-admin makemessages --verbosity 0 --all --no-location --no-wrap
+	@cd realtime && ../.venv/bin/django-admin compilemessages --verbosity 0
+
 .PHONY: wheel
 wheel: setup ## Build the wheel and the sdist into dist/ and check what is in them
 	@$(RUN) .ci/wheel.py dist

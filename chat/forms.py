@@ -11,6 +11,10 @@ from django.db import IntegrityError, transaction
 from chat.images import MAX_BYTES, image_type
 from chat.models import Message, Room, new_client_id
 
+NAME_TAKEN = "There is a room of this name already. Join it, or choose another name."
+#: Slugs tried before the name counts as taken; from the second on they end at random.
+ATTEMPTS = 5
+
 
 def validate_unicode(value: str) -> None:
     # Half of a surrogate pair is legal in JavaScript's strings, and no database stores it.
@@ -29,22 +33,29 @@ class RoomForm(forms.ModelForm):
         model = Room
         fields = ["name"]
 
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if Room.objects.filter(name__iexact=name).exists():
+            raise ValidationError(NAME_TAKEN, code="unique")
+        return name
+
     def create(self, founder: AbstractBaseUser) -> Room | None:
         """Stores the valid room. None, and an error in the form, if its name was just taken."""
         room: Room = self.instance
         room.created_by = founder
-        room.slug = room.free_slug()
-        try:
-            with transaction.atomic():
-                room.save()
-        except IntegrityError:
-            # Since it was validated, someone else made a room of this name, or only of this slug.
-            self.validate_unique()
-            if self.errors:
-                return None
+        for _ in range(ATTEMPTS):
             room.slug = room.free_slug()
-            room.save()
-        return room
+            try:
+                with transaction.atomic():
+                    room.save()
+                return room
+            except IntegrityError:
+                # Since it was looked for, someone else made a room of this name, whatever its
+                # capitals, or only of this slug: then another slug will do.
+                if Room.objects.filter(name__iexact=room.name).exists():
+                    break
+        self.add_error("name", ValidationError(NAME_TAKEN, code="unique"))
+        return None
 
 
 class MessageForm(forms.Form):

@@ -40,6 +40,10 @@ def rooms(request: HttpRequest) -> HttpResponse:
     everything = Room.objects.annotate(
         message_count=Count("messages"), latest=Max("messages__created")
     )
+    mine = Membership.objects.filter(user=request.user).with_unread()
+    unread = dict(mine.values_list("room", "unread"))
+    for room in everything:
+        room.unread = unread.get(room.pk, 0)
     return render(request, "chat/rooms.html", {"form": form, "rooms": everything})
 
 

@@ -6,6 +6,7 @@ Nothing of this is stored. The servers hold it, and the admin's pages ask them.
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class NothingStored(models.Manager[Any]):
@@ -42,6 +43,8 @@ class Room(Shown):
             ("disconnect_room", "Can remove members of room and close it"),
             ("watch_room", "Can read the events of room as they pass"),
         ]
+        verbose_name = gettext_lazy("room")
+        verbose_name_plural = gettext_lazy("rooms")
 
 
 class Socket(Shown):
@@ -52,6 +55,8 @@ class Socket(Shown):
             ("emit_socket", "Can emit to socket"),
             ("disconnect_socket", "Can disconnect socket"),
         ]
+        verbose_name = gettext_lazy("socket")
+        verbose_name_plural = gettext_lazy("sockets")
 
 
 class OnlineUser(Shown):
@@ -62,11 +67,13 @@ class OnlineUser(Shown):
             ("emit_onlineuser", "Can emit to user"),
             ("disconnect_onlineuser", "Can disconnect user everywhere"),
         ]
-        verbose_name = "user"
+        verbose_name = gettext_lazy("user")
+        verbose_name_plural = gettext_lazy("users")
 
 
 class Node(Shown):
     """A process with a server. Its key is the node's id."""
 
     class Meta(Shown.Meta):
-        pass
+        verbose_name = gettext_lazy("node")
+        verbose_name_plural = gettext_lazy("nodes")

@@ -79,9 +79,12 @@ def test_room_is_created_with_an_address(client: Client, ada: User) -> None:
     assert Room.objects.get().created_by == ada
 
 
-def test_room_with_a_name_that_is_taken_is_refused(client: Client, ada: User, room: Room) -> None:
-    response = client.post("/", {"name": "General"})
-    assert b"already exists" in response.content
+@pytest.mark.parametrize("name", ["General", "general", " GENERAL "])
+def test_room_with_a_name_that_is_taken_is_refused(
+    client: Client, ada: User, room: Room, name: str
+) -> None:
+    response = client.post("/", {"name": name})
+    assert b"There is a room of this name already." in response.content
     assert Room.objects.count() == 1
 
 
@@ -105,8 +108,25 @@ def test_room_whose_name_is_taken_in_the_same_instant_is_refused_alike(
 ) -> None:
     with connection.execute_wrapper(SomebodyElse("name", "Tea break")):
         response = client.post("/", {"name": "Tea break"})
-    assert b"already exists" in response.content
+    assert b"There is a room of this name already." in response.content
     assert Room.objects.get().created_by is None
+
+
+def test_room_that_differs_in_capitals_from_one_made_in_the_same_instant_is_refused(
+    client: Client, ada: User
+) -> None:
+    with connection.execute_wrapper(SomebodyElse("slug", "TEA break")):
+        response = client.post("/", {"name": "Tea break"})
+    assert b"There is a room of this name already." in response.content
+    assert Room.objects.get().name == "TEA break"
+
+
+def test_rooms_list_says_what_is_unread(client: Client, ada: User, room: Room) -> None:
+    client.get(room.get_absolute_url())
+    grace = User.objects.create_user("grace")
+    Message.objects.create(room=room, author=grace, text="Hello", client_id="one")
+    card = client.get("/").content.decode().partition('class="room-card"')[2]
+    assert '<span class="unread"><span class="count">1</span>' in card
 
 
 def test_room_whose_slug_is_taken_in_the_same_instant_gets_another(

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from .models import DurableEmit
 
@@ -37,7 +37,7 @@ class DurableEmitAdmin(ModelAdmin):
         user: Any = request.user
         return bool(user.has_perm("realtime_durable.retry_durableemit"))
 
-    @admin.action(description="Retry selected durable emits", permissions=["retry"])
+    @admin.action(description=gettext_lazy("Retry selected durable emits"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: "QuerySet[DurableEmit]") -> None:
         """Let the courier send what is not sent yet, as if it had never failed."""
         unsent = list(queryset.exclude(state=DurableEmit.State.SENT))

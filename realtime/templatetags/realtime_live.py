@@ -1,12 +1,13 @@
 """`{% load realtime_live %}{% realtime_live %}`: keeps a page of realtime's admin up to date."""
 
 import json
+from datetime import UTC, datetime
 
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from ..admin.live.staff import NAMESPACE
 from .realtime import realtime_script, site_path
@@ -29,6 +30,21 @@ def realtime_live() -> SafeString:
     )
 
 
+@register.filter
+def ago(moment: datetime) -> str:
+    """How long ago an aware time was, as people say it. It may be another machine's clock's."""
+    minutes = int((datetime.now(UTC) - moment).total_seconds()) // 60
+    hours, days = minutes // 60, minutes // (24 * 60)
+    if days > 0:
+        return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
+    if hours > 0:
+        return ngettext("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
+    if minutes > 0:
+        said = ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes)
+        return said % {"count": minutes}
+    return gettext("just now")
+
+
 def _texts() -> dict[str, str]:
     return {
         "connecting": gettext("Connecting"),
@@ -46,6 +62,10 @@ def _texts() -> dict[str, str]:
         "eventsOut": gettext("Events out per second"),
         "memory": gettext("Memory"),
         "atMost": gettext("at most"),
+        "fiveMinutesAgo": gettext("5 min ago"),
+        "now": gettext("now"),
+        "megabytes": gettext("%(count)s MB"),
+        "volatile": gettext("volatile"),
         "feed": gettext("Events"),
         "feedOn": gettext("Show events"),
         "feedOff": gettext("Stop"),

@@ -95,6 +95,35 @@ def walk_to(page: Page, selector: str) -> None:
     raise AssertionError(f"the keyboard does not reach {selector}")
 
 
+@pytest.mark.parametrize("width", [1280, 1200])
+def test_no_column_is_cut_on_a_usual_screen(
+    reader: Callable[..., Person], clients: Crowd, states: dict[str, Any], width: int
+) -> None:
+    clients.join("lobby", session(states, "ada"))
+    root = reader("root", viewport={"width": width, "height": 800})
+    for page in ("room/", "socket/", "onlineuser/", "node/", "room/view/?namespace=/&room=lobby"):
+        root.page.goto(f"/admin/realtime/{page}")
+        results = root.page.locator("#realtime-live .results")
+        expect(results).to_be_visible()
+        assert results.evaluate("element => element.scrollWidth - element.clientWidth") <= 0, page
+
+
+def test_phone_shows_members_and_events_and_the_way_to_the_form(
+    reader: Callable[..., Person], clients: Crowd
+) -> None:
+    for _ in range(60):
+        clients.join("lobby")
+    root = reader("root", **PHONE)
+    root.page.goto("/admin/realtime/room/?q=lobby")
+    results = root.page.locator("#realtime-live .results")
+    for column in ("members", "events"):
+        expect(root.page.locator(f".column-{column}")).to_be_visible()
+    assert results.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+    root.page.get_by_role("link", name="lobby").click()
+    root.page.get_by_role("link", name="Emit an event").click()
+    expect(root.page.get_by_label("Event:")).to_be_in_viewport()
+
+
 @pytest.mark.parametrize(
     "look",
     [(screen, scheme) for screen in (DESK, PHONE) for scheme in ("light", "dark")],

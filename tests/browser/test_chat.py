@@ -130,18 +130,73 @@ def test_picture_reaches_the_others(person: People, room: str, picture: Path) ->
 
 
 def test_file_that_is_no_picture_is_refused_with_a_reason(
-    person: People, room: str, tmp_path: Path
+    person: People, room: str, tmp_path: Path, picture: Path
 ) -> None:
     ada = person("ada")
     ada.enter(room)
     disguised = tmp_path / "page.png"
     disguised.write_text("<script>alert(1)</script>")
     ada.choose_picture(disguised)
+    expect(ada.page.locator(".composer-error")).to_have_text("This picture can't be read.")
+    expect(ada.page.locator(".chosen")).to_be_hidden()
+    ada.choose_picture(picture)
+    expect(ada.page.locator(".chosen")).to_be_visible()
+
+
+def test_message_that_the_server_refuses_shows_no_broken_picture(
+    person: People, room: str, site: Site
+) -> None:
+    # What another browser may decode, and this one can't.
+    code = (
+        "from django.contrib.auth.models import User\n"
+        "from django.core.files.base import ContentFile\n"
+        "from chat.models import Message, Room\n"
+        f"room, root = Room.objects.get(slug='{room}'), User.objects.get(username='root')\n"
+        r"image = ContentFile(b'\x89PNG\r\n\x1a\n, but no more', name='picture.png')"
+        "\n"
+        "Message.objects.create(room=room, author=root, text='Broken', image=image)\n"
+    )
+    site.manage("shell", "-c", code)
+    ada = person("ada")
+    ada.enter(room)
+    expect(ada.bubble("Broken").get_by_text("This picture can’t be shown.")).to_be_visible()
+    expect(ada.bubble("Broken").locator("img")).to_be_hidden()
+    # The composer finds out what can't be decoded; here it must not, so that it gets to the server.
+    ada.page.evaluate("window.createImageBitmap = async () => ({ close() {} })")
+    file = {"name": "page.png", "mimeType": "image/png", "buffer": b"<script>alert(1)</script>"}
+    ada.page.get_by_label("Send a picture").set_input_files([file])
     ada.say("A page in disguise")
-    failure = ada.bubble("A page in disguise").locator(".failure")
-    expect(failure).to_contain_text("Only PNG, JPEG, GIF and WebP pictures can be sent.")
-    ada.bubble("A page in disguise").get_by_role("button", name="Discard").click()
-    expect(ada.bubble("A page in disguise")).to_have_count(0)
+    refused = ada.bubble("A page in disguise")
+    expect(refused.locator(".failure")).to_contain_text(
+        "Only PNG, JPEG, GIF and WebP pictures can be sent."
+    )
+    expect(refused.locator("img")).to_be_hidden()
+    refused.get_by_role("button", name="Discard").click()
+    expect(refused).to_have_count(0)
+
+
+def test_page_left_open_after_a_log_out_says_of_nobody_that_they_are_here(
+    person: People, room: str
+) -> None:
+    ada, grace = person("ada"), person("grace")
+    # A login of its own: the others' is used by all tests.
+    away = person("ada", storage_state=None)
+    grace.enter(room)
+    grace.enter("general")
+    away.log_in()
+    away.enter(room)
+    away.sees_people("ada")
+    ada.enter(room)
+    away.sees_away("grace online")
+    tab = away.open_tab()
+    tab.goto("/")
+    tab.get_by_role("button", name="Log out").click()
+    expect(away.page.locator(".connection")).to_contain_text("Log in")
+    expect(away.page.locator(".people .person")).to_have_count(0)
+    expect(away.page.locator(".people-count")).to_be_empty()
+    expect(away.page.locator(".people-list")).to_have_text("Known once the page is connected.")
+    expect(away.page.locator(".link-text")).to_have_text("Not connected")
+    ada.sees_people("ada")
 
 
 def test_failed_message_is_sent_again_on_request_and_stored_once(person: People, room: str) -> None:
@@ -274,6 +329,7 @@ def test_messages_of_an_absence_appear_once_and_in_order_afterwards(
     site.stop()
     for someone in (ada, grace):
         expect(someone.page.locator(".connection")).to_contain_text("Trying again")
+        expect(someone.page.locator(".people .person")).to_have_count(0)
     ada.say("Said into the void")
     expect(ada.bubble("Said into the void").locator(".delivery")).to_have_attribute(
         "aria-label", "Sending"
@@ -292,6 +348,7 @@ def test_messages_of_an_absence_appear_once_and_in_order_afterwards(
     for someone in (ada, grace):
         expect(someone.page.locator(".message .text")).to_have_text(missed)
         expect(someone.page.locator(".connection")).to_be_hidden()
+        someone.sees_people("ada", "grace")
     ada.sees_delivered("Said into the void")
     grace.say("Welcome back")
     ada.sees("Welcome back")

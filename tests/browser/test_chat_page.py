@@ -1,12 +1,15 @@
 """One person and the page: history, the keyboard, a phone, no JavaScript, signing up."""
 
+import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.person import Person
+from tests.browser.person import PASSWORDS, Person
 from tests.browser.site import Site
+from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -92,3 +95,43 @@ def test_phone_shows_everything_without_scrolling_sideways(person: People, room:
         ada.page.goto(path)
         root = ada.page.locator("html")
         assert root.evaluate("element => element.scrollWidth <= element.clientWidth")
+
+
+def test_phone_lists_each_room_once_with_its_unread_mark(person: People, room: str) -> None:
+    grace = person("grace", viewport={"width": 390, "height": 780}, is_mobile=True)
+    grace.enter(room)
+    grace.page.goto("/")
+    expect(grace.page.locator(".link-text")).to_contain_text("Online")
+    expect(grace.page.locator(f'[data-room="{room}"]:visible')).to_have_count(1)
+    ada = person("ada")
+    ada.enter(room)
+    ada.say("Are you there?")
+    mark = grace.page.locator(f'.room-card[data-room="{room}"] .unread')
+    expect(mark).to_be_visible()
+    expect(mark).to_have_text("1 unread")
+
+
+@pytest.mark.parametrize("width", [1200, 800, 390])
+def test_state_of_the_connection_keeps_clear_of_log_out(person: People, width: int) -> None:
+    ada = person("ada", viewport={"width": width, "height": 820})
+    ada.page.goto("/?transports=websocket")
+    state = ada.page.locator(".link-text")
+    expect(state).to_have_text("Online · websocket")
+    one = state.bounding_box()
+    other = ada.page.get_by_role("button", name="Log out").bounding_box()
+    assert one and other
+    # A button is as high as a finger; its words are in the middle.
+    words = other["y"] + other["height"] / 2 + 8
+    assert one["x"] + one["width"] <= other["x"] or one["y"] >= words
+
+
+def test_room_made_twice_at_once_is_made_once_and_the_others_are_told(site: Site) -> None:
+    visitors = [Visitor(site) for _ in range(4)]
+    for visitor in visitors:
+        visitor.log_in("ada", PASSWORDS["ada"])
+    name = f"Room {uuid.uuid4().hex[:8]}"
+    names = [name, name.upper(), name, name.lower()]
+    with ThreadPoolExecutor(4) as pool:
+        pages = list(pool.map(lambda visitor, name: visitor.post("/", name=name), visitors, names))
+    told = [page for page in pages if "There is a room of this name already." in page]
+    assert len(told) == 3

@@ -21,12 +21,14 @@ class Visitor:
         self.post(page, username=name, password=password)
         assert "sessionid" in self._values(), f"{name} could not log in"
 
-    def post(self, path: str, page: str = "", **fields: str) -> None:
-        """Fill in a form, on a page of its own or another one, and follow to where it leads."""
+    def post(self, path: str, page: str = "", **fields: str) -> str:
+        """Fill in a form, on a page of its own or another one; the page to which it leads."""
         url = f"{self._site.url}{path}"
         self._opener.open(f"{self._site.url}{page or path}").close()
         form = {"csrfmiddlewaretoken": self._values()["csrftoken"], **fields}
-        self._opener.open(Request(url, urlencode(form).encode(), {"Referer": url})).close()
+        request = Request(url, urlencode(form).encode(), {"Referer": url})
+        with self._opener.open(request) as response:
+            return bytes(response.read()).decode(errors="replace")
 
     def _values(self) -> dict[str, str]:
         return {cookie.name: cookie.value or "" for cookie in self._cookies}

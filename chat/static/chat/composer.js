@@ -98,6 +98,7 @@ export class Composer {
     try {
       this.picture = await preparePicture(file);
     } catch (error) {
+      this.file.value = ""; // the same file, mended, may be chosen again
       this.error.textContent = error.message;
       return;
     }

@@ -8,20 +8,24 @@ export class Unread {
   constructor(currentRoom) {
     this.currentRoom = currentRoom;
     this.title = document.title;
-    this.links = new Map();
-    for (const link of document.querySelectorAll(".room-link")) this.links.set(link.dataset.room, link);
+  }
+
+  /** A room of the user's has a link beside the page, and perhaps a card on it. */
+  linksTo(room) {
+    return document.querySelectorAll(`.room-links [data-room="${room}"], .room-cards [data-room="${room}"]`);
   }
 
   set(room, count) {
-    const link = this.links.get(room);
-    if (!link || room === this.currentRoom) return;
-    link.querySelector(".count").textContent = count;
-    link.querySelector(".unread").hidden = count === 0;
+    if (room === this.currentRoom) return;
+    for (const link of this.linksTo(room)) {
+      link.querySelector(".count").textContent = count;
+      link.querySelector(".unread").hidden = count === 0;
+    }
     this.showTotal();
   }
 
   add(room) {
-    const link = this.links.get(room);
+    const [link] = this.linksTo(room);
     if (link) this.set(room, this.countOf(link) + 1);
   }
 
@@ -35,7 +39,8 @@ export class Unread {
   }
 
   showTotal() {
-    const total = [...this.links.values()].reduce((sum, link) => sum + this.countOf(link), 0);
+    const links = [...document.querySelectorAll(".room-links [data-room]")];
+    const total = links.reduce((sum, link) => sum + this.countOf(link), 0);
     document.title = total ? `(${total}) ${this.title}` : this.title;
   }
 }
@@ -97,6 +102,7 @@ export function showNewRoom(room) {
   list.querySelector(".no-rooms")?.remove();
   const item = fromTemplate("room-template");
   item.querySelector("a").href = room.url;
+  item.querySelector("a").dataset.room = room.slug;
   item.querySelector(".room-name").textContent = room.name;
   list.append(item);
 }

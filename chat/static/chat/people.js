@@ -33,6 +33,17 @@ export class People {
     this.show();
   }
 
+  /** Without a connection nobody is known to be here, or anywhere. */
+  hide() {
+    this.count.textContent = "";
+    this.awayList.replaceChildren();
+    this.away.hidden = true;
+    const hint = document.createElement("li");
+    hint.className = "hint";
+    hint.textContent = "Known once the page is connected.";
+    this.here.replaceChildren(hint);
+  }
+
   show() {
     // Before the first presence:state nobody is known to be away.
     if (this.present.size === 0) return;
@@ -79,6 +90,13 @@ export class Typing {
       this.names.delete(user.id);
       this.timers.delete(user.id);
     }
+    this.show();
+  }
+
+  clear() {
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+    this.names.clear();
     this.show();
   }
 

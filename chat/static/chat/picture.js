@@ -8,19 +8,24 @@ const SMALL_ENOUGH = 800_000;
 /** The file as it is, or a smaller copy of a large photograph; throws an Error whose message the user sees. */
 export async function preparePicture(file) {
   if (!TYPES.includes(file.type)) throw new Error("Only PNG, JPEG, GIF and WebP pictures can be sent.");
+  // Its type is what the name ends in; whether it is a picture, only decoding it tells.
+  const bitmap = await decoded(file);
   // A copy of a GIF would not move any more.
-  if (file.size > SMALL_ENOUGH && file.type !== "image/gif") file = await smaller(file);
+  if (file.size > SMALL_ENOUGH && file.type !== "image/gif") file = await smaller(file, bitmap);
+  bitmap.close();
   if (file.size > MAX_BYTES) throw new Error("The picture is larger than 3 MB.");
   return file;
 }
 
-async function smaller(file) {
-  let bitmap;
+async function decoded(file) {
   try {
-    bitmap = await createImageBitmap(file);
+    return await createImageBitmap(file);
   } catch {
     throw new Error("This picture can't be read.");
   }
+}
+
+async function smaller(file, bitmap) {
   const scale = Math.min(1, MAX_EDGE / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(bitmap.width * scale);

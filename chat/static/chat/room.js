@@ -61,6 +61,8 @@ export class RoomPage {
   disconnected() {
     this.outbox.pause();
     this.wasComplete = this.complete;
+    this.people.hide();
+    this.typing.clear();
     if (this.complete) this.completeTo = this.timeline.lastId;
     this.complete = false;
   }
@@ -86,6 +88,8 @@ export class RoomPage {
   recovered() {
     this.complete = true;
     this.outbox.resume();
+    // Otherwise presence:state says anew who is here; a recovered socket only hears what changed.
+    if (this.socket.recovered) this.people.show();
     this.markRead();
     this.history.watch();
   }

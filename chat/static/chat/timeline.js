@@ -13,6 +13,9 @@ export class Timeline {
     this.jump = root.querySelector(".jump");
     this.byId = new Map();
     this.byClient = new Map();
+    // Neither of these bubbles. A picture that can't be shown, be it gone or broken, is words instead.
+    this.list.addEventListener("error", ({ target }) => this.markPicture(target, true), true);
+    this.list.addEventListener("load", ({ target }) => this.tryPicture(target), true);
     this.adoptPage();
     this.jump.addEventListener("click", () => this.scrollToEnd());
     this.scroller.addEventListener("scroll", () => this.atEnd() && (this.jump.hidden = true));
@@ -102,6 +105,8 @@ export class Timeline {
       const text = element.querySelector(".text");
       if (text) setLinkedText(text, text.textContent);
       element.querySelector("time").textContent = timeText(new Date(element.dataset.created));
+      const image = element.querySelector(".picture img");
+      if (image?.complete) this.tryPicture(image);
       this.decorate(element);
     }
   }
@@ -141,8 +146,20 @@ export class Timeline {
     const image = picture.querySelector("img");
     const preview = image.src;
     picture.href = url;
+    this.markPicture(image, false);
     image.src = url;
     if (preview.startsWith("blob:")) image.onload = () => URL.revokeObjectURL(preview);
+  }
+
+  /** What has come is not always what can be decoded. */
+  async tryPicture(image) {
+    const { src } = image;
+    const broken = await image.decode().then(() => false, () => true);
+    if (image.src === src) this.markPicture(image, broken);
+  }
+
+  markPicture(image, broken) {
+    image.closest(".picture")?.classList.toggle("broken", broken);
   }
 
   successorOf(id) {

@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from ...exceptions import RealtimeError
 from ...models import Shown
@@ -21,7 +21,10 @@ from .base import LiveAdmin
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Something to do to entries, known by their keys."""
+    """Something to do to entries, known by their keys.
+
+    Its texts are in English, marked by gettext_noop, and translated where they are shown.
+    """
 
     name: str
     label: str
@@ -31,8 +34,8 @@ class Action:
     model: type[Shown]
     #: The flag of its entries in the admin's log.
     flag: int
-    #: What was done to sockets, as in "3 sockets were disconnected."
-    done: str
+    #: What was done to that many sockets, translated: "3 sockets were disconnected."
+    done: Callable[[int], str]
     run: Callable[[Sequence[str]], Outcome]
     #: What the entry with a key is called; None for an invalid key.
     label_of: Callable[[str], str | None]
@@ -87,8 +90,8 @@ def carry_out(
         _do(request, action, entries)
         return HttpResponseRedirect(back)
     hidden = [("action", action.name), *((ACTION_CHECKBOX_NAME, key) for key in entries)]
-    context |= {"question": action.question, "entries": list(entries.values())}
-    return confirmation(model_admin, request, action.label, hidden, back, **context)
+    context |= {"question": gettext(action.question), "entries": list(entries.values())}
+    return confirmation(model_admin, request, gettext(action.label), hidden, back, **context)
 
 
 def confirmation(
@@ -114,22 +117,40 @@ def confirmation(
     return TemplateResponse(request, "admin/realtime/confirmation.html", context)
 
 
+def disconnected(count: int) -> str:
+    """For the actions that disconnect."""
+    said = ngettext(
+        "%(count)d socket was disconnected.", "%(count)d sockets were disconnected.", count
+    )
+    return said % {"count": count}
+
+
+def removed(count: int) -> str:
+    """For the actions that take sockets out of a room."""
+    said = ngettext("%(count)d socket was removed.", "%(count)d sockets were removed.", count)
+    return said % {"count": count}
+
+
 def _do(request: HttpRequest, action: Action, entries: dict[str, str]) -> None:
     logged = entries if action.logged_for is None else action.logged_for
     try:
         outcome = action.run(list(entries))
     except (RealtimeError, TimeoutError) as error:
-        messages.error(request, f"This may not have been done, or only in part: {error}")
-        write_log(request, action.model, logged, CHANGE, f"{action.label} failed: {error}")
+        failure = gettext("This may not have been done, or only in part: %(error)s")
+        messages.error(request, failure % {"error": error})
+        failed = gettext("“%(action)s” failed: %(error)s")
+        said = failed % {"action": gettext(action.label), "error": error}
+        write_log(request, action.model, logged, CHANGE, said)
         return
-    sockets = f"{outcome.sockets} socket{'' if outcome.sockets == 1 else 's'}"
-    text = f"{sockets} {'was' if outcome.sockets == 1 else 'were'} {action.done}."
-    note = f" No answer from: {', '.join(outcome.missing)}." if outcome.missing else ""
-    write_log(request, action.model, logged, action.flag, f"{text}{note}")
+    text = said = action.done(outcome.sockets)
+    if outcome.missing:
+        said += " " + gettext("No answer from: %(nodes)s.") % {"nodes": ", ".join(outcome.missing)}
+    write_log(request, action.model, logged, action.flag, said)
     if outcome.sockets:
         messages.success(request, text)
     else:
-        messages.warning(request, f"{text} Those you selected are already gone.")
+        gone = gettext("What you selected is already gone.")
+        messages.warning(request, f"{text} {gone}")
     if outcome.missing:
         messages.warning(request, silent(outcome.missing))
 

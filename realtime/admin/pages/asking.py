@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
+from django.utils.translation import gettext, gettext_noop, ngettext
+
 from ...conf import settings
 from ...exceptions import RealtimeError
 from ...operations.nodes import fetch_nodes
@@ -11,7 +13,7 @@ from ...operations.reports import NodesReport
 
 T = TypeVar("T")
 
-NO_SERVER = (
+NO_SERVER = gettext_noop(
     "No server answered, so as far as this page can tell nobody is connected. Start the site under"
     " an ASGI server, such as Daphne, with the same CHANNEL_LAYERS as the process that shows this"
     " page."
@@ -38,7 +40,8 @@ class Notes(list[Note]):
             return question()
         except (RealtimeError, TimeoutError) as error:
             self.hopeless = True
-            self.append(Note(level="error", text=f"The servers could not be asked: {error}"))
+            text = gettext("The servers could not be asked: %(error)s") % {"error": error}
+            self.append(Note(level="error", text=text))
             return None
 
     def missing(self, nodes: Collection[str]) -> None:
@@ -56,16 +59,21 @@ class Notes(list[Note]):
         """Say so if there are no servers."""
         if not (report.nodes or report.failures or report.missing):
             self.hopeless = True
-            self.append(Note(level="warning", text=NO_SERVER))
+            self.append(Note(level="warning", text=gettext(NO_SERVER)))
 
 
 def silent(nodes: Collection[str]) -> str:
     """What it means that these nodes did not answer."""
-    names = ", ".join(sorted(nodes))
-    count = "A server" if len(nodes) == 1 else f"{len(nodes)} servers"
-    its, it = ("Its", "It") if len(nodes) == 1 else ("Their", "They")
-    return (
-        f"{count} did not answer within {settings.REQUEST_TIMEOUT:g} s: {names}. {its} sockets are"
-        f" not shown. {it} may be busy, stopped or of another version; see the page of nodes and"
-        " the server's log."
+    text = ngettext(
+        "A server did not answer within %(seconds)s s: %(names)s. Its sockets are not shown. It may"
+        " be busy, stopped or of another version; see the page of nodes and the server's log.",
+        "%(count)d servers did not answer within %(seconds)s s: %(names)s. Their sockets are not"
+        " shown. They may be busy, stopped or of another version; see the page of nodes and the"
+        " server's log.",
+        len(nodes),
     )
+    return text % {
+        "count": len(nodes),
+        "seconds": f"{settings.REQUEST_TIMEOUT:g}",
+        "names": ", ".join(sorted(nodes)),
+    }

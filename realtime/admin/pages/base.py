@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from .asking import Notes
 from .listing import Column, Listing
@@ -77,10 +78,22 @@ class LiveAdmin(ModelAdmin):
         address = reverse(name, args=args, current_app=self.admin_site.name)
         return f"{address}?{urlencode(query)}" if query else address
 
-    # The admin's log links to these two.
+    # The admin's log links to these.
+
+    object_history_template = "admin/realtime/history.html"
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
+        label = self.label_of(unquote(object_id))
+        title = gettext("History of %(name)s") % {"name": label}
+        context = {"title": title, **(extra_context or {})}
+        return super().history_view(request, object_id, context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        return self.model(key=object_id)
+        entry = self.model(key=object_id)
+        entry.label = self.label_of(object_id)
+        return entry
 
     def change_view(
         self,
@@ -91,6 +104,10 @@ class LiveAdmin(ModelAdmin):
     ) -> HttpResponse:
         self.check_view_permission(request)
         return HttpResponseRedirect(self.address_of(unquote(object_id)))
+
+    def label_of(self, key: str) -> str:
+        """What the entry with this key is called."""
+        return key
 
     def address_of(self, key: str) -> str:
         """The page of the entry with this key."""
@@ -128,6 +145,7 @@ class LiveAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "live": live,
             "page_name": self.page_name,
+            "list_name": self.page_name,
             "region": {},
             "title": capfirst(self.opts.verbose_name_plural),
             "subtitle": None,

@@ -11,6 +11,7 @@ from django.contrib.admin.models import CHANGE
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext, gettext_lazy
 
 from ...emitters import emit
 from ...exceptions import RealtimeError
@@ -48,34 +49,33 @@ class ArgumentsField(forms.CharField):
         try:
             arguments = loads(text) if text else []
         except json.JSONDecodeError as error:
-            raise ValidationError(
-                f"This is not JSON: {error.msg.lower()} at line {error.lineno}, column"
-                f" {error.colno}."
-            ) from None
+            text = gettext("This is not JSON: %(reason)s at line %(line)d, column %(column)d.")
+            facts = {"reason": error.msg.lower(), "line": error.lineno, "column": error.colno}
+            raise ValidationError(text % facts) from None
         except ValueError as error:
-            raise ValidationError(f"This is not JSON: {error}.") from None
+            text = gettext("This is not JSON: %(reason)s.")
+            raise ValidationError(text % {"reason": error}) from None
         except RecursionError:
-            raise ValidationError("This is nested too deeply.") from None
+            raise ValidationError(gettext("This is nested too deeply.")) from None
         if not isinstance(arguments, list):
-            raise ValidationError(
-                f"The arguments must be a list, in brackets, with one item for each: {EXAMPLE}"
-            )
+            text = gettext("The arguments must be a list, in brackets, with one item for each:")
+            raise ValidationError(f"{text} {EXAMPLE}")
         return arguments
 
 
 class EmitForm(forms.Form):
     """What to emit, and in which of the namespaces."""
 
-    event = forms.CharField(max_length=MAX_EVENT, strip=False)
-    arguments = ArgumentsField(
-        required=False,
-        help_text=f"A JSON list with one item for each argument, such as {EXAMPLE}. Leave it empty"
-        " if there are none.",
-    )
+    event = forms.CharField(label=gettext_lazy("Event"), max_length=MAX_EVENT, strip=False)
+    arguments = ArgumentsField(label=gettext_lazy("Arguments"), required=False)
     namespace = forms.ChoiceField()
 
     def __init__(self, namespaces: Sequence[str], data: Any = None) -> None:
         super().__init__(data)
+        self.fields["arguments"].help_text = gettext(
+            "A JSON list with one item for each argument, such as %(example)s. Leave it empty if"
+            " there are none."
+        ) % {"example": EXAMPLE}
         # Written out, because a script checks what is typed by these.
         self.fields["event"].widget.attrs |= {"class": "vTextField", "autocomplete": "off"}
         self.fields["arguments"].widget.attrs |= {
@@ -85,11 +85,31 @@ class EmitForm(forms.Form):
             "autocomplete": "off",
         }
         self.fields["namespace"] = forms.ChoiceField(
-            choices=[(namespace, namespace) for namespace in namespaces]
+            label=gettext("Namespace"), choices=[(namespace, namespace) for namespace in namespaces]
         )
         if len(namespaces) == 1:
             self.fields["namespace"].widget = forms.HiddenInput()
             self.fields["namespace"].initial = namespaces[0]
+
+    @property
+    def verdicts(self) -> str:
+        """What emit.js says of the arguments while they are typed, as JSON."""
+        return json.dumps(
+            {
+                "none": gettext("No arguments."),
+                "one": gettext("1 argument: %(kinds)s."),
+                "many": gettext("%(count)s arguments: %(kinds)s."),
+                "notJSON": gettext("Not JSON: %(reason)s."),
+                "notJSONAt": gettext("Not JSON at line %(line)s, column %(column)s: %(reason)s."),
+                "notList": gettext("This must be a list, in brackets:"),
+                "list": gettext("list"),
+                "object": gettext("object"),
+                "string": gettext("string"),
+                "number": gettext("number"),
+                "boolean": gettext("boolean"),
+                "null": "null",
+            }
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -97,9 +117,10 @@ class EmitForm(forms.Form):
             try:
                 encode(cleaned["event"], cleaned["arguments"], namespace="/", to=None)
             except (TypeError, ValueError) as error:
-                self.add_error("event", f"This can't be sent: {error}.")
+                text = gettext("This can't be sent: %(reason)s.") % {"reason": error}
+                self.add_error("event", text)
             except RecursionError:
-                self.add_error("arguments", "This is nested too deeply.")
+                self.add_error("arguments", gettext("This is nested too deeply."))
         return cleaned
 
 
@@ -108,7 +129,8 @@ def emit_view(model_admin: LiveAdmin, request: HttpRequest, target: Target) -> H
     if not model_admin.has_emit_permission(request):
         raise PermissionDenied
     if not target.namespaces:
-        messages.warning(request, f"{target.label} is not connected: there is nobody to emit to.")
+        text = gettext("%(target)s is not connected: there is nobody to emit to.")
+        messages.warning(request, text % {"target": target.label})
         return HttpResponseRedirect(target.back)
     if request.method != "POST":
         return _page(model_admin, request, target, EmitForm(target.namespaces))
@@ -121,10 +143,10 @@ def emit_view(model_admin: LiveAdmin, request: HttpRequest, target: Target) -> H
     return confirmation(
         model_admin,
         request,
-        f"Emit to {target.label}",
+        gettext("Emit to %(target)s") % {"target": target.label},
         [(name, request.POST.get(name, "")) for name in form.fields],
         target.back,
-        question=f"Emit this event to {target.label}?",
+        question=gettext("Emit this event to %(target)s?") % {"target": target.label},
         entries=[],
         facts=_facts(target, form.cleaned_data),
         trail=[(target.label, target.back)],
@@ -134,16 +156,17 @@ def emit_view(model_admin: LiveAdmin, request: HttpRequest, target: Target) -> H
 def _facts(target: Target, what: dict[str, Any]) -> dict[str, str]:
     """What the reader has to confirm."""
     facts = {
-        "Event": what["event"],
-        "Arguments": json.dumps(what["arguments"], ensure_ascii=False, indent=2),
-        "Namespace": what["namespace"],
+        gettext("Event"): what["event"],
+        gettext("Arguments"): json.dumps(what["arguments"], ensure_ascii=False, indent=2),
+        gettext("Namespace"): what["namespace"],
     }
     notes = Notes()
     count = notes.ask(lambda: count_sockets(target.to, namespace=what["namespace"]))
     if count is not None:
-        facts["Sockets"] = f"{'at least ' if count.missing else ''}{count}"
+        text = gettext("at least %(count)d") if count.missing else "%(count)d"
+        facts[gettext("Sockets")] = text % {"count": count}
     if notes:
-        facts["Problem"] = notes[0].text
+        facts[gettext("Problem")] = notes[0].text
     return facts
 
 
@@ -153,7 +176,7 @@ def _page(
     request.current_app = model_admin.admin_site.name
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"Emit to {target.label}",
+        "title": gettext("Emit to %(target)s") % {"target": target.label},
         "subtitle": None,
         "opts": model_admin.opts,
         "form": form,
@@ -172,9 +195,15 @@ def _emit(
     try:
         emit(event, *arguments, to=target.to, namespace=namespace)
     except (RealtimeError, TimeoutError) as error:
-        messages.error(request, f"The event may not have reached everyone: {error}")
-        said = f"Emitting “{event}” failed: {error}"
+        text = gettext("The event may not have reached everyone: %(error)s")
+        messages.error(request, text % {"error": error})
+        said = gettext("Emitting “%(event)s” failed: %(error)s") % {"event": event, "error": error}
     else:
-        messages.success(request, f"The event “{event}” was emitted to {target.label}.")
-        said = f"Emitted “{event}” in {namespace} with the arguments {shown}"
+        text = gettext("The event “%(event)s” was emitted to %(target)s.")
+        messages.success(request, text % {"event": event, "target": target.label})
+        said = gettext("Emitted “%(event)s” in %(namespace)s with the arguments %(arguments)s") % {
+            "event": event,
+            "namespace": namespace,
+            "arguments": shown,
+        }
     write_log(request, model_admin.model, {target.key: target.label}, CHANGE, said)

@@ -13,8 +13,13 @@ SEARCH, ORDER, PAGE = "q", "o", "p"
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table; `order` is the name to order by, for those that can be ordered by."""
+    """A column of a table; `order` is the name to order by, for those that can be ordered by.
 
+    The title is in English, marked by gettext_noop, and translated where it is shown.
+    """
+
+    #: What the cells' class ends in: "field-members".
+    name: str
     title: str
     order: str = ""
 
@@ -23,6 +28,7 @@ class Column:
 class Header:
     """A column as it stands at the head of the table."""
 
+    name: str
     title: str
     url: str = ""
     direction: str = ""
@@ -113,12 +119,14 @@ class Listing:
 
     def _header(self, column: Column) -> Header:
         if not column.order:
-            return Header(title=column.title)
+            return Header(name=column.name, title=column.title)
         field_name = self.order.removeprefix("-")
         if field_name != column.order:
-            return Header(title=column.title, url=self.link(**{ORDER: column.order, PAGE: ""}))
+            url = self.link(**{ORDER: column.order, PAGE: ""})
+            return Header(name=column.name, title=column.title, url=url)
         descends = self.order.startswith("-")
         return Header(
+            name=column.name,
             title=column.title,
             url=self.link(**{ORDER: column.order if descends else f"-{column.order}", PAGE: ""}),
             direction="descending" if descends else "ascending",

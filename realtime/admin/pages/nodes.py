@@ -4,23 +4,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext, gettext_noop
 
 from ...operations.nodes import fetch_nodes
 from ...operations.reports import NodeInfo
 from .asking import Note, Notes
 from .base import LiveAdmin
+from .listing import Column
 
 COLUMNS = (
-    "node",
-    "health",
-    "sockets",
-    "events in/s",
-    "events out/s",
-    "memory",
-    "lost",
-    "recovery",
-    "uptime",
-    "versions",
+    Column(name="node", title=gettext_noop("node")),
+    Column(name="health", title=gettext_noop("health")),
+    Column(name="sockets", title=gettext_noop("sockets")),
+    Column(name="in", title=gettext_noop("events in/s")),
+    Column(name="out", title=gettext_noop("events out/s")),
+    Column(name="memory", title=gettext_noop("memory")),
+    Column(name="lost", title=gettext_noop("lost")),
+    Column(name="recovery", title=gettext_noop("recovery")),
+    Column(name="uptime", title=gettext_noop("started")),
+    Column(name="versions", title=gettext_noop("versions")),
 )
 
 
@@ -50,6 +52,8 @@ class NodeAdmin(LiveAdmin):
             return []
         notes.missing(report.missing)
         for node, failure in sorted(report.failures.items()):
-            notes.append(Note(level="warning", text=f"Node {node} could not answer: {failure}."))
+            text = gettext("Node %(node)s could not answer: %(failure)s.")
+            said = text % {"node": node, "failure": failure}
+            notes.append(Note(level="warning", text=said))
         notes.need_servers(report)
         return sorted(report.nodes, key=lambda info: (info.host, info.pid))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.admin.models import CHANGE
+from django.utils.translation import gettext, gettext_noop
 
 from ...models import Room
 from ...node import rooms
@@ -11,7 +12,7 @@ from ...operations.arguments import checked_namespace
 from ...operations.reports import Outcome
 from ...operations.room_kinds import kind_of
 from ...operations.steering import leave_sockets
-from .actions import Action
+from .actions import Action, removed
 from .socket_table import label_of_sid
 
 
@@ -29,7 +30,10 @@ class Address:
 
     @property
     def label(self) -> str:
-        return f"{self.name} in {self.namespace}"
+        return gettext("%(room)s in %(namespace)s") % {
+            "room": self.name,
+            "namespace": self.namespace,
+        }
 
     @property
     def is_of_a_user(self) -> bool:
@@ -66,12 +70,14 @@ def _close(keys: Sequence[str]) -> Outcome:
 
 CLOSE = Action(
     name="close",
-    label="Close selected rooms",
-    question="Close these rooms? All members are removed; they stay connected, and may join again.",
+    label=gettext_noop("Close selected rooms"),
+    question=gettext_noop(
+        "Close these rooms? All members are removed; they stay connected, and may join again."
+    ),
     permission="realtime.disconnect_room",
     model=Room,
     flag=CHANGE,
-    done="removed",
+    done=removed,
     run=_close,
     label_of=_label_of_key,
 )
@@ -83,13 +89,14 @@ def remove_from(room: Address) -> Action:
 
     return Action(
         name="remove",
-        label="Remove selected members from the room",
-        question=f"Remove these sockets from {room.label}? They stay connected, and may join"
-        " again.",
+        label=gettext_noop("Remove selected members from the room"),
+        question=gettext_noop(
+            "Remove these sockets from the room? They stay connected, and may join again."
+        ),
         permission="realtime.disconnect_room",
         model=Room,
         flag=CHANGE,
-        done="removed",
+        done=removed,
         run=remove,
         label_of=label_of_sid,
         logged_for={room.key: room.label},

@@ -8,6 +8,7 @@ from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext, gettext_noop
 
 from ...exceptions import RoomError
 from ...node import rooms
@@ -28,7 +29,12 @@ from .room_actions import CLOSE, Address, remove_from
 from .socket_table import COLUMNS, DISCONNECT, fetch_page, fetch_within, filter_by_namespace, rows
 from .urls import PageURLs
 
-KINDS = {"": "All", "room": "Named", "user": "Of users", "instance": "Of other model instances"}
+KINDS = {
+    "": gettext_noop("All"),
+    "room": gettext_noop("Named"),
+    "user": gettext_noop("Of users"),
+    "instance": gettext_noop("Of other model instances"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +50,12 @@ class RoomAdmin(LiveAdmin):
 
     page_name = "rooms"
     columns = (
-        Column(title="room", order="name"),
-        Column(title="namespace"),
-        Column(title="kind"),
-        Column(title="members", order="sockets"),
-        Column(title="users"),
-        Column(title="events/min", order="events"),
+        Column(name="name", title=gettext_noop("room"), order="name"),
+        Column(name="members", title=gettext_noop("members"), order="sockets"),
+        Column(name="events", title=gettext_noop("events/min"), order="events"),
+        Column(name="users", title=gettext_noop("users")),
+        Column(name="namespace", title=gettext_noop("namespace")),
+        Column(name="kind", title=gettext_noop("kind")),
     )
     order = "-sockets"
 
@@ -63,6 +69,10 @@ class RoomAdmin(LiveAdmin):
     def address_of(self, key: str) -> str:
         namespace, _, name = key.partition(",")
         return self.address("detail", namespace=namespace, room=name)
+
+    def label_of(self, key: str) -> str:
+        namespace, _, name = key.partition(",")
+        return Address(namespace=namespace, name=name).label
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
@@ -87,7 +97,8 @@ class RoomAdmin(LiveAdmin):
         )
         if not is_fragment(request):
             filter_by_namespace(listing, notes)
-            listing.filter("kind", "kind", KINDS)
+            kinds = {name: gettext(display) for name, display in KINDS.items()}
+            listing.filter(gettext("kind"), "kind", kinds)
         return self.show(
             request,
             "rooms",
@@ -95,7 +106,7 @@ class RoomAdmin(LiveAdmin):
             listing=listing,
             rows=self._rows(request, page.rooms if page else ()),
             actions=offered(request, [CLOSE]),
-            nobody="No rooms.",
+            nobody=gettext("No rooms."),
         )
 
     def _rows(self, request: HttpRequest, found: Sequence[RoomInfo]) -> list[RoomRow]:
@@ -134,7 +145,7 @@ class RoomAdmin(LiveAdmin):
             actions=offered(request, actions),
             room=room,
             info=report.room if report else None,
-            nobody="Nobody is in this room.",
+            nobody=gettext("Nobody is in this room."),
             title=titles([room.name], to).get(room.name, room.name),
             subtitle=_subtitle(room),
             page_name="room",
@@ -170,23 +181,30 @@ class RoomAdmin(LiveAdmin):
         return carry_out(self, request, CLOSE, [room.key], back, trail=[(room.label, back)])
 
     def _tools(self, request: HttpRequest, room: Address) -> list[tuple[str, str]]:
-        tools = [("History", self.address("history", quote(room.key)))]
+        tools = [(gettext("History"), self.address("history", quote(room.key)))]
         if CLOSE.is_allowed(request) and not room.is_of_a_user:
             address = self.address("close", namespace=room.namespace, room=room.name)
-            tools.append(("Close the room", address))
+            tools.append((gettext("Close the room"), address))
         return tools
 
 
 def _subtitle(room: Address) -> str:
-    reserved = f"{room.name} " if room.name.startswith(rooms.RESERVED) else ""
-    return f"Room {reserved}in {room.namespace}{_rule_of(room)}"
+    rule = _rule_of(room)
+    if room.name.startswith(rooms.RESERVED):  # the title is what its instance is called
+        said = gettext("Room %(room)s") % {"room": room.label}
+    else:
+        said = gettext("Room in %(namespace)s") % {"namespace": room.namespace}
+    if not rule:
+        return said
+    ruled = gettext("%(room)s, which clients join by the rule %(rule)s")
+    return ruled % {"room": said, "rule": rule}
 
 
 def _rule_of(room: Address) -> str:
-    """By which rule clients join the room themselves, in words."""
+    """The rule by which clients join the room themselves, or ""."""
     consumer = consumer_of(room.namespace)
     found = None if consumer is None else match(consumer.room_rules, room.name)
-    return "" if found is None else f", which clients join by the rule {found[0].name}"
+    return "" if found is None else found[0].name
 
 
 def _address(request: HttpRequest) -> Address:

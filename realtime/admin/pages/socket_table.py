@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin.models import DELETION
+from django.utils.translation import gettext, gettext_noop
 
 from ...models import Socket
 from ...node import rooms
@@ -12,19 +13,19 @@ from ...operations.namespaces import fetch_namespaces
 from ...operations.reports import Outcome, SocketInfo, SocketPage
 from ...operations.sockets import fetch_sockets
 from ...operations.steering import disconnect_sockets
-from .actions import Action
+from .actions import Action, disconnected
 from .asking import Notes
 from .listing import PAGE, Column, Listing
 from .urls import PageURLs
 
-USER = Column(title="user", order="user")
-SOCKET = Column(title="socket", order="sid")
-NAMESPACE = Column(title="namespace")
+USER = Column(name="user", title=gettext_noop("user"), order="user")
+SOCKET = Column(name="sid", title=gettext_noop("socket"), order="sid")
+NAMESPACE = Column(name="namespace", title=gettext_noop("namespace"))
 REST = (
-    Column(title="transport", order="transport"),
-    Column(title="address"),
-    Column(title="connected for", order="since"),
-    Column(title="outbox", order="outbox"),
+    Column(name="since", title=gettext_noop("connected"), order="since"),
+    Column(name="transport", title=gettext_noop("transport"), order="transport"),
+    Column(name="address", title=gettext_noop("address")),
+    Column(name="outbox", title=gettext_noop("outbox"), order="outbox"),
 )
 COLUMNS = (USER, SOCKET, *REST)
 COLUMNS_WITH_NAMESPACE = (USER, SOCKET, NAMESPACE, *REST)
@@ -89,8 +90,8 @@ def filter_by_namespace(listing: Listing, notes: Notes) -> None:
     """Let the reader choose one of the namespaces with the most sockets."""
     sizes = None if notes.hopeless else notes.ask(fetch_namespaces)
     if sizes and (len(sizes) > 1 or listing.params.get("namespace")):
-        options = {"": "All"} | {namespace: namespace for namespace in sorted(sizes)}
-        listing.filter("namespace", "namespace", options)
+        options = {"": gettext("All")} | {namespace: namespace for namespace in sorted(sizes)}
+        listing.filter(gettext("namespace"), "namespace", options)
 
 
 def label_of_sid(key: str) -> str | None:
@@ -103,13 +104,15 @@ def _disconnect(keys: Sequence[str]) -> Outcome:
 
 DISCONNECT = Action(
     name="disconnect",
-    label="Disconnect selected sockets",
-    question="Disconnect these sockets from their namespace? The stock client does not reconnect by"
-    " itself.",
+    label=gettext_noop("Disconnect selected sockets"),
+    question=gettext_noop(
+        "Disconnect these sockets from their namespace? The stock client does not reconnect by"
+        " itself."
+    ),
     permission="realtime.disconnect_socket",
     model=Socket,
     flag=DELETION,
-    done="disconnected",
+    done=disconnected,
     run=_disconnect,
     label_of=label_of_sid,
 )

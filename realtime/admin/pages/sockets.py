@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext
 
 from ...json import dumps
 from ...node import rooms
@@ -62,7 +63,7 @@ class SocketAdmin(LiveAdmin):
             listing=listing,
             rows=rows(found, PageURLs(self.admin_site, request)),
             actions=offered(request, [DISCONNECT]),
-            nobody="No sockets.",
+            nobody=gettext("No sockets."),
         )
 
     def detail_view(self, request: HttpRequest) -> HttpResponse:
@@ -123,9 +124,9 @@ class SocketAdmin(LiveAdmin):
     def _tools(
         self, request: HttpRequest, sid: str, info: SocketInfo | None
     ) -> list[tuple[str, str]]:
-        tools = [("History", self.address("history", quote(sid)))]
+        tools = [(gettext("History"), self.address("history", quote(sid)))]
         if info is not None and DISCONNECT.is_allowed(request):
-            tools.append(("Disconnect", self.address("disconnect", sid=sid)))
+            tools.append((gettext("Disconnect"), self.address("disconnect", sid=sid)))
         return tools
 
 

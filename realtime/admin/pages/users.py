@@ -9,6 +9,7 @@ from django.contrib.admin.models import DELETION
 from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext, gettext_noop
 
 from ...exceptions import RoomError
 from ...models import OnlineUser
@@ -16,7 +17,7 @@ from ...node import rooms
 from ...operations.reports import Outcome, UserOnline
 from ...operations.steering import disconnect_sockets
 from ...operations.users import fetch_users
-from .actions import Action, act_on_selected, carry_out, offered
+from .actions import Action, act_on_selected, carry_out, disconnected, offered
 from .asking import Notes
 from .base import LiveAdmin
 from .emitting import EmitForm, Target, emit_view
@@ -61,13 +62,15 @@ def _disconnect(keys: Sequence[str]) -> Outcome:
 
 DISCONNECT_USERS = Action(
     name="disconnect_everywhere",
-    label="Disconnect selected users everywhere",
-    question="Close all connections of these users, in all namespaces and processes? The stock"
-    " client does not reconnect by itself, but a user who reloads a page is back.",
+    label=gettext_noop("Disconnect selected users everywhere"),
+    question=gettext_noop(
+        "Close all connections of these users, in all namespaces and processes? The stock client"
+        " does not reconnect by itself, but a user who reloads a page is back."
+    ),
     permission="realtime.disconnect_onlineuser",
     model=OnlineUser,
     flag=DELETION,
-    done="disconnected",
+    done=disconnected,
     run=_disconnect,
     label_of=_label_of_key,
 )
@@ -78,10 +81,10 @@ class OnlineUserAdmin(LiveAdmin):
 
     page_name = "users"
     columns = (
-        Column(title="user", order="name"),
-        Column(title="sockets", order="sockets"),
-        Column(title="online for", order="since"),
-        Column(title="account"),
+        Column(name="name", title=gettext_noop("user"), order="name"),
+        Column(name="sockets", title=gettext_noop("sockets"), order="sockets"),
+        Column(name="since", title=gettext_noop("connected"), order="since"),
+        Column(name="account", title=gettext_noop("account")),
     )
     order = "name"
 
@@ -94,6 +97,9 @@ class OnlineUserAdmin(LiveAdmin):
 
     def address_of(self, key: str) -> str:
         return self.address("detail", user=key)
+
+    def label_of(self, key: str) -> str:
+        return _label_of_key(key) or key
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
@@ -121,7 +127,7 @@ class OnlineUserAdmin(LiveAdmin):
             listing=listing,
             rows=[_row(info, to) for info in (page.users if page else ())],
             actions=offered(request, [DISCONNECT_USERS]),
-            nobody="No user is online.",
+            nobody=gettext("No user is online."),
         )
 
     def detail_view(self, request: HttpRequest) -> HttpResponse:
@@ -143,7 +149,7 @@ class OnlineUserAdmin(LiveAdmin):
             listing=listing,
             rows=rows(found, to),
             actions=offered(request, [DISCONNECT]),
-            nobody="This user is not online.",
+            nobody=gettext("This user is not online."),
             title=name,
             page_name="user",
             region={"user": key},
@@ -173,12 +179,13 @@ class OnlineUserAdmin(LiveAdmin):
         return carry_out(self, request, DISCONNECT_USERS, [key], back, trail=[(name, back)])
 
     def _tools(self, request: HttpRequest, key: str, to: PageURLs) -> list[tuple[str, str]]:
-        tools = [("History", self.address("history", quote(key)))]
+        tools = [(gettext("History"), self.address("history", quote(key)))]
         account = to.account(*key.split(":", 1))
         if account:
-            tools.append(("Account", account))
+            tools.append((gettext("Account"), account))
         if DISCONNECT_USERS.is_allowed(request):
-            tools.append(("Disconnect everywhere", self.address("disconnect", user=key)))
+            address = self.address("disconnect", user=key)
+            tools.append((gettext("Disconnect everywhere"), address))
         return tools
 
 

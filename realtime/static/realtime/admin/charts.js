@@ -3,7 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 240;
 const HEIGHT = 48;
-const TOP = 8;
+const TOP = 1;
 const BASE = HEIGHT - 1;
 const SECONDS = 300;
 // A longer silence is a gap in the line. Without a connection readings come every ten seconds.
@@ -13,16 +13,28 @@ const number = new Intl.NumberFormat(document.documentElement.lang || undefined,
   maximumFractionDigits: 1,
 });
 
-function megabytes(bytes) {
-  return `${number.format(bytes / 2 ** 20)} MB`; // as Django's filesizeformat has it
+function plain(value) {
+  return number.format(value);
 }
 
+function megabytes(bytes, texts) {
+  return texts.megabytes.replace("%(count)s", number.format(bytes / 2 ** 20)); // as filesizeformat has it
+}
+
+// `least` is the end of an axis on which there is nothing to see, and `unit` what its ends are round in.
 const CHARTS = [
-  { name: "sockets", text: "sockets", write: (value) => number.format(value) },
-  { name: "events_in_rate", text: "eventsIn", write: (value) => number.format(value) },
-  { name: "events_out_rate", text: "eventsOut", write: (value) => number.format(value) },
-  { name: "memory", text: "memory", write: megabytes },
+  { name: "sockets", text: "sockets", write: plain, unit: 1, least: 10 },
+  { name: "events_in_rate", text: "eventsIn", write: plain, unit: 1, least: 1 },
+  { name: "events_out_rate", text: "eventsOut", write: plain, unit: 1, least: 1 },
+  { name: "memory", text: "memory", write: megabytes, unit: 2 ** 20, least: 10 },
 ];
+
+/** The end of an axis for values up to `most`: 1, 2 or 5 with noughts. */
+function roundEnd(most, unit, least) {
+  const wanted = Math.max(most / unit, least);
+  const ten = 10 ** Math.floor(Math.log10(wanted));
+  return unit * ten * [1, 2, 5, 10].find((step) => step * ten >= wanted);
+}
 
 export class Charts {
   constructor(region, texts) {
@@ -102,17 +114,18 @@ class Row {
 }
 
 class Chart {
-  constructor({ name, text, write }, texts) {
+  constructor({ name, text, write, unit, least }, texts) {
     this.name = name;
+    this.endFor = (most) => roundEnd(most, unit, least);
     this.label = texts[text];
     this.texts = texts;
-    this.write = write;
+    this.write = (value) => write(value, texts);
     this.value = element("strong");
     this.most = element("small");
     this.line = shape("path", "realtime-chart-line");
     this.area = shape("path", "realtime-chart-area");
     const base = shape("path", "realtime-chart-base");
-    base.setAttribute("d", `M0 ${BASE}H${WIDTH}`);
+    base.setAttribute("d", `M0 ${TOP}H${WIDTH}M0 ${(TOP + BASE) / 2}H${WIDTH}M0 ${BASE}H${WIDTH}`);
     this.svg = shape("svg", "");
     this.svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     this.svg.setAttribute("preserveAspectRatio", "none");
@@ -122,7 +135,16 @@ class Chart {
     caption.append(this.value, this.most);
     this.element = element("figure", "realtime-chart");
     this.element.dataset.chart = name;
-    this.element.append(caption, this.svg);
+    // The axes are text beside the drawing, which is stretched. What they say, its label says too.
+    this.end = element("span");
+    this.vertical = element("div", "realtime-chart-vertical");
+    this.vertical.append(this.end, element("span", "", this.write(0)));
+    const horizontal = element("div", "realtime-chart-horizontal");
+    horizontal.append(element("span", "", texts.fiveMinutesAgo), element("span", "", texts.now));
+    for (const axis of [this.vertical, horizontal]) axis.setAttribute("aria-hidden", "true");
+    const plot = element("div", "realtime-chart-plot");
+    plot.append(this.vertical, this.svg, horizontal);
+    this.element.append(caption, plot);
   }
 
   draw(points, now) {
@@ -132,19 +154,21 @@ class Chart {
     this.value.textContent = current;
     this.most.textContent = ` ${this.texts.atMost} ${this.write(most)}`;
     this.svg.setAttribute("aria-label", `${this.label} ${current}${this.most.textContent}`);
-    const found = runs(points, values, most, now);
+    const end = this.endFor(most);
+    this.end.textContent = this.write(end);
+    const found = runs(points, values, end, now);
     this.line.setAttribute("d", lines(found));
     this.area.setAttribute("d", areas(found));
   }
 }
 
 // Runs of points without a gap between them, as [x, y] in the drawing.
-function runs(points, values, most, now) {
+function runs(points, values, end, now) {
   const found = [];
   let last = -Infinity;
   points.forEach((point, index) => {
     const x = WIDTH * (1 - (now - point.at) / SECONDS);
-    const y = BASE - (BASE - TOP) * (most > 0 ? values[index] / most : 0);
+    const y = BASE - (BASE - TOP) * (values[index] / end);
     if (point.at - last > GAP) found.push([]);
     found.at(-1).push([x.toFixed(1), y.toFixed(1)]);
     last = point.at;

@@ -86,7 +86,7 @@ export class Feed {
     const item = element("li");
     const stamp = element("time", "", time.format(at * 1000));
     stamp.dateTime = new Date(at * 1000).toISOString();
-    const notes = [rooms === null ? this.texts.everyone : "", volatile ? "volatile" : ""];
+    const notes = [rooms === null ? this.texts.everyone : "", volatile ? this.texts.volatile : ""];
     if (rooms !== null && rooms.length > 1) notes.push(rooms.join(", "));
     if (skips > 0) notes.push(this.texts.skips.replace("%(count)s", skips));
     const text = args ?? this.texts.tooBig.replace("%(bytes)s", bytes);
