@@ -109,12 +109,21 @@ class HasPermission(BasePermission):
         return bool(await sync_to_async(consumer.user.has_perm)(self.permission))
 
 
+def _shown(part: BasePermission) -> str:
+    return repr(part) if isinstance(part, _Composed) else type(part).__name__
+
+
 class _Composed(BasePermission):
     """Several permissions as one."""
+
+    sign = ""
 
     def __init__(self, *parts: Any) -> None:
         # As they are: in `A | (B & C)` the `&` must not be taken apart.
         self.parts = tuple(_instance(part) for part in parts)
+
+    def __repr__(self) -> str:
+        return f"({f' {self.sign} '.join(map(_shown, self.parts))})"
 
     @property
     def minds_connects(self) -> bool:
@@ -127,6 +136,8 @@ class _Composed(BasePermission):
 
 class _All(_Composed):
     """`made` takes it apart where it stands alone, for the message of the part that refuses."""
+
+    sign = "&"
 
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         for part in self.parts:
@@ -142,6 +153,8 @@ class _All(_Composed):
 
 
 class _Any(_Composed):
+    sign = "|"
+
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         for part in self.parts:
             if await run(part.may_connect, consumer):
@@ -156,6 +169,9 @@ class _Any(_Composed):
 
 
 class _Not(_Composed):
+    def __repr__(self) -> str:
+        return f"~{_shown(self.parts[0])}"
+
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         (part,) = self.parts
         # What says nothing about connecting refuses nobody there, turned round or not.

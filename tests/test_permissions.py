@@ -88,6 +88,11 @@ async def test_permission_turned_round_refuses_the_other_events() -> None:
     assert await outcome(~MayWrite, ADA, "read") == "forbidden"
 
 
+def test_composed_permission_shows_what_it_is_made_of() -> None:
+    composed = (IsAuthenticated & HasPermission("shop.add_order")) | ~IsStaff
+    assert repr(composed) == "((IsAuthenticated & HasPermission) | ~IsStaff)"
+
+
 async def test_message_is_that_of_the_part_that_refuses() -> None:
     class Staff(SocketIOConsumer):
         permission_classes = [IsAuthenticated & IsStaff]

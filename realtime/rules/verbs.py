@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils.functional import Promise
 
+from ..aio.forgotten import noticed
 from ..node import current, records, rooms
 from ..revocation.telling import atell
 from .news import Concern, after_commit, notice_of
@@ -32,6 +33,7 @@ def recheck(*targets: Any, namespace: str | None = None, using: str | None = Non
     after_commit(concerns, using)
 
 
+@noticed
 async def arecheck(*targets: Any, namespace: str | None = None) -> None:
     """`recheck` for async code, which tells the nodes at once: transactions are sync in Django."""
     concerns = _concerns(targets, namespace)
