@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 WITHOUT ?=
+# For `make matrix`: one pair, as in ONLY="3.13 6.1".
+ONLY ?=
 # Tests that run side by side. Most of those of whole sites wait most of the time, so there are more
 # of them than cores. tests/plan.py says which ones take turns.
 WORKERS ?= 4
@@ -23,7 +25,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## List these targets (the default)
-	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis nginx postgres browser node"]'
+	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis nginx haproxy caddy postgres browser node"]'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
@@ -44,14 +46,14 @@ test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redi
 	@$(RUN) -m pytest -n $(WORKERS) $(MARKERS)
 	@test -z '$(LEFT_OUT)' || echo 'Left out because WITHOUT says so: $(LEFT_OUT)'
 
-# Not for people: redis-server, nginx, PostgreSQL, Chromium: installed where that can be done without asking.
+# Not for people: redis-server, nginx, HAProxy, Caddy, PostgreSQL, Chromium: installed where that can be done without asking.
 .PHONY: system
 system: setup
 	@$(RUN) .ci/system.py "$(LEFT_OUT)"
 
 .PHONY: unit
-unit: setup ## Run the fast tests: no servers, no Redis, no nginx, no browser, no Node
-	@$(RUN) -m pytest -m 'not redis and not nginx and not browser and not node' \
+unit: setup ## Run the fast tests: no servers, no Redis, no proxies, no browser, no Node
+	@$(RUN) -m pytest -m 'not redis and not nginx and not haproxy and not caddy and not browser and not node' \
 		--ignore=tests/browser --ignore=tests/conformance --ignore=tests/live
 
 .PHONY: lint
@@ -78,8 +80,8 @@ coverage: setup system ## Run all tests and show the lines that none of them ran
 	@$(RUN) -m coverage report
 
 .PHONY: matrix
-matrix: setup system ## Run all tests on each Python found here, with Django 5.2 and 6, in all variants
-	@$(WITH_NODE) $(RUN) .ci/matrix.py --full -n $(WORKERS) $(MARKERS)
+matrix: setup system ## Run all tests on each Python found here, with each Django; ONLY="3.13 6.1" on one pair
+	@$(WITH_NODE) $(RUN) .ci/matrix.py $(if $(ONLY),--only "$(ONLY)") --full -n $(WORKERS) $(MARKERS)
 
 .PHONY: bench
 bench: setup system ## Measure realtime beside its peers, into docs/benchmarks

@@ -1,11 +1,12 @@
-"""Runs the tests on every supported Python found here, with the oldest and the newest Django.
+"""Runs the tests on every supported Python found here, with each supported Django.
 
-    matrix.py [pytest arguments]
+    matrix.py [--only "3.13 6.1"] [pytest arguments]
 
 Each pair has a virtual environment of its own under .venvs/, kept for the next run.
 """
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -17,9 +18,9 @@ from bootstrap import ROOT
 from system import StepFailed, run
 
 PYTHONS = ("3.11", "3.12", "3.13")
-DJANGOS = {"5.2": "Django>=5.2,<5.3", "6": "Django>=6,<7"}
+DJANGOS = ("5.2", "6.0", "6.1")
 # Django 6 dropped Python 3.11.
-IMPOSSIBLE = {("3.11", "6")}
+IMPOSSIBLE = {("3.11", "6.0"), ("3.11", "6.1")}
 
 
 def interpreters(version: str) -> Iterator[Path]:
@@ -45,19 +46,27 @@ def environment(python: Path, version: str, django: str) -> Path:
     if not mark.exists() or mark.read_text() != wanted:
         run(python, "-m", "venv", "--clear", folder)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
-        run(*pip, "--disable-pip-version-check", "-e", f"{ROOT}[test,docs]", DJANGOS[django])
+        package = f"{ROOT}[test,docs]"
+        run(*pip, "--disable-pip-version-check", "-e", package, f"Django=={django}.*")
         mark.write_text(wanted)
     return folder / "bin" / "python"
 
 
+def pairs(arguments: list[str]) -> list[tuple[str, str]]:
+    """Those that `--only` names, which may be a Python that is not supported yet; else all."""
+    if arguments[:1] == ["--only"]:
+        _, only = arguments.pop(0), arguments.pop(0)
+        version, django = only.split()
+        return [(version, django)]
+    return [pair for pair in itertools.product(PYTHONS, DJANGOS) if pair not in IMPOSSIBLE]
+
+
 def main(arguments: list[str]) -> int:
     results = {}
-    for version in PYTHONS:
+    for version, chosen in itertools.groupby(pairs(arguments), key=lambda pair: pair[0]):
         python = interpreter(version)
-        for django in DJANGOS:
+        for _, django in chosen:
             pair = f"Python {version}, Django {django}"
-            if (version, django) in IMPOSSIBLE:
-                continue
             if python is None:
                 results[pair] = "not run: this Python is not on this machine"
                 continue

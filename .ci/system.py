@@ -1,4 +1,4 @@
-"""What the tests need from the machine itself: redis-server, nginx, PostgreSQL and Chromium.
+"""What the tests need from the machine itself: Redis, proxies, PostgreSQL and Chromium.
 
     system.py ["redis browser"]     the argument names what to do without
 
@@ -17,8 +17,8 @@ class StepFailed(Exception):
     """A command did not do its work; the text is one line for the person who ran make."""
 
 
-#: Debian keeps nginx where only root looks, and PostgreSQL's programs in a folder of their own;
-#: anybody may run them.
+#: Debian keeps nginx and HAProxy where only root looks, and PostgreSQL's programs in a folder of
+#: their own; anybody may run them.
 SEARCHED = os.pathsep.join(
     [
         os.environ.get("PATH", os.defpath),
@@ -41,6 +41,8 @@ class Program:
 PROGRAMS = [
     Program(marker="redis", package="redis-server", commands=("redis-server",)),
     Program(marker="nginx", package="nginx", commands=("nginx",)),
+    Program(marker="haproxy", package="haproxy", commands=("haproxy",)),
+    Program(marker="caddy", package="caddy", commands=("caddy",)),
     Program(marker="postgres", package="postgresql", commands=("initdb",)),
     Program(
         marker="browser",

@@ -92,7 +92,7 @@ class RealtimeApplication:
 
     async def _stop(self) -> None:
         """What has to be done before the web server itself ends."""
-        await self.server.shutdown()
+        await self.server.core.shutdown(delay=settings.DRAIN_DELAY)
         if daphne.stop_listening():
             # Daphne cancels what it is about to answer; others wait for that themselves.
             await self.server.core.drain.until(lambda: not self._unanswered)

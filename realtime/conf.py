@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, Any] = {
     "CONNECT_TIMEOUT": 45.0,
     "UPGRADE_TIMEOUT": 10.0,
     "CLOSE_TIMEOUT": 10.0,
+    "DRAIN_DELAY": 0.0,
     "DRAIN_BATCH": 100,
     "DRAIN_PAUSE": 0.5,
     "DRAIN_TIMEOUT": 25.0,

@@ -26,7 +26,7 @@ def reasons_not_ready(node: ServingNode | None) -> list[str]:
         return ["no Socket.IO server has been started in this process"]
     reasons = []
     if node.cluster.nodes.draining:
-        reasons.append("draining: no new connections are taken")
+        reasons.append("draining: send clients to another process")
     if not node.cluster.nodes.healthy:
         reasons.append("this process does not hear itself through the channel layer")
     return reasons

@@ -128,7 +128,7 @@ WRONG: dict[str, list[Any]] = {
         key: [0, 0.1, "100", True]
         for key in ["EVENT_RATE", "PACKET_RATE", "CONNECTION_RATE", "NAMESPACE_RATE"]
     },
-    **{key: [-1, "5"] for key in ["CLOSE_TIMEOUT", "DRAIN_TIMEOUT", "DRAIN_PAUSE"]},
+    **{key: [-1, "5"] for key in ["CLOSE_TIMEOUT", "DRAIN_TIMEOUT", "DRAIN_PAUSE", "DRAIN_DELAY"]},
     "PRESENCE_GRACE": [-1, None],
     "LOGIN_CHECK_INTERVAL": [0, -1, None, "30"],
     "AUTHENTICATION_CLASSES": [None, "realtime.authentication.SessionAuthentication", [5]],

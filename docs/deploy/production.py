@@ -43,4 +43,9 @@ CHANNEL_LAYERS = {
     }
 }
 
-REALTIME = {"METRICS_TOKEN": os.environ["METRICS_TOKEN"]}
+REALTIME = {
+    "METRICS_TOKEN": os.environ["METRICS_TOKEN"],
+    # Seconds in which a load balancer notices that the process is not ready, before it drains.
+    "DRAIN_DELAY": float(os.environ.get("DRAIN_DELAY", "0")),
+    "DRAIN_TIMEOUT": float(os.environ.get("DRAIN_TIMEOUT", "25")),
+}

@@ -189,7 +189,7 @@ def _note_states(findings: Findings, report: NodesReport) -> None:
             findings.note(
                 "nodes",
                 "warning",
-                f"{_name(node)} is draining: it accepts no clients",
+                f"{_name(node)} is draining: it is to get no new clients",
                 "Normal during a restart. If it was drained by hand, `manage.py realtime drain"
                 " NODE --resume` undoes it.",
             )

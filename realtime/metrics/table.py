@@ -40,7 +40,7 @@ GAUGES = {
     "realtime_handlers_running": ("handlers_running", "Handlers running now"),
     "realtime_handler_lanes": ("handlers_lanes", "Threads for handlers: REALTIME THREADS"),
     "realtime_healthy": ("healthy", "1 while this process hears itself through the channel layer"),
-    "realtime_draining": ("draining", "1 once this process accepts no new sockets"),
+    "realtime_draining": ("draining", "1 once this process is to get no new clients"),
     "realtime_nodes": ("nodes", "Processes with a server that this one knows of, itself included"),
 }
 #: Metric -> the name in `metrics.counts`, and what it says.

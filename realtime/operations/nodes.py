@@ -12,6 +12,7 @@ from typing import Any
 
 from ..cluster.bus import PROTOCOL
 from ..cluster.requests import Answer, Replies
+from ..conf import settings
 from ..metrics import counters as metrics
 from ..node.node import ServingNode
 from ..server.drain import Drain
@@ -99,6 +100,8 @@ def _versions() -> dict[str, str]:
 def _drain_nodes(nodes: Collection[str], *, resume: bool = False) -> Operation[Replies]:
     """Let these nodes close their connections and take no new ones, or `resume` to take them.
 
+    They wait for `REALTIME["DRAIN_DELAY"]` first, as at SIGTERM.
+
     Each answers `{"draining": bool, "connections": how many are open}`.
     """
     return _ask_about_drain(nodes, {"resume": True} if resume else {})
@@ -120,7 +123,7 @@ def _answer_drain(drain: Drain, body: Body) -> dict[str, Any]:
     if body.get("resume"):
         drain.resume()
     elif not body.get("ask"):
-        drain.begin()
+        drain.begin(delay=settings.DRAIN_DELAY)
     return {"draining": drain.began, "connections": drain.connections}
 
 

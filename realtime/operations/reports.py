@@ -180,9 +180,9 @@ class ServerAnswers:
 class NodeInfo:
     """One process with a server, as it was when it answered.
 
-    `healthy` means that it hears itself through the channel layer, `draining` that it takes no new
-    sockets. `peers` are the nodes that it knows. `stats` are the numbers of `metrics.snapshot()`
-    there; docs/metrics.md says what each is.
+    `healthy` means that it hears itself through the channel layer, `draining` that it is to get
+    no new clients. `peers` are the nodes that it knows. `stats` are the numbers of
+    `metrics.snapshot()` there; docs/metrics.md says what each is.
     """
 
     id: str

@@ -25,7 +25,11 @@ SPREAD = 0.5
 
 
 class Drain:
-    """Empties one server. From its beginning on the server takes no new sessions."""
+    """Empties one server. From its beginning on the server is not ready for new clients.
+
+    For the length of a delay it still serves those that come: a load balancer goes on sending them
+    until it has asked again. Then new sessions are refused.
+    """
 
     def __init__(self, engine: EngineServer, namespaces: Namespaces) -> None:
         self._engine = engine
@@ -38,19 +42,20 @@ class Drain:
 
     @property
     def began(self) -> bool:
-        """Whether new sessions are refused."""
-        return not self._engine.accepting
+        """Whether load balancers are told to send clients elsewhere."""
+        return self._task is not None or not self._engine.accepting
 
-    def begin(self) -> asyncio.Task[None]:
+    def begin(self, *, delay: float = 0.0) -> asyncio.Task[None]:
         """Refuse new sessions and close those that are open; the task ends when none is left.
 
-        Bounded by `REALTIME["DRAIN_TIMEOUT"]`. Begun already, it is the same task.
+        Both begin after `delay` seconds, and from then on it is bounded by
+        `REALTIME["DRAIN_TIMEOUT"]`. Begun already, it is the same task.
         """
         if self._task is None:
-            self._engine.accepting = False
+            self._engine.accepting = delay > 0
             self._namespaces.node.cluster.nodes.draining = True
-            self._deadline = self._engine.wheel.time() + settings.DRAIN_TIMEOUT
-            self._task = asyncio.get_running_loop().create_task(self._empty())
+            self._deadline = self._engine.wheel.time() + delay + settings.DRAIN_TIMEOUT
+            self._task = asyncio.get_running_loop().create_task(self._run(delay))
         return self._task
 
     def hurry(self) -> None:
@@ -95,7 +100,14 @@ class Drain:
 
     # Private
 
+    async def _run(self, delay: float) -> None:
+        if delay:
+            logger.info("draining: the first connections are closed in %g seconds", delay)
+            await self._wait(delay)
+        await self._empty()
+
     async def _empty(self) -> None:
+        self._engine.accepting = False
         if self._engine.relay is not None:
             self._engine.relay.retire()
         connections = list(self._engine.sockets.values())
@@ -103,7 +115,8 @@ class Drain:
         logger.info("draining: %d connections, %d at a time", len(connections), size)
         for first in range(0, len(connections), size):
             if first:
-                await self._pause()
+                # On a machine too slow for the batches' pace the rest follows without pauses.
+                await self._wait(min(settings.DRAIN_PAUSE, self.time_left))
             batch = connections[first : first + size]
             logger.info("draining: closing %d connections", len(batch))
             self._closings.start(self._close(batch))
@@ -113,10 +126,9 @@ class Drain:
         await self.until(lambda: not self._engine.requests and not self._engine.owes)
         logger.info("draining: done")
 
-    async def _pause(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         try:
-            # On a machine too slow for the batches' pace the rest follows without pauses.
-            async with asyncio.timeout(min(settings.DRAIN_PAUSE, self.time_left)):
+            async with asyncio.timeout(seconds):
                 await self._at_once.wait()
         except TimeoutError:
             pass

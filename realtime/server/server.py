@@ -65,17 +65,18 @@ class Server:
             self._readings.start()
             announce(self.node)
 
-    async def shutdown(self) -> None:
+    async def shutdown(self, *, delay: float = 0.0) -> None:
         """Close every connection, gradually and with its handlers finished, and stop for good.
 
-        Applications hear the reason "server shutting down". See `drain` for the bounds in time.
+        Applications hear the reason "server shutting down". See `drain` for the delay, in seconds,
+        and the bounds in time.
         """
         if self._stopping is None:
-            self._stopping = asyncio.get_running_loop().create_task(self._stop())
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(delay))
         await asyncio.shield(self._stopping)
 
-    async def _stop(self) -> None:
-        await self.drain.begin()
+    async def _stop(self, delay: float) -> None:
+        await self.drain.begin(delay=delay)
         for follower in self.node.followers:
             await self.drain.bounded(follower.stop())
         await self.drain.bounded(self.relay.stop())

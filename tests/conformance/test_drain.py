@@ -136,6 +136,36 @@ async def test_no_session_is_opened_and_the_node_is_not_ready_meanwhile(start: S
     await ended(server)
 
 
+async def test_delay_serves_whoever_comes_before_the_first_closing(start: Start) -> None:
+    server = start(DRAIN_DELAY=LONG)
+    early = await Talker.joined(server.port)
+    while (await fetch(server.port, "GET", READY)).status != 200:
+        await asyncio.sleep(TICK)  # until it hears itself for the first time
+    stop(server)
+    while (ready := await fetch(server.port, "GET", READY)).status == 200:
+        await asyncio.sleep(TICK)  # until the signal has arrived
+    assert "draining" in ready.json["reasons"][0]
+    late = await Talker.joined(server.port)
+    polling = await Poller.joined(server.port)
+    for talker in (early, late):
+        assert await talker.ask("echo", "still here") == ["still here"]
+    await polling.post('421["echo","still here"]')
+    assert (await polling.get()).text == '431["still here"]'
+    # A second signal ends the delay with all the rest.
+    stop(server)
+    for talker in (early, late):
+        assert await talker.closed() == []
+    await ended(server)
+
+
+async def test_delay_ends_by_itself(start: Start) -> None:
+    server = start(DRAIN_DELAY=0.5)
+    talker = await Talker.joined(server.port)
+    stop(server)
+    assert await talker.closed() == []
+    await ended(server)
+
+
 async def test_connections_are_closed_in_batches_with_a_pause(start: Start) -> None:
     server = start(DRAIN_BATCH=2, DRAIN_PAUSE=LONG, DRAIN_TIMEOUT=100 * LONG)
     talkers = [await Talker.joined(server.port) for _ in range(5)]

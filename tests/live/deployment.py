@@ -1,6 +1,7 @@
-"""What docs/deploy.md sets up: a fresh site with the files of docs/deploy, under its unit files."""
+"""What docs/deploy.md sets up: a fresh site with the files of docs/deploy, under their commands."""
 
 import configparser
+import json
 import os
 import re
 import shlex
@@ -28,6 +29,14 @@ from realtime import SocketIOConsumer, event, namespace
 class Everyone(SocketIOConsumer):
     async def connect(self, auth):
         await self.join("everyone")
+
+    @event
+    async def address(self):
+        return self.scope["client"][0]
+
+    @event
+    async def work(self):
+        return await self.call("question")
 
     @event
     def enrol(self, name):
@@ -158,18 +167,44 @@ def unit(name: str) -> configparser.ConfigParser:
     return parser
 
 
+def unit_command(name: str, site: Path, port: int) -> list[str]:
+    """As systemd would start it by a unit file of the docs, without its user's name."""
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    parser.read_string(unit_text(name, site).replace("%i", str(port)))
+    service = parser["Service"]
+    assert Path(service["WorkingDirectory"]) == site
+    return shlex.split(service["ExecStart"])
+
+
+def docker_command(name: str, site: Path, port: int) -> list[str]:
+    """The CMD of the docs' Dockerfile."""
+    [words] = re.findall(r"^CMD (.+)$", (FILES / name).read_text(), re.MULTILINE)
+    return _for_this_machine([str(port) if word == "8000" else word for word in json.loads(words)])
+
+
+def procfile_command(name: str, site: Path, port: int) -> list[str]:
+    """The docs' command for Heroku and its like."""
+    [line] = re.findall(r"^web: (.+)$", (FILES / name).read_text(), re.MULTILINE)
+    return _for_this_machine(shlex.split(line.replace("$PORT", str(port))))
+
+
+def _for_this_machine(command: list[str]) -> list[str]:
+    """With the tests' Python, and without an ear for other machines."""
+    program = Path(sys.prefix) / "bin" / command[0]
+    return [str(program), *("127.0.0.1" if word == "0.0.0.0" else word for word in command[1:])]
+
+
+COMMANDS = {"Dockerfile": docker_command, "Procfile": procfile_command}
+
+
 class Unit(Process):
-    """A process as systemd would start it by a unit file of the docs, without its user's name."""
+    """A process of the site: `name` is that of a unit, or one of COMMANDS."""
 
     def __init__(self, name: str, site: Site, folder: Path, environment: Mapping[str, str]) -> None:
         port = free_port()
-        parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
-        parser.read_string(unit_text(name, site.folder).replace("%i", str(port)))
-        service = parser["Service"]
-        assert Path(service["WorkingDirectory"]) == site.folder
         super().__init__(
             f"{name}-{port}",
-            shlex.split(service["ExecStart"]),
+            COMMANDS.get(name, unit_command)(name, site.folder, port),
             folder,
             port=port,
             environment=environment,

@@ -1,25 +1,26 @@
-"""docs/deploy.md: a fresh site under the unit files, with nginx, Redis and PostgreSQL."""
+"""docs/deploy.md: a fresh site under each server and proxy, with Redis and PostgreSQL."""
 
 import asyncio
 import json
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from realtime.conf import DEFAULTS
+from realtime.node import rooms
+from tests.conformance.raw import Closed, WebSocket, fetch
 from tests.live.clients import Client
-from tests.live.deployment import FILES, Postgres, Site, Unit, link_python, unit, unit_text
+from tests.live.deployment import FILES, Postgres, Site, Unit
 from tests.live.farm import Farm
 from tests.live.nginx import Nginx
+from tests.live.proxies import Caddy, HAProxy
 from tests.live.servers import Redis, eventually
 from tests.live.test_health import READY, until
 
 UNITS = ["realtime-daphne", "realtime-uvicorn"]
+OTHERS = ["realtime-gunicorn", "realtime-hypercorn", "Dockerfile", "Procfile"]
 RECONNECTING = {"reconnection": True, "reconnection_delay": 0.1, "reconnection_delay_max": 0.5}
 BOTH = ["polling", "websocket"]
 
@@ -61,24 +62,29 @@ def nginx(farm: Farm, site: Site, units: list[Unit]) -> Iterator[Nginx]:
     farm.end(nginx)
 
 
-@pytest.mark.parametrize("name", UNITS)
-def test_units_give_a_process_the_time_that_its_drain_takes(name: str) -> None:
-    service = unit(name)["Service"]
-    _, _, seconds = service["ExecStart"].partition("--timeout-graceful-shutdown ")
-    graceful = int(seconds.split()[0]) if seconds else 0
-    assert int(service["TimeoutStopSec"]) > DEFAULTS["DRAIN_TIMEOUT"] + 1 + graceful
-    assert service["KillSignal"] == "SIGTERM"
+@pytest.fixture(
+    params=[
+        pytest.param(HAProxy, id="haproxy", marks=pytest.mark.haproxy),
+        pytest.param(Caddy, id="caddy", marks=pytest.mark.caddy),
+    ]
+)
+def proxy(
+    request: pytest.FixtureRequest, farm: Farm, site: Site, units: list[Unit]
+) -> Iterator[HAProxy | Caddy]:
+    """A load balancer that asks whether processes are ready."""
+    proxy = request.param(farm.folder("deploy-proxy"), units, site.folder)
+    farm.run(proxy)
+    yield proxy
+    farm.end(proxy)
 
 
-@pytest.mark.parametrize("name", UNITS)
-def test_units_are_valid(name: str, tmp_path: Path) -> None:
-    link_python(tmp_path)
-    (tmp_path / f"{name}@.service").write_text(unit_text(name, tmp_path))
-    assert {"Unit", "Service", "Install"} == set(unit(name).sections())
-    if shutil.which("systemd-analyze"):  # it reads what it verifies, and needs no systemd to run
-        command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / f"{name}@8001.service")]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+@pytest.fixture(scope="module")
+def others(farm: Farm, site: Site, units: list[Unit]) -> dict[str, Unit]:
+    """More processes of that site, each by another command."""
+    folder = farm.folder("others")
+    others = {name: Unit(name, site, folder, site.environment) for name in OTHERS}
+    farm.run(*others.values())
+    return others
 
 
 @pytest.mark.redis
@@ -149,3 +155,94 @@ async def test_process_is_drained_and_restarted_while_its_clients_go_on(
     )
     for client in clients:
         await client.disconnect()
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+async def test_site_works_behind_a_proxy_that_asks_for_readiness(
+    site: Site, units: list[Unit], proxy: HAProxy | Caddy
+) -> None:
+    ways = [["polling"], ["websocket"], BOTH]
+    clients = [Client(proxy.url, ("/",), transports=way, **RECONNECTING) for way in 3 * ways]
+    for client in clients:
+        await client.connect()
+        await client.next("connect")
+    await clients[0].emit("tell", "hello")
+    assert [await client.next("told") for client in clients] == [("hello",)] * 9
+    drained = rooms.node_of(clients[1].sid()) or ""
+    await asyncio.to_thread(site.manage, "realtime", "drain", "--wait", "--", drained)
+    try:
+        await clients[1].next("disconnect")
+        if isinstance(proxy, HAProxy):  # which sends to another process what a draining one refuses
+            late = [Client(proxy.url, ("/",), transports=["websocket"]) for _ in range(6)]
+            for client in late:
+                await client.connect()
+            clients += late
+        await asyncio.to_thread(
+            eventually,
+            lambda: all(client.sio.connected for client in clients),
+            lambda: "not all clients came back",
+        )
+    finally:
+        await asyncio.to_thread(site.manage, "realtime", "drain", "--resume", "--", drained)
+    assert {await client.call("address") for client in clients} == {"127.0.0.1"}
+    for client in clients:
+        await client.disconnect()
+    log = proxy.log.read_text()
+    assert "/socket.io/" in log and "sid=" not in log.replace("sid=...", "")
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+async def test_proxy_says_who_the_client_is(units: list[Unit], proxy: HAProxy | Caddy) -> None:
+    liar = Client(
+        proxy.url,
+        ("/",),
+        transports=["websocket"],
+        headers={"X-Forwarded-For": "10.1.1.1", "Daphne-Root-Path": "/elsewhere"},
+    )
+    await liar.connect()
+    assert await liar.call("address") == "127.0.0.1"
+    await liar.disconnect()
+    page = await fetch(proxy.port or 0, "GET", "/admin/login/")
+    assert page.status == 200
+    if isinstance(proxy, Caddy):
+        assert (await fetch(proxy.port or 0, "GET", "/static/admin/css/base.css")).status == 200
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+@pytest.mark.parametrize("name", OTHERS)
+async def test_site_works_under_each_command_and_ends_gracefully(
+    units: list[Unit], others: dict[str, Unit], name: str
+) -> None:
+    server, elsewhere = others[name], Client(units[0].url, ("/",), transports=["websocket"])
+    await until(server.url + READY, lambda status, _: status == 200)
+    polling, idle, at_work = [
+        Client(server.url, ("/",), transports=way) for way in [["polling"], BOTH, ["websocket"]]
+    ]
+    for client in (elsewhere, polling, idle, at_work):
+        await client.connect()
+    await polling.emit("tell", "hello")
+    for client in (elsewhere, polling, idle, at_work):
+        assert await client.next("told") == ("hello",)
+    with pytest.raises(Closed):
+        await WebSocket.open(server.port or 0, headers={"Origin": "http://evil.example"})
+    asked, idle_is_gone = asyncio.Event(), asyncio.Event()
+
+    async def answer() -> str:
+        asked.set()
+        await idle_is_gone.wait()
+        return "done"
+
+    at_work.sio.on("question", answer)
+    work = asyncio.create_task(at_work.call("work"))
+    await asked.wait()
+    stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+    await idle.next("disconnect")
+    await polling.next("disconnect")
+    idle_is_gone.set()
+    assert await work == "done"
+    await at_work.next("disconnect")
+    await stopping
+    await elsewhere.disconnect()

@@ -180,3 +180,27 @@ async def test_a_node_is_drained_and_taken_back_from_outside(
     assert (await probe(ready))[0] == 200
     back = await connect(cluster[0], topic)
     assert await back.call("echo", "back") == "back"
+
+
+@pytest.mark.redis
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+async def test_drain_from_outside_waits_for_the_delay_and_can_be_undone_in_it(
+    farm: Farm, environment: dict[str, str], connect: Connect, topic: str, kind: str
+) -> None:
+    # Far longer than the test takes.
+    (server,) = farm.own(kind, LIVE_DRAIN_DELAY="600", **environment)
+    ready = f"{server.url}/socket.io/health/ready"
+    client = await connect(server, topic)
+    node = {rooms.node_of(client.sid()) or ""}
+    replies = await arun(lambda home: home.requests.ask("drain", nodes=node))
+    assert [reply["draining"] for reply in replies.answers.values()] == [True]
+    assert (await probe(ready))[0] == 503
+    late = await connect(server, topic)
+    assert await late.call("echo", "welcome") == "welcome"
+    await arun(lambda home: home.requests.ask("drain", {"resume": True}, nodes=node))
+    assert (await probe(ready))[0] == 200
+    assert await client.call("echo", "still here") == "still here"
+    for one in (client, late):
+        await one.disconnect()
+    server.kill()

@@ -14,6 +14,7 @@ LIVE_SITE          name of the site; empty to derive it
 LIVE_DATABASE      file of the database, in the folder of the tests
 LIVE_SECRET_KEY    a SECRET_KEY in the place of that of the tests, which becomes its fallback
 LIVE_DRAIN_BATCH   DRAIN_BATCH
+LIVE_DRAIN_DELAY   seconds of DRAIN_DELAY
 LIVE_SCRIPT_NAME   FORCE_SCRIPT_NAME
 LIVE_LOGIN_CHECK   seconds of LOGIN_CHECK_INTERVAL
 LIVE_SESSIONS      the session engine, as "cached_db"; caches are files that all processes share
@@ -74,6 +75,7 @@ REALTIME = {
     "PRESENCE_GRACE": float(os.environ.get("LIVE_GRACE", "1")),
     "REQUEST_TIMEOUT": float(os.environ.get("LIVE_PATIENCE", "2")),
     "RELAY": os.environ.get("LIVE_RELAY") != "no",
+    "DRAIN_DELAY": float(os.environ.get("LIVE_DRAIN_DELAY", "0")),
     "DRAIN_BATCH": int(os.environ.get("LIVE_DRAIN_BATCH", "100")),
     "METRICS_TOKEN": "of the tests",
     "RESYNC_EVENT": os.environ.get("LIVE_RESYNC"),

@@ -16,7 +16,7 @@ from .base import INCOMPLETE, Options, Output, Subcommand, errors_as_exit_codes,
 
 #: Seconds between two looks at the nodes' progress.
 LOOK = 0.5
-#: Seconds beyond DRAIN_TIMEOUT, after which a node that still has connections counts as stuck.
+#: Seconds beyond DRAIN_DELAY and DRAIN_TIMEOUT after which a node with clients counts as stuck.
 GRACE = 5.0
 #: After this many looks in a row without an answer, the command no longer waits for a node.
 SILENT = 3
@@ -64,7 +64,8 @@ def _add_arguments(parser: CommandParser) -> None:
         type=float,
         const=0.0,
         metavar="SECONDS",
-        help="wait until all connections are closed; at most DRAIN_TIMEOUT + 5 seconds by default",
+        help="wait until all connections are closed; at most DRAIN_DELAY +"
+        " DRAIN_TIMEOUT + 5 seconds by default",
     )
     parser.add_argument(
         "--resume", action="store_true", help="let the nodes accept connections again"
@@ -98,7 +99,7 @@ def _run(options: Options, output: Output) -> None:
         word = "accepts connections again" if options["resume"] else "is draining"
         output.line(f"{id} {word}: {targets.count(number, 'connection')}")
     if options["wait"] is not None:
-        _wait(progress, options["wait"] or settings.DRAIN_TIMEOUT + GRACE, output)
+        _wait(progress, options["wait"] or _longest(), output)
     _finish(progress, options, output)
 
 
@@ -131,6 +132,12 @@ def _one(name: str, nodes: Collection[NodeInfo]) -> NodeInfo:
     there = ", ".join(f"{node.id} ({node.host}:{node.pid})" for node in found or nodes) or "none"
     which = "They are" if found else "These answered"
     raise CommandError(f"{what}. {which}: {there}.", returncode=INCOMPLETE)
+
+
+def _longest() -> float:
+    """Seconds that a drain may take before it counts as stuck."""
+    seconds: float = settings.DRAIN_DELAY + settings.DRAIN_TIMEOUT + GRACE
+    return seconds
 
 
 def _wait(progress: Progress, seconds: float, output: Output) -> None:

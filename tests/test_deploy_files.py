@@ -1,0 +1,209 @@
+"""The files of docs/deploy as data: names that fit each other, and times that fit the drain's."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from realtime.conf import DEFAULTS
+from tests.documents import ROOT
+from tests.live.deployment import FILES, link_python, unit, unit_text
+
+UNITS = sorted(path.name.removesuffix("@.service") for path in FILES.glob("*.service"))
+LIVE, READY = "/socket.io/health/live", "/socket.io/health/ready"
+#: What production.py can't do without.
+REQUIRED = set(re.findall(r'environ\["([A-Z_]+)"\]', (FILES / "production.py").read_text()))
+
+
+def text_of(name: str) -> str:
+    return (FILES / name).read_text()
+
+
+@pytest.fixture
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text_of("compose.yaml"))["services"]
+    return found
+
+
+@pytest.fixture
+def kinds() -> dict[str, Any]:
+    """What is in kubernetes.yaml, by kind."""
+    return {one["kind"]: one for one in yaml.safe_load_all(text_of("kubernetes.yaml"))}
+
+
+@pytest.fixture
+def container(kinds: dict[str, Any]) -> dict[str, Any]:
+    [found] = kinds["Deployment"]["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def drain_takes(command: str, *, delay: float = 0, timeout: float | None = None) -> float:
+    """The longest that a process may take from SIGTERM to its end."""
+    graceful = re.search(r"--timeout-graceful-shutdown[\", ]+(\d+)", command)
+    drained: float = DEFAULTS["DRAIN_TIMEOUT"] if timeout is None else timeout
+    return delay + drained + 1 + (int(graceful[1]) if graceful else 0)
+
+
+def environment_file() -> set[str]:
+    return set(re.findall(r"^([A-Z_]+)=", text_of("mysite.env"), re.MULTILINE))
+
+
+def docker(instruction: str) -> list[str]:
+    """The arguments of each such instruction of the Dockerfile."""
+    return re.findall(rf"^{instruction} (.+)$", text_of("Dockerfile"), re.MULTILINE)
+
+
+def test_every_file_is_named_by_the_page() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    assert [path.name for path in FILES.iterdir() if f"(deploy/{path.name})" not in page] == []
+
+
+# systemd
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_units_give_a_process_the_time_that_its_drain_takes(name: str) -> None:
+    service = unit(name)["Service"]
+    assert int(service["TimeoutStopSec"]) > drain_takes(service["ExecStart"])
+    assert service["KillSignal"] == "SIGTERM"
+    if " --graceful-timeout " in service["ExecStart"]:  # gunicorn's and hypercorn's own
+        own = int(service["ExecStart"].partition(" --graceful-timeout ")[2].split()[0])
+        assert DEFAULTS["DRAIN_TIMEOUT"] < own < int(service["TimeoutStopSec"])
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_units_are_valid(name: str, tmp_path: Path) -> None:
+    link_python(tmp_path)
+    (tmp_path / f"{name}@.service").write_text(unit_text(name, tmp_path))
+    assert {"Unit", "Service", "Install"} == set(unit(name).sections())
+    if shutil.which("systemd-analyze"):  # it reads what it verifies, and needs no systemd to run
+        command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / f"{name}@8001.service")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+# Docker
+
+
+def test_dockerfile_starts_and_ends_one_process_without_a_shell() -> None:
+    [command] = docker("CMD")
+    program, *_ = json.loads(command)
+    assert (Path(sys.prefix) / "bin" / program).exists()
+    [check] = docker("HEALTHCHECK")
+    python, option, code = json.loads(check.partition("CMD ")[2])
+    assert (python, option) == ("python", "-c")
+    compile(code, "HEALTHCHECK", "exec")
+    assert docker("EXPOSE") == ["8000"] and f":8000{LIVE}" in code
+
+
+def test_dockerfile_copies_packages_from_a_stage_and_runs_as_nobody_special() -> None:
+    stages = {line.partition(" AS ")[2] for line in docker("FROM")}
+    used = {name for line in docker("COPY") for name in re.findall(r"--from=(\w+)", line)}
+    assert used == stages - {""}
+    [user] = docker("USER")
+    assert any(line.startswith("useradd ") and line.endswith(user) for line in docker("RUN"))
+
+
+def test_secrets_stay_out_of_images() -> None:
+    assert "*.env" in text_of("Dockerfile.dockerignore").splitlines()
+
+
+@pytest.mark.parametrize("name", ["web1", "web2", "release"])
+def test_compose_gives_the_site_all_that_its_settings_need(
+    services: Mapping[str, Any], name: str
+) -> None:
+    service = services[name]
+    assert (FILES / service["env_file"]).exists()
+    assert environment_file() | service["environment"].keys() >= REQUIRED
+
+
+@pytest.mark.parametrize("name", ["web1", "web2"])
+def test_compose_gives_a_process_the_time_that_its_drain_takes(
+    services: Mapping[str, Any], name: str
+) -> None:
+    [command] = docker("CMD")
+    delay = float(services[name]["environment"]["DRAIN_DELAY"])
+    seconds = int(services[name]["stop_grace_period"].removesuffix("s"))
+    assert seconds > drain_takes(command, delay=delay)
+    # Caddy's interval and timeout: it knows before the first client is refused.
+    times = re.findall(r"^\s+health_(?:interval|timeout) (\d+)s$", text_of("Caddyfile"), re.M)
+    assert len(times) == 2 and delay > sum(map(int, times))
+
+
+def test_compose_names_only_what_it_has(services: Mapping[str, Any]) -> None:
+    volumes = yaml.safe_load(text_of("compose.yaml"))["volumes"]
+    for service in services.values():
+        assert set(service.get("depends_on", [])) <= services.keys()
+        for source, _, _ in (mount.partition(":") for mount in service.get("volumes", [])):
+            assert source in volumes or (FILES / source).exists()
+    proxied = services["proxy"]["environment"]["PROCESSES"].split()
+    assert proxied == [f"{name}:8000" for name in services if name.startswith("web")]
+    named = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text_of("compose.yaml")))
+    assert named <= environment_file()
+
+
+def test_proxy_variables_are_those_that_compose_sets(services: Mapping[str, Any]) -> None:
+    wanted = set(re.findall(r"\{\$([A-Z_]+):", text_of("Caddyfile")))
+    assert wanted == services["proxy"]["environment"].keys()
+
+
+# Kubernetes
+
+
+def test_pod_has_the_time_that_its_drain_takes(
+    kinds: Mapping[str, Any], container: Mapping[str, Any]
+) -> None:
+    [command] = docker("CMD")
+    before = container["lifecycle"]["preStop"]["exec"]["command"]
+    seconds = kinds["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert before[0] == "sleep" and seconds > drain_takes(command, delay=float(before[1]))
+
+
+def test_probes_ask_for_life_and_readiness_each_for_its_own_end(
+    container: Mapping[str, Any],
+) -> None:
+    paths = {name: container[name]["httpGet"]["path"] for name in container if "Probe" in name}
+    assert paths == {"startupProbe": LIVE, "livenessProbe": LIVE, "readinessProbe": READY}
+    [port] = container["ports"]
+    assert docker("EXPOSE") == [str(port["containerPort"])]
+    assert {container[name]["httpGet"]["port"] for name in paths} == {port["name"]}
+
+
+def test_manifest_speaks_of_the_same_pods_and_user(
+    kinds: Mapping[str, Any], container: Mapping[str, Any]
+) -> None:
+    spec = kinds["Deployment"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"] == labels == kinds["Service"]["spec"]["selector"]
+    assert kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    user = container["securityContext"]["runAsUser"]
+    assert any(f"--uid {user} " in line for line in docker("RUN"))
+
+
+# Heroku and its like
+
+
+def test_procfile_ends_in_the_time_that_the_platform_gives() -> None:
+    lines = dict(re.findall(r"^(\w+): (.+)$", text_of("Procfile"), re.MULTILINE))
+    assert lines.keys() == {"release", "web"}
+    assert (Path(sys.prefix) / "bin" / shlex.split(lines["web"])[0]).exists()
+    [timeout] = re.findall(r"DRAIN_TIMEOUT=(\d+)", text_of("Procfile"))
+    assert drain_takes(lines["web"], timeout=float(timeout)) < 30
+
+
+# nginx, HAProxy and Caddy
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "haproxy.cfg"])
+def test_silent_connections_are_cut_later_than_a_ping_is_due(name: str) -> None:
+    timeouts = r"^\s*(?:proxy_read_timeout|timeout (?:client|server|tunnel)) (\d+)s"
+    times = re.findall(timeouts, text_of(name), re.MULTILINE)
+    assert times and min(map(int, times)) > DEFAULTS["PING_INTERVAL"] + DEFAULTS["PING_TIMEOUT"]
