@@ -15,7 +15,7 @@ from realtime.admin.ui.consumer import AdminUIConsumer
 from realtime.admin.ui.messages import Population, changes, serialized
 from realtime.asgi import make_server
 from realtime.compat.server import SocketIOServer
-from realtime.node.rooms import new_sid
+from realtime.node.rooms import ROAMING, new_sid
 from realtime.operations.reports import SocketInfo, UserInfo
 from realtime.testing import SocketIOCommunicator
 
@@ -113,16 +113,18 @@ def test_changes_are_told_one_by_one() -> None:
 
 def test_namespace_keeps_its_place_when_it_is_empty() -> None:
     population = Population()
-    chat, shop = socket(), socket(namespace="/shop")
-    assert population.of_node("node-aaaaa", sockets(chat, shop)) == [
+    # The sids of a namespace with recovery name no node.
+    chat, shop = socket(), replace(socket(ROAMING, namespace="/shop"), node="node-aaaaa")
+    nodes = {chat.sid: "node-aaaaa", shop.sid: "node-aaaaa"}
+    assert population.of_node("node-aaaaa", sockets(chat, shop), nodes) == [
         {"name": "/chat", "socketsCount": 1},
         {"name": "/shop", "socketsCount": 1},
     ]
-    assert population.of_node("node-aaaaa", sockets(shop)) == [
+    assert population.of_node("node-aaaaa", sockets(shop), nodes) == [
         {"name": "/chat", "socketsCount": 0},
         {"name": "/shop", "socketsCount": 1},
     ]
-    assert population.of_node("node-bbbbb", sockets(shop)) == []
+    assert population.of_node("node-bbbbb", sockets(shop), nodes) == []
 
 
 async def test_page_gets_its_features_the_sockets_and_the_servers(server: SocketIOServer) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -33,18 +34,38 @@ class Holders:
         self._namespaces = namespaces
         self._sessions = sessions
         self._settle = settle
+        #: Sessions that the store is being asked for here, by their names, and for how many.
+        self._asking: Counter[str] = Counter()
         node.requests.answers["recovery.detach"] = self._asked
 
     async def take(self, store: Store, pid: str, socket: Socket) -> Session | Refused:
         """Take a session for a socket. Raises ChannelLayerError."""
-        user = user_of(socket)
-        found = await store.take(pid, socket.namespace, user)
+        found = await self._ask(store, pid, socket)
         if isinstance(found, Held):
             if not await self._detach(pid, found):
                 return Refused(BUSY)
-            again = await store.take(pid, socket.namespace, user, instead_of=found)
+            again = await self._ask(store, pid, socket, found)
             found = Refused(BUSY) if isinstance(again, Held) else again
         return found
+
+    async def _ask(
+        self, store: Store, pid: str, socket: Socket, instead_of: Held | None = None
+    ) -> Session | Held | Refused:
+        name = digest(pid)
+        self._asking[name] += 1
+        try:
+            return await store.take(pid, socket.namespace, user_of(socket), instead_of=instead_of)
+        finally:
+            self._asking[name] -= 1
+            if not self._asking[name]:
+                del self._asking[name]
+
+    def displace(self, session: Session, newcomer: Socket) -> None:
+        """A socket has taken a session: no other one here has its sid."""
+        # One was left over where this process hung, and the client went elsewhere meanwhile.
+        other = self._namespaces.sockets.get(session.sid)
+        if other is not None and other is not newcomer:
+            self._send_away(other)
 
     async def _detach(self, pid: str, held: Held) -> bool:
         """Part a session from its socket; False if that is alive."""
@@ -64,20 +85,31 @@ class Holders:
         await self._settle()  # the asker reads what this one left
         return is_free
 
+    def _send_away(self, socket: Socket) -> None:
+        # Should it be alive after all, it knows: it does not come back by itself.
+        if socket.state is State.CONNECTED:
+            self._namespaces.send_away(socket, "transport close")
+            if not socket.client.sockets:
+                socket.connection.close("transport close")
+        elif socket.state is State.CONNECTING:
+            socket.connection.close("transport close")
+
     async def _part(self, name: str) -> bool:
+        # Redis may have given it to a socket that has not heard of that yet.
+        end = asyncio.get_running_loop().time() + PROBE
+        while name in self._asking:
+            if asyncio.get_running_loop().time() > end:
+                return False
+            await asyncio.sleep(TICK)
         socket = next(
             (socket for socket, session in self._sessions.items() if digest(session.pid) == name),
             None,
         )
         if socket is None:
             return True
-        if socket.state is State.CONNECTING or await _is_alive(socket.connection):
+        if await _is_alive(socket.connection):
             return False
-        if socket.state is State.CONNECTED:
-            # Should it be alive after all, it knows: it does not come back by itself.
-            self._namespaces.send_away(socket, "transport close")
-            if not socket.client.sockets:
-                socket.connection.close("transport close")
+        self._send_away(socket)
         return True
 
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from ..aio.tasks import Tasks
+from ..conf import settings
 from ..exceptions import ChannelLayerError
-from ..logs import facts
+from ..logs import brief, facts
 from ..metrics import counters as metrics
 from ..metrics.counters import count
 from ..node import emissions
@@ -23,6 +24,7 @@ from .floors import Floors
 from .holders import Holders
 from .memory import MemoryStore
 from .options import REFRESH, options_of
+from .outage import PATIENCE, RETRY, Outage
 from .positions import Position, to_text
 from .sessions import EVERYONE, FINAL, Claim, Session, new_pid, read, user_of
 from .store import Entry, Key, Past, Refused, Store, Wanted
@@ -46,6 +48,7 @@ class Recovery(Keeper):
         #: Sockets that are coming back, by namespace. Mostly empty.
         self._catching: dict[str, list[CatchingUp]] = {}
         self._floors = Floors()
+        self._outage = Outage()
         self._tasks = Tasks()
         #: Sockets whose clients came back in vain.
         self._unrecovered: set[Socket] = set()
@@ -139,16 +142,45 @@ class Recovery(Keeper):
         return read(auth)
 
     async def recover(self, socket: Socket, claim: Claim) -> Recovered | None:
-        found: Session | Refused
-        try:
-            found = await self._taken(socket, claim)
-        except ChannelLayerError as error:
-            found = Refused(f"the store of sessions is away ({error})")
+        found = await self._taken_in_time(socket, claim)
+        if socket.state is not State.CONNECTING:  # nobody is there to be told
+            return None
         if isinstance(found, Refused):
             self._refuse(socket, found.why)
             return None
         found.recovered = True
         return self._give_back(socket, found)
+
+    async def _taken_in_time(self, socket: Socket, claim: Claim) -> Session | Refused:
+        """As `_taken`; while the store is away the client waits, and then has to come again."""
+        time, options = self._node.wheel.time, options_of(socket.namespace)
+        patience = 0.0 if options is None else min(options.window, PATIENCE)
+        end = time() + settings.EMIT_TIMEOUT
+        while True:
+            try:
+                found = await self._taken(socket, claim)
+            except ChannelLayerError as error:
+                if self._outage.failed(time()) >= patience:
+                    return Refused(f"the store of sessions is away ({brief(error)})")
+                if time() >= end:
+                    self._put_off(socket, error)
+                if socket.state is not State.CONNECTING:
+                    return Refused("it left again")
+                await asyncio.sleep(RETRY)
+            else:
+                self._outage.ended()
+                return found
+
+    def _put_off(self, socket: Socket, error: ChannelLayerError) -> None:
+        count("recoveries.put_off")
+        logger.warning(
+            "closed the connection of a client that came back to %s while the store of sessions is"
+            " away, for it to try again: %s",
+            socket.namespace,
+            brief(error),
+            extra=facts(sid=socket.sid, namespace=socket.namespace),
+        )
+        socket.connection.close("transport error")
 
     async def _taken(self, socket: Socket, claim: Claim) -> Session | Refused:
         """The session of a client that came back, with all that it missed."""
@@ -157,6 +189,8 @@ class Recovery(Keeper):
         session = await self._holders.take(self._store, claim.pid, socket)
         if isinstance(session, Refused):
             return session
+        # Nothing was awaited since it was taken: `Holders` counts on it.
+        self._holders.displace(session, socket)
         if socket.state is not State.CONNECTING:
             self._store.release(session)
             return Refused("it left again")

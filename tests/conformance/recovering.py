@@ -66,7 +66,15 @@ application = get_asgi_application(socketio=Named(AuthStack(NamespaceRouter())))
 server = get_server()
 urlpatterns: list[Any] = []
 
-from realtime import ConnectionRefused, SocketIOConsumer, event, namespace, room  # noqa: E402
+from realtime import (  # noqa: E402
+    ConnectionRefused,
+    SocketIOConsumer,
+    apresence,
+    event,
+    namespace,
+    room,
+)
+from realtime.metrics import snapshot  # noqa: E402
 
 #: Rooms that nobody may be in any more.
 closed: set[str] = set()
@@ -103,6 +111,14 @@ class Lasting(SocketIOConsumer):
     @event
     async def enter(self, room: str) -> None:
         await self.join(room)
+
+    @event
+    async def attend(self, room: str) -> None:
+        await self.join(room, presence=True)
+
+    @event
+    async def present(self, room: str) -> Any:
+        return [[there.user.pk, there.sockets] for there in await apresence(room)]
 
     @event
     async def exit(self, room: str) -> None:
@@ -149,6 +165,10 @@ class Lasting(SocketIOConsumer):
         return len(server.node.members.members("/functions", None))
 
     @event
+    async def readings(self) -> dict[str, float]:
+        return {name: value for name, value in snapshot().items() if "recover" in name}
+
+    @event
     async def sockets(self) -> int:
         return len(server.node.members.sockets)
 
@@ -161,6 +181,11 @@ async def echo(sid: str, value: Any) -> Any:
 @namespace("/fleeting")
 class Fleeting(Lasting):
     recovery = False
+
+
+@namespace("/brief")
+class Brief(Lasting):
+    recovery = {"WINDOW": 1}
 
 
 @namespace("/short")

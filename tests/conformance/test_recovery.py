@@ -335,3 +335,57 @@ async def test_handlers_of_python_socketio_are_recovered(
     again = await guest.back(site, name)
     assert again.recovered and again.sid == guest.sid
     assert again.heard == [["news"]]
+
+
+async def test_presence_is_restored_and_nobody_sees_it_flicker(site: Server, name: str) -> None:
+    watcher = await Guest.visit(site, f"{name} watches", user=8)
+    guest = await Guest.visit(site, name, user=7)
+    for client in (watcher, guest):
+        await client.ask("attend", name)
+    while '"id": "7"' not in json.dumps(watcher.heard):  # in the state, or a change later
+        await watcher.settled()
+    before = list(watcher.heard)
+    await cut(guest, watcher, name)
+    again = await guest.back(site, name, user=7)
+    assert again.recovered
+    # The consumer joins "lobby" only; of a user in grace there is no socket.
+    assert (await again.ask("present", name))[0] == [["8", 1], ["7", 1]]
+    await again.ask("exit", name)
+    while len(watcher.heard) == len(before):
+        await watcher.settled()
+    [[event, room, diff]] = watcher.heard[len(before) :]
+    assert (event, room) == ("presence:diff", name)
+    assert ([one["id"] for one in diff["left"]], diff["joined"]) == (["7"], [])
+
+
+@pytest.fixture(params=KINDS)
+def small(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Server]:
+    """A process that holds two sessions, and 20 kB of events, at most."""
+    options = {"RECOVERY": {"MAX_SESSIONS": 2, "MAX_MEMORY": 20_000}}
+    environment = {"RECOVERING_REALTIME": json.dumps(options)}
+    application = "tests.conformance.recovering:application"
+    with run(request.param, tmp_path, application, environment) as server:
+        yield server
+
+
+async def test_what_a_process_holds_is_bounded(small: Server, name: str) -> None:
+    speaker = await Guest.visit(small, "speaker")
+    guests = [await Guest.visit(small, f"{name} {number}") for number in range(3)]
+    for number, guest in enumerate(guests):
+        await cut(guest, speaker, f"{name} {number}")
+    readings = (await speaker.ask("readings"))[0]
+    assert readings["recovery_sessions"] == 2
+    again = [await guest.back(small, f"{name} {number}") for number, guest in enumerate(guests)]
+    assert [guest.recovered for guest in again] == [False, True, True]
+    # One who is away while more is said than may be held, and one who is away for less of it
+    late, early = again[1:]
+    await cut(late, speaker, f"{name} 1")
+    for number in range(40):
+        await speaker.ask("say", "lobby", "news", number, "x" * 1_000)
+        readings = (await speaker.ask("readings"))[0]
+        assert readings["recovery_bytes"] <= 20_000
+    await cut(early, speaker, f"{name} 2")
+    await speaker.ask("say", "lobby", "news", 40)
+    assert not (await late.back(small, f"{name} 1")).recovered
+    back = await early.back(small, f"{name} 2")
+    assert back.recovered and back.heard == [["news", 40]]

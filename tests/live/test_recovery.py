@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio as asyncio_redis
 
 from realtime import emit
+from realtime.cluster.layers import redis_prefix
+from realtime.cluster.site import current_site
 from realtime.exceptions import ChannelLayerError
+from realtime.recovery.redis import scripts
+from realtime.recovery.redis.names import Names
 from realtime.testing import real_layer
 from tests.conformance.guest import Guest, cut, gone
-from tests.conformance.raw import Link
+from tests.conformance.raw import Closed, Link
 from tests.live.conftest import Logs
 from tests.live.farm import Farm
 from tests.live.servers import OPTIONS, Process, Redis, eventually
@@ -168,9 +174,10 @@ def test_stock_client_is_recovered_in_msgpack(farm: Farm, kind: str) -> None:
     farm.end(site)
 
 
+@pytest.mark.any_layer
 @pytest.mark.node
-def test_stock_client_is_recovered_through_redis(site: list[Site]) -> None:
-    run("recovery", site[1], TRANSPORTS="websocket")
+def test_stock_client_is_recovered_in_another_process(site: list[Site]) -> None:
+    run("recovery", site[1], TRANSPORTS="websocket", SECOND=site[0].url)
 
 
 async def test_client_comes_back_to_another_process_and_again(
@@ -194,6 +201,7 @@ async def test_client_comes_back_to_another_process_and_again(
     await hears(guest, news(range(12, 20)))
 
 
+@pytest.mark.any_layer
 async def test_events_of_all_processes_are_in_one_order(
     site: list[Site], speakers: list[Guest], name: str
 ) -> None:
@@ -247,6 +255,7 @@ async def test_client_comes_back_after_its_process_was_killed(
     await hears(again, news(range(3, 8)))
 
 
+@pytest.mark.any_layer
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 async def test_client_comes_back_after_its_process_was_shut_down(
     site: list[Site], further: Callable[[str], Site], speakers: list[Guest], name: str, kind: str
@@ -286,6 +295,154 @@ async def test_redis_that_restarts_with_its_data_loses_nothing(
     assert again.heard == news(range(2, 8))
 
 
+async def test_client_that_comes_back_while_redis_restarts_waits_or_comes_again(
+    site: list[Site], speakers: list[Guest], redis: Redis, name: str, logs: Logs
+) -> None:
+    logs.tolerate()
+    guests = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
+    for n, guest in enumerate(guests):
+        await say(speakers, guest.sid, range(1))
+        await hears(guest, news(range(1)))
+        await cut(guest, speakers[0 if n == 0 else 1], f"{name} {n}")
+        await say(speakers, guest.sid, range(1, 3))
+    redis.stop()
+    coming = [
+        asyncio.create_task(comes_back(guest, site[1 - n], f"{name} {n}"))
+        for n, guest in enumerate(guests)
+    ]
+    for speaker in speakers:  # the servers have heard of those by then, and go on
+        await speaker.settled()
+    redis.start()
+    redis.wait()
+    for guest, again in zip(guests, await asyncio.gather(*coming), strict=True):
+        assert again.recovered and again.sid == guest.sid
+        assert again.heard == news(range(1, 3))
+
+
+async def comes_back(guest: Guest, site: Site, name: str) -> Guest:
+    """Like the stock client, which tries again when its connection is closed."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(Closed):
+                return await guest.back(site, name)
+
+
+@pytest.mark.any_layer
+async def test_client_that_comes_back_without_redis_is_as_good_as_new_in_the_end(
+    site: list[Site], redis: Redis, name: str, logs: Logs
+) -> None:
+    logs.tolerate()
+    speaker = await Guest.visit(site[0], "speaker")
+    guest = await Guest.visit(site[0], name, "/brief")
+    await cut(guest, speaker, name)
+    redis.stop()
+    try:
+        again = await comes_back(guest, site[1], name)
+        assert again.pid and not again.recovered and again.sid != guest.sid
+        logs.expect("as good as new: the store of sessions is away")
+        newcomer = await Guest.visit(site[1], name)  # never had a session: it is not kept waiting
+        assert newcomer.pid
+    finally:
+        redis.start()
+        redis.wait()
+
+
+@pytest.mark.any_layer
+async def test_redis_that_is_full_gives_a_fresh_session_and_refuses_events(
+    site: list[Site], speakers: list[Guest], redis: Redis, name: str, logs: Logs
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    await cut(guest, speakers[0], name)
+    async with asyncio_redis.from_url(redis.url) as client:
+        await client.config_set("maxmemory", "1")
+        try:
+            again = await guest.back(site[1], name)
+            assert again.pid and not again.recovered and again.sid != guest.sid
+            logs.expect("as good as new: the store of sessions is full")
+            [answer] = await speakers[0].ask("say", name, "lost")
+            assert answer == {"error": {"code": "internal", "message": "Internal error"}}
+        finally:
+            await client.config_set("maxmemory", "0")
+    # Its session is written as soon as there is room.
+    await say(speakers, again.sid, range(2))
+    await hears(again, news(range(2)))
+    late = await guest.back(site[1], name)
+    assert late.recovered and late.sid == guest.sid
+
+
+@pytest.mark.any_layer
+async def test_event_whose_message_was_lost_is_read_from_the_log(
+    site: list[Site], speakers: list[Guest], redis: Redis, name: str, outside: None
+) -> None:
+    guest = await Guest.visit(site[0], name)
+    await guest.ask("enter", name)
+    await say(speakers, name, range(2))
+    await hears(guest, news(range(2)))
+    names = Names(redis_prefix(), current_site().digest)
+    stream = names.stream(("/", name))
+    async with asyncio_redis.from_url(redis.url) as client:
+        [(_, said)] = await client.xrange(stream, count=1)
+        args = [10_000, 60_000, 8_000_000, "tag", "0", said[b"b"], "what nobody hears", 60_000]
+        keys = [names.head("/"), stream, names.values(("/", name))]
+        assert await client.eval(scripts.LOG, len(keys), *keys, *args)
+    await say(speakers, name, range(2, 4))
+    await hears(guest, [*news(range(2)), *news(range(1)), *news(range(2, 4))])
+
+
+@pytest.mark.any_layer
+async def test_of_two_whose_session_redis_gives_at_once_one_has_it(
+    site: list[Site], speakers: list[Guest], redis: Redis, name: str
+) -> None:
+    guests = [await Guest.visit(site[0], f"{name} {number}") for number in range(5)]
+    for number, guest in enumerate(guests):
+        await cut(guest, speakers[0], f"{name} {number}")
+    redis.pause()
+    try:
+        coming = [
+            asyncio.create_task(guest.back(site[0], f"{name} {number}"))
+            for number, guest in enumerate(guests)
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0.5)
+    finally:
+        redis.resume()
+    for task in coming:
+        task.add_done_callback(answer_pings)
+    again = await asyncio.gather(*coming)
+    assert sorted(guest.recovered for guest in again) == [False] * 5 + [True] * 5
+    assert len({guest.sid for guest in again}) == 10
+
+
+#: What reads for clients that have nothing else to do.
+readers: set[asyncio.Task[Any]] = set()
+
+
+def answer_pings(task: asyncio.Task[Guest]) -> None:
+    reader = asyncio.create_task(task.result().receive())
+    readers.add(reader)
+
+
+@pytest.mark.any_layer
+async def test_presence_is_restored_in_another_process(site: list[Site], name: str) -> None:
+    watcher = await Guest.visit(site[1], f"{name} watches", user=8)
+    guest = await Guest.visit(site[0], name, user=7)
+    for client in (watcher, guest):
+        await client.ask("attend", name)
+    while '"id": "7"' not in json.dumps(watcher.heard):  # in the state, or a change later
+        await watcher.settled()
+    before = list(watcher.heard)
+    speaker = await Guest.visit(site[0], "speaker")
+    await cut(guest, speaker, name)
+    again = await guest.back(site[1], name, user=7)
+    assert again.recovered
+    async with asyncio.timeout(30):  # its old process tells the new one that it has left there
+        while (await again.ask("present", name))[0] != [["8", 1], ["7", 1]]:
+            pass
+    await watcher.settled()
+    assert watcher.heard == before
+
+
+@pytest.mark.any_layer
 async def test_emit_without_redis_is_refused_and_no_client_gets_it(
     site: list[Site],
     speakers: list[Guest],
@@ -303,7 +460,7 @@ async def test_emit_without_redis_is_refused_and_no_client_gets_it(
         assert answer == {"error": {"code": "internal", "message": "Internal error"}}
         with pytest.raises(ChannelLayerError):
             await asyncio.to_thread(emit, "lost", to=name)
-        newcomer = await Guest.visit(site[0], name, pid="invented")
+        newcomer = await Guest.visit(site[0], name)
         assert newcomer.pid and not newcomer.recovered
     finally:
         redis.start()
@@ -333,6 +490,7 @@ async def test_client_that_a_dead_connection_holds_elsewhere_comes_back(
     await hears(again, news(range(4)))
 
 
+@pytest.mark.any_layer
 async def test_client_that_lives_elsewhere_keeps_its_session(
     site: list[Site], speakers: list[Guest], name: str
 ) -> None:
@@ -344,6 +502,7 @@ async def test_client_that_lives_elsewhere_keeps_its_session(
     assert (await reading).startswith('2["news",0,')
 
 
+@pytest.mark.any_layer
 async def test_of_two_that_come_back_at_once_one_does(
     site: list[Site], speakers: list[Guest], name: str
 ) -> None:
@@ -358,6 +517,7 @@ async def test_of_two_that_come_back_at_once_one_does(
         reader.cancel()
 
 
+@pytest.mark.any_layer
 async def test_another_user_is_refused_in_another_process(
     site: list[Site], speakers: list[Guest], name: str
 ) -> None:
@@ -385,6 +545,7 @@ async def test_emits_from_a_process_without_a_server_are_logged(
     assert again.offset and "-" in again.offset
 
 
+@pytest.mark.any_layer
 async def test_log_that_does_not_reach_back_is_said(site: list[Site], name: str) -> None:
     speaker = await Guest.visit(site[0], "speaker", "/short")
     guest = await Guest.visit(site[0], name, "/short")
@@ -396,6 +557,7 @@ async def test_log_that_does_not_reach_back_is_said(site: list[Site], name: str)
     await hears(again, [["resync"]])
 
 
+@pytest.mark.any_layer
 async def test_data_that_cannot_be_kept_is_said(
     site: list[Site], speakers: list[Guest], name: str, logs: Logs
 ) -> None:

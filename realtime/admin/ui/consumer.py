@@ -63,6 +63,8 @@ class AdminUIConsumer(SocketIOConsumer):
 
     async def connect(self, auth: Any) -> None:
         self._known: Sockets = {}
+        #: The nodes of those.
+        self._nodes: dict[str, str] = {}
         self._population = Population()
         permissions = await granted(self.scope, VIEW | set(FEATURES.values()))
         if not permissions >= VIEW:
@@ -104,9 +106,12 @@ class AdminUIConsumer(SocketIOConsumer):
     async def _tell_changes(self) -> None:
         page = await afetch_sockets(namespace=None, order_by="since", limit=MAX_SOCKETS)
         new = {info.sid: serialized(info) for info in page.sockets}
+        nodes = {info.sid: info.node for info in page.sockets}
         for sid, socket in self._known.items():
-            if rooms.node_of(sid) in page.missing:  # its node is slow; the socket is not gone
+            if self._nodes[sid] in page.missing:  # its node is slow; the socket is not gone
                 new.setdefault(sid, socket)
+                nodes.setdefault(sid, self._nodes[sid])
+        self._nodes = nodes
         old, self._known = self._known, new
         messages = changes(old, new) if old else None
         if messages is None or len(messages) > MAX_CHANGES:
@@ -116,7 +121,7 @@ class AdminUIConsumer(SocketIOConsumer):
 
     async def _tell_stats(self, nodes: Collection[dict[str, Any]]) -> None:
         for node in nodes:
-            population = self._population.of_node(node["id"], self._known)
+            population = self._population.of_node(node["id"], self._known, self._nodes)
             await self.emit("server_stats", server_stats(node, population))
 
     # What the page asks for. A filter is a room or a sid; without it, it is about everyone.

@@ -4,12 +4,11 @@ The shapes are those of `typed-events` in @socket.io/admin-ui 0.5.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ...conf import settings
-from ...node import rooms
 from ...operations.reports import SocketInfo
 
 Serialized = dict[str, Any]
@@ -90,8 +89,11 @@ class Population:
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
 
-    def of_node(self, node: str, sockets: Sockets) -> list[dict[str, Any]]:
-        here = [s["nsp"] for sid, s in sockets.items() if rooms.node_of(sid) == node]
+    def of_node(
+        self, node: str, sockets: Sockets, nodes: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """Those of one node; `nodes` has the node of each socket, which not every sid names."""
+        here = [s["nsp"] for sid, s in sockets.items() if nodes.get(sid) == node]
         names = self._names.setdefault(node, [])
         names += [name for name in dict.fromkeys(here) if name not in names]
         return [{"name": name, "socketsCount": here.count(name)} for name in names]

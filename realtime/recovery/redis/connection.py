@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from redis.exceptions import ConnectionError as BrokenConnection
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from ...cluster.bus import AT_A_TIME, MAX_WAITING, Bus
 from ...cluster.layers import TRIES, layer_error, redis_client, redis_prefix
@@ -188,3 +189,12 @@ class Redis:
     async def close(self) -> None:
         """Close the connections."""
         await self.client.aclose(close_connection_pool=True)
+
+
+def is_full(error: ChannelLayerError) -> bool:
+    """Whether Redis refused to write for lack of memory."""
+    why = error.__cause__
+    if isinstance(why, OutOfMemoryError):
+        return True
+    # Of a script, Redis 6 says so within a text of its own.
+    return isinstance(why, ResponseError) and "OOM" in str(why)

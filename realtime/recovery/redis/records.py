@@ -15,7 +15,7 @@ from ..options import REFRESH, SLACK, of_site, options_of
 from ..sessions import Session
 from ..store import Held, Refused
 from . import scripts
-from .connection import Redis
+from .connection import Redis, is_full
 
 logger = logging.getLogger("realtime.recovery")
 
@@ -56,7 +56,12 @@ class Records:
         old = "" if instead_of is None else instead_of.holder
         lasts = int(1000 * _lasts(namespace))
         args = [namespace, user, holder, self._node_id, old, lasts]
-        answer = await self._redis.call(scripts.TAKE, [self._redis.names.session(pid)], args)
+        try:
+            answer = await self._redis.call(scripts.TAKE, [self._redis.names.session(pid)], args)
+        except ChannelLayerError as error:
+            if is_full(error):  # which lasts; to wait would be in vain
+                return Refused(f"the store of sessions is full ({brief(error)})")
+            raise
         said = answer[0].decode()
         if said == "unknown":
             return Refused("its session is unknown, or has expired")
