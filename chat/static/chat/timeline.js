@@ -13,9 +13,10 @@ export class Timeline {
     this.jump = root.querySelector(".jump");
     this.byId = new Map();
     this.byClient = new Map();
-    // Neither of these bubbles. A picture that can't be shown, be it gone or broken, is words instead.
-    this.list.addEventListener("error", ({ target }) => this.markPicture(target, true), true);
-    this.list.addEventListener("load", ({ target }) => this.tryPicture(target), true);
+    // Neither of these bubbles. A picture that can't be shown, be it gone or broken, is words instead. Icons load too.
+    const onPicture = (act) => ({ target }) => target instanceof HTMLImageElement && act(target);
+    this.list.addEventListener("error", onPicture((image) => this.markPicture(image, true)), true);
+    this.list.addEventListener("load", onPicture((image) => this.tryPicture(image)), true);
     this.adoptPage();
     this.jump.addEventListener("click", () => this.scrollToEnd());
     this.scroller.addEventListener("scroll", () => this.atEnd() && (this.jump.hidden = true));
