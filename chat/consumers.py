@@ -28,6 +28,8 @@ class ChatConsumer(SocketIOConsumer):
     """
 
     permission_classes = [IsAuthenticated]
+    # A laptop that sleeps for as many seconds comes back to a page that misses nothing.
+    recovery = {"WINDOW": 900}
 
     async def connect(self, auth: Any) -> None:
         memberships = Membership.objects.filter(user=self.user)

@@ -117,11 +117,7 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # A picture of chat.images.MAX_BYTES grows by a third as base64 on the polling transport.
-REALTIME = {
-    "MAX_PAYLOAD": 4_500_000,
-    # A laptop that sleeps for as many seconds comes back to a page that misses nothing.
-    "RECOVERY": {"WINDOW": 900},
-}
+REALTIME = {"MAX_PAYLOAD": 4_500_000}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
