@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 
-from realtime.asgi import get_asgi_application
+from realtime import asgi
 from tests.live.clients import Client
 
 T = TypeVar("T")
@@ -70,7 +70,8 @@ def crowd(url: str) -> Iterator[Crowd]:
 @contextmanager
 def web_thread() -> Iterator[str]:
     """The site's address."""
-    config = uvicorn.Config(get_asgi_application(), port=0, log_level="warning", lifespan="on")
+    created = list(asgi._created)
+    config = uvicorn.Config(asgi.get_asgi_application(), port=0, log_level="warning", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -82,3 +83,5 @@ def web_thread() -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+        # For get_server(), which means the process's only one.
+        asgi._created[:] = created

@@ -40,7 +40,6 @@ class Recovery(Keeper):
     def __init__(self, node: ServingNode, namespaces: Namespaces) -> None:
         self._node = node
         self._namespaces = namespaces
-        self._parser = emissions.parser()
         #: Another one from the start on, where there is a Redis.
         self._store: Store = MemoryStore(node.wheel, self._deliver)
         self.sessions: dict[Socket, Session] = {}
@@ -121,7 +120,7 @@ class Recovery(Keeper):
             self._store.publish(emission)
 
     def _deliver(self, position: Position, emission: Emission) -> None:
-        messages = self._parser.append(emission.messages, to_text(position))
+        messages = emissions.parser().append(emission.messages, to_text(position))
         self._node.members.deliver(emission, messages)
         if self._catching:
             for catching in self._catching.get(emission.namespace, ()):
@@ -131,9 +130,10 @@ class Recovery(Keeper):
         # The stock client takes a text that comes last, the event's name too, for an offset. It
         # gets a true one: its socket has been sent all up to there.
         messages = emission.messages
-        if self._parser.ends_in_text(messages):
+        parser = emissions.parser()
+        if parser.ends_in_text(messages):
             position = self._store.reached(emission.namespace)
-            messages = self._parser.append(messages, to_text(position))
+            messages = parser.append(messages, to_text(position))
         self._node.members.deliver(emission, messages)
 
     # A client comes back

@@ -18,8 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.test import TransactionTestCase, modify_settings
 
-from ..asgi import get_server
-from ..compat.server import SocketIOServer
+from ..asgi import RealtimeApplication, get_server
 from ..conf import settings
 from ..node.current import announce, withdraw
 
@@ -35,6 +34,10 @@ class LiveServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="realtime-live-server", daemon=True)
         self._daphne: Any = None
+        application = get_default_application()
+        # A project may wrap it; then the one server of this process is meant.
+        is_bare = isinstance(application, RealtimeApplication)
+        self._socketio = application.server if is_bare else get_server()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._error: BaseException | None = None
 
@@ -77,19 +80,19 @@ class LiveServer:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     async def _begin(self) -> None:
-        get_server().start()
+        self._socketio.start()
 
     def announce(self) -> None:
         """What this process emits reaches the clients from now on."""
         self.withdraw()
-        announce(get_server().node)
+        announce(self._socketio.node)
 
     def withdraw(self) -> None:
-        withdraw(get_server().node)
+        withdraw(self._socketio.node)
 
     async def send_all_away(self) -> None:
         """Close every connection, and wait until their consumers are done."""
-        server: SocketIOServer = get_server()
+        server = self._socketio
         server.eio.close_all("forced close")
         await server.core.namespaces.tasks.wait(settings.CLOSE_TIMEOUT)
 
