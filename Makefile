@@ -46,10 +46,11 @@ test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redi
 	@$(RUN) -m pytest -n $(WORKERS) $(MARKERS)
 	@test -z '$(LEFT_OUT)' || echo 'Left out because WITHOUT says so: $(LEFT_OUT)'
 
-# Not for people: redis-server, nginx, HAProxy, Caddy, PostgreSQL, Chromium: installed where that can be done without asking.
+# Not for people: redis-server, nginx, PostgreSQL, Chromium, and for the matrix HAProxy and Caddy: installed where that
+# can be done without asking.
 .PHONY: system
 system: setup
-	@$(RUN) .ci/system.py "$(LEFT_OUT)"
+	@$(RUN) .ci/system.py $(FULL) "$(LEFT_OUT)"
 
 .PHONY: unit
 unit: setup ## Run the fast tests: no servers, no Redis, no proxies, no browser, no Node
@@ -80,6 +81,7 @@ coverage: setup system ## Run all tests and show the lines that none of them ran
 	@$(RUN) -m coverage report
 
 .PHONY: matrix
+matrix: FULL := --full
 matrix: setup system ## Run all tests on each Python found here, with each Django; ONLY="3.13 6.1" on one pair
 	@$(WITH_NODE) $(RUN) .ci/matrix.py $(if $(ONLY),--only "$(ONLY)") --full -n $(WORKERS) $(MARKERS)
 

@@ -1,6 +1,8 @@
 """What the tests need from the machine itself: Redis, proxies, PostgreSQL and Chromium.
 
-    system.py ["redis browser"]     the argument names what to do without
+    system.py [--full] ["redis browser"]     the second names what to do without
+
+With --full also what only `make matrix` needs.
 
 Installs what is missing where apt-get can be used, and otherwise says in one line what to do.
 """
@@ -33,6 +35,7 @@ class Program:
     marker: str  # the pytest marker of the tests that need it
     package: str  # Debian's
     commands: tuple[str, ...]  # any of them will do
+    full_only: bool = False
 
     def present(self) -> bool:
         return any(shutil.which(command, path=SEARCHED) for command in self.commands)
@@ -41,8 +44,8 @@ class Program:
 PROGRAMS = [
     Program(marker="redis", package="redis-server", commands=("redis-server",)),
     Program(marker="nginx", package="nginx", commands=("nginx",)),
-    Program(marker="haproxy", package="haproxy", commands=("haproxy",)),
-    Program(marker="caddy", package="caddy", commands=("caddy",)),
+    Program(marker="haproxy", package="haproxy", commands=("haproxy",), full_only=True),
+    Program(marker="caddy", package="caddy", commands=("caddy",), full_only=True),
     Program(marker="postgres", package="postgresql", commands=("initdb",)),
     Program(
         marker="browser",
@@ -101,12 +104,16 @@ def apt_install(*packages: str) -> bool:
     return True
 
 
-def main(without: set[str]) -> None:
+def main(without: set[str], full: bool) -> None:
     if unknown := without - MARKERS:
         sys.exit(f"WITHOUT takes {', '.join(sorted(MARKERS))}; not {', '.join(sorted(unknown))}")
     if without and os.environ.get("CI") == "true":
         sys.exit("WITHOUT can't be used on CI, where no test may be left out")
-    needed = [program for program in PROGRAMS if program.marker not in without]
+    needed = [
+        program
+        for program in PROGRAMS
+        if program.marker not in without and (full or not program.full_only)
+    ]
     missing = [program for program in needed if not program.present()]
     if missing:
         apt_install(*(program.package for program in missing))
@@ -120,4 +127,4 @@ def main(without: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(set(" ".join(sys.argv[1:]).split()))
+    main(set(" ".join(sys.argv[1:]).split()) - {"--full"}, "--full" in sys.argv)

@@ -50,6 +50,10 @@ ON_THE_DEMO_SITE = {
 }
 
 
+#: Markers of programs that `make matrix` installs and `make test` does not ask of a newcomer.
+FULL_ONLY = ("haproxy", "caddy")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full",
@@ -103,6 +107,8 @@ def diagonals(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
         places = dict(item.callspec.indices) if hasattr(item, "callspec") else {}
         on_axes = {axis: places.pop(axis) for axis in AXES & places.keys()}
         if item.get_closest_marker("any_layer") and on_axes.pop("layer", 0):
+            continue
+        if any(map(item.get_closest_marker, FULL_ONLY)):
             continue
         name = getattr(item, "originalname", item.name)
         tests[item.parent, name, *sorted(places.items())].append((item, on_axes))

@@ -16,7 +16,7 @@ AROUND_CADDY = """
     admin off
     default_bind 127.0.0.1
 }}
-import {site}
+import "{site}"
 """
 
 
