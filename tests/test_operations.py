@@ -138,11 +138,13 @@ async def test_socket_is_told_with_all_that_is_known_of_it(connect: Connect) -> 
         address="127.0.0.1",
         since=socket.since,
         data=data,
-        node=client.sid()[1:11],
+        node=socket.node,
         outbox_messages=0,
         outbox_bytes=0,
         authentication="middleware",
     )
+    # Not what its sid names: that of a namespace with recovery, as the chat's, names no node.
+    assert [socket.node] == [node.id for node in (await afetch_nodes()).nodes]
     assert before - timedelta(seconds=1) <= socket.since <= timezone.now()
     assert socket.since.tzinfo is UTC
 
