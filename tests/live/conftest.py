@@ -1,3 +1,4 @@
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 
 from realtime.testing import real_layer
+from tests.conformance.raw import Link
 from tests.live.clients import Client
 from tests.live.farm import Farm, mishaps
 from tests.live.servers import Redis, Server, eventually, manage
@@ -64,6 +66,15 @@ def logs(farm: Farm) -> Iterator[Logs]:
     logs = Logs(farm)
     yield logs
     logs.check()
+
+
+@pytest.fixture
+async def cut_links() -> AsyncIterator[None]:
+    """For tests with raw clients: none outlives its test, whose loop alone can close it."""
+    yield
+    while Link.links:
+        Link.links.pop().cut()
+    await asyncio.sleep(0)  # the loop closes them in its next turn
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])

@@ -19,6 +19,8 @@ from tests.live.proxies import Caddy, HAProxy
 from tests.live.servers import Redis, eventually
 from tests.live.test_health import READY, until
 
+pytestmark = pytest.mark.usefixtures("cut_links")
+
 UNITS = ["realtime-daphne", "realtime-uvicorn"]
 OTHERS = ["realtime-gunicorn", "realtime-hypercorn", "Dockerfile", "Procfile"]
 RECONNECTING = {"reconnection": True, "reconnection_delay": 0.1, "reconnection_delay_max": 0.5}

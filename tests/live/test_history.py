@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ import pytest
 from realtime import aemit
 from realtime.testing import real_layer
 from tests.conformance.guest import Guest, cut
-from tests.conformance.raw import Link
 from tests.live.farm import Farm
 from tests.live.servers import OPTIONS, Process, Redis
 from tests.live.test_javascript import run
 from tests.ports import free_port
 from tests.site.layers import channel_layers
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("cut_links")]
 
 NAMESPACE = "/told"
 REALTIME = {
@@ -49,13 +48,6 @@ class Site(Process):
         name = f"telling-{kind}-{port}"
         super().__init__(name, command, folder, port=port, environment=environment)
         self.url = f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(autouse=True)
-async def cut_links() -> AsyncIterator[None]:
-    yield
-    while Link.links:
-        Link.links.pop().cut()
 
 
 @pytest.fixture(scope="module")

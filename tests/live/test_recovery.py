@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from realtime.recovery.redis import scripts
 from realtime.recovery.redis.names import Names
 from realtime.testing import real_layer
 from tests.conformance.guest import Guest, cut, gone
-from tests.conformance.raw import Closed, Link
+from tests.conformance.raw import Closed
 from tests.live.conftest import Logs
 from tests.live.farm import Farm
 from tests.live.servers import OPTIONS, Process, Redis, eventually
@@ -29,7 +29,7 @@ from tests.live.test_javascript import MSGPACK_BUILD, run
 from tests.ports import free_port
 from tests.site.layers import channel_layers
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("cut_links")]
 
 REALTIME = {
     "SITE": "recovering",
@@ -41,14 +41,6 @@ REALTIME = {
     "LOGIN_CHECK_INTERVAL": 3600.0,
     "RECOVERY": {"WINDOW": 60.0},
 }
-
-
-@pytest.fixture(autouse=True)
-async def cut_links() -> AsyncIterator[None]:
-    yield
-    while Link.links:
-        Link.links.pop().cut()
-    await asyncio.sleep(0)  # the loop closes them in its next turn
 
 
 class Site(Process):

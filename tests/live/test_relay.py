@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import IO, Any
 
 import aiohttp
@@ -18,7 +18,7 @@ from tests.live.nginx import Nginx
 from tests.live.servers import Redis, Server, eventually
 from tests.live.test_javascript import finish, run, script
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("cut_links")]
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
@@ -26,13 +26,6 @@ BOTH = ["polling", "websocket"]
 #: Under MAX_PAYLOAD with what is around it.
 LARGE = 990_000
 RECONNECTING = {"reconnection": True, "reconnection_delay": 0.1, "reconnection_delay_max": 0.5}
-
-
-@pytest.fixture(autouse=True)
-async def cut_links() -> AsyncIterator[None]:
-    yield
-    while Link.links:
-        Link.links.pop().cut()
 
 
 @pytest.fixture(params=[(0, 1), (1, 0)], ids=["uvicorn-for-daphne", "daphne-for-uvicorn"])
@@ -477,7 +470,10 @@ async def test_clients_outlive_a_restart_of_redis(
 
 
 async def _relays(home: Server, entry: Server) -> bool:
-    return (await (await Session.open(home, entry)).post("40")).status == 200
+    try:
+        return (await (await Session.open(home, entry)).post("40")).status == 200
+    except TimeoutError:  # while the layer is on its way back a request may wait for long
+        return False
 
 
 async def test_home_that_hangs_is_not_waited_for(farm: Farm, own_redis: Redis, logs: Logs) -> None:
