@@ -50,8 +50,9 @@ ON_THE_DEMO_SITE = {
 }
 
 
-#: Markers of programs that `make matrix` installs and `make test` does not ask of a newcomer.
-FULL_ONLY = ("haproxy", "caddy")
+#: Markers of what `make matrix` runs and `make test` does not: programs that a newcomer is not
+#: asked for, and the soak.
+FULL_ONLY = ("haproxy", "caddy", "soak")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
