@@ -11,7 +11,7 @@ from ..node.rooms import of_user
 from ..node.sockets import Socket, State
 from .positions import Position, to_text
 from .sessions import EVERYONE, Session
-from .store import Entry, Key, Store
+from .store import Entry, Key, Missed, Store
 
 #: Seconds between two looks whether a client has taken what was sent.
 TICK = 0.02
@@ -31,7 +31,7 @@ class CatchingUp:
         self._rooms = session.rooms.keys()
         self._held: deque[Entry] = deque()
         self._upto: Position = 0
-        #: The last event that it missed of each room.
+        #: The last event of each room that its node may not have delivered yet.
         self._last: dict[str | None, Position] = {}
         self.sent = 0
 
@@ -47,13 +47,14 @@ class CatchingUp:
                     "transport error", "more was emitted than may wait while its client came back"
                 )
 
-    def found(self, entries: list[Entry], upto: Position) -> None:
-        """These were missed; there are no others up to a position."""
-        self._upto = upto
-        for position, emission in entries:
+    def found(self, entries: list[Entry], read: Missed) -> None:
+        """These were missed, of those that were read of the log."""
+        self._upto = read.upto
+        for position, emission in read.entries:
             to = (EVERYONE,) if emission.to is None else emission.to
             self._last.update((room, position) for room in to if room in self._rooms)
-        self._held = deque([*entries, *(held for held in self._held if held.position > upto)])
+        later = (held for held in self._held if held.position > read.upto)
+        self._held = deque([*entries, *later])
 
     def found_past(self, entries: Iterable[Entry]) -> None:
         """These were said before the socket joined."""

@@ -215,11 +215,18 @@ class Recovery(Keeper):
         catching = self._hold(CatchingUp(socket, session, limit))
         await self._hear(socket, [(namespace, room) for room in session.rooms])
         session.sent = max(session.floor, claim.offset or 0)
-        since, claimed = session.since(claim.offset), claim.offset or 0
-        missed = await self._store.missed(namespace, since, claimed, session.sent)
-        if not missed.whole or len(missed.entries) > limit:
+        since = session.since(claim.offset)
+        # This node may be behind what the client got elsewhere. What is yet to be delivered here is
+        # asked for as well: it must have been before the socket is a member, which would get it.
+        behind = {
+            room: min(at, self._store.position((namespace, room))) for room, at in since.items()
+        }
+        values = min([session.sent, *behind.values()])
+        missed = await self._store.missed(namespace, behind, claim.offset or 0, values)
+        news = [entry for entry in missed.entries if session.lacks(*entry, since)]
+        if not missed.whole or len(news) > limit:
             return False
-        catching.found(missed.entries, missed.upto)
+        catching.found(news, missed)
         return True
 
     def _refuse(self, socket: Socket, why: str) -> None:

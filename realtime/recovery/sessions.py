@@ -1,9 +1,11 @@
 """What is kept of a socket, so that its client can come back to it."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..node.emissions import Emission
 from ..node.sockets import Socket
 from .positions import Position, from_text
 
@@ -76,6 +78,15 @@ class Session:
         """From where on a client that has everything up to `offset` misses events, by room."""
         least = max(self.floor, offset or 0)
         return {room: max(joined, least) for room, joined in self.rooms.items()}
+
+    def lacks(
+        self, position: Position, emission: Emission, since: Mapping[str | None, Position]
+    ) -> bool:
+        """Whether its client, which has all up to `since`, misses an event."""
+        if emission.retain is not None:  # newcomers to a room get values as well
+            return position > self.sent
+        to = (EVERYONE,) if emission.to is None else emission.to
+        return any(position > since.get(room, position) for room in to)
 
 
 def new_pid() -> str:
