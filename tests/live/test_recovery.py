@@ -370,15 +370,40 @@ async def test_event_whose_message_was_lost_is_read_from_the_log(
     await guest.ask("enter", name)
     await say(speakers, name, range(2))
     await hears(guest, news(range(2)))
+    await say_again_unheard(redis, name)
+    await say(speakers, name, range(2, 4))
+    await hears(guest, [*news(range(2)), *news(range(1)), *news(range(2, 4))])
+
+
+async def say_again_unheard(redis: Redis, room: str) -> str:
+    """Log the first event of a room once more, of which no process hears; its offset."""
     names = Names(redis_prefix(), current_site().digest)
-    stream = names.stream(("/", name))
+    stream = names.stream(("/", room))
     async with asyncio_redis.from_url(redis.url) as client:
         [(_, said)] = await client.xrange(stream, count=1)
         args = [10_000, 60_000, 8_000_000, "tag", "0", said[b"b"], "what nobody hears", 60_000]
-        keys = [names.head("/"), stream, names.values(("/", name))]
-        assert await client.eval(scripts.LOG, len(keys), *keys, *args)
+        keys = [names.head("/"), stream, names.values(("/", room))]
+        offset: bytes = await client.eval(scripts.LOG, len(keys), *keys, *args)
+    return offset.decode()
+
+
+@pytest.mark.any_layer
+async def test_client_knows_more_than_the_process_that_it_comes_back_to(
+    site: list[Site], speakers: list[Guest], redis: Redis, name: str, outside: None
+) -> None:
+    guest, watcher = await Guest.visit(site[0], name), await Guest.visit(site[1], f"{name} watches")
+    for client in (guest, watcher):
+        await client.ask("enter", name)
+    await say(speakers, name, range(2))
+    await hears(guest, news(range(2)))
+    # As if a third process had told it; the others are behind.
+    guest.offset = await say_again_unheard(redis, name)
+    guest.cut()
+    again = await guest.back(site[1], name)
+    assert again.recovered
     await say(speakers, name, range(2, 4))
-    await hears(guest, [*news(range(2)), *news(range(1)), *news(range(2, 4))])
+    await hears(again, news(range(2, 4)))
+    await hears(watcher, [*news(range(2)), *news(range(1)), *news(range(2, 4))])
 
 
 @pytest.mark.any_layer
