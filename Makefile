@@ -25,7 +25,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## List these targets (the default)
-	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis nginx haproxy caddy postgres browser node"]'
+	@echo 'make TARGET [PYTHON=python3.13] [PORT=8001] [WITHOUT="redis nginx postgres gettext browser node"]'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
@@ -54,7 +54,7 @@ system: setup
 
 .PHONY: unit
 unit: setup ## Run the fast tests: no servers, no Redis, no proxies, no browser, no Node
-	@$(RUN) -m pytest -m 'not redis and not nginx and not haproxy and not caddy and not browser and not node' \
+	@$(RUN) -m pytest -m 'not redis and not nginx and not postgres and not gettext and not browser and not node' \
 		--ignore=tests/browser --ignore=tests/conformance --ignore=tests/live
 
 .PHONY: lint

@@ -46,6 +46,7 @@ PROGRAMS = [
     Program(marker="nginx", package="nginx", commands=("nginx",)),
     Program(marker="haproxy", package="haproxy", commands=("haproxy",), full_only=True),
     Program(marker="caddy", package="caddy", commands=("caddy",), full_only=True),
+    Program(marker="gettext", package="gettext", commands=("xgettext",)),
     Program(marker="postgres", package="postgresql", commands=("initdb",)),
     Program(
         marker="browser",

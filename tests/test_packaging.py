@@ -259,7 +259,7 @@ def test_without_of_an_unknown_thing_is_refused_in_one_line() -> None:
         [sys.executable, ".ci/system.py", "redis tea"], cwd=ROOT, capture_output=True, text=True
     )
     assert answer.returncode == 1
-    known = "browser, caddy, haproxy, nginx, node, postgres, redis"
+    known = "browser, caddy, gettext, haproxy, nginx, node, postgres, redis"
     assert answer.stderr == f"WITHOUT takes {known}; not tea\n"
 
 

@@ -59,7 +59,7 @@ def test_what_is_compiled_is_what_is_written(language: str) -> None:
     assert compiled == written, "make messages"
 
 
-@pytest.mark.skipif(shutil.which("xgettext") is None, reason="needs gettext")
+@pytest.mark.gettext
 def test_catalogues_have_each_text_of_the_code(tmp_path: Path) -> None:
     copy = tmp_path / "realtime"
     shutil.copytree(LOCALE.parent, copy, ignore=shutil.ignore_patterns("static", "__pycache__"))
