@@ -94,6 +94,11 @@ class Connection(Heartbeat):
     def buffered_bytes(self) -> int:
         return self.wire.buffered_bytes
 
+    @property
+    def sends_together(self) -> bool:
+        """Whether the client gets either all that is sent in this turn of the loop or nothing."""
+        return self.wire.sends_together
+
     # Packets
 
     def send(self, frames: Frames, volatile: bool = False) -> bool:

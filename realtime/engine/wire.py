@@ -27,6 +27,11 @@ class Wire:
         """What waits here and, where it is known, in the web server's write buffer."""
         return self.queued_bytes
 
+    @property
+    def sends_together(self) -> bool:
+        """Whether the client gets either all that is sent in this turn of the loop or nothing."""
+        return False
+
     def send(self, frames: Frames, volatile: bool = False) -> bool:
         """Hand over or queue the frames; False if they were dropped."""
         raise NotImplementedError

@@ -23,7 +23,9 @@ class CatchingUp:
     #: In which state of the socket it goes on.
     _state = State.CONNECTING
 
-    def __init__(self, socket: Socket, session: Session, limit: int) -> None:
+    def __init__(
+        self, socket: Socket, session: Session, limit: int, came_with: Position | None = None
+    ) -> None:
         self.socket = socket
         self.session = session
         self._limit = limit
@@ -34,6 +36,10 @@ class CatchingUp:
         #: The last event of each room that its node may not have delivered yet.
         self._last: dict[str | None, Position] = {}
         self.sent = 0
+        #: The offset with which its client came back, if it did.
+        self._came_with = came_with
+        #: Whether something was awaited after the first event.
+        self.was_interrupted = False
 
     def hold(self, position: Position, emission: Emission) -> None:
         """An event came meanwhile."""
@@ -69,11 +75,13 @@ class CatchingUp:
         """
         while self.socket.state is self._state:
             if self._is_crowded:
+                self.was_interrupted = self.sent > 0
                 await asyncio.sleep(TICK)
             elif self._held:
                 self._send_next()
             elif self._is_ahead(store):
                 # Of what is heard here: a member would get these events once more.
+                self.was_interrupted = self.sent > 0
                 namespace = self.session.namespace
                 keys: list[Key] = [(namespace, room) for room in self._last]
                 await store.until(namespace, max(self._last.values()), keys)
@@ -99,6 +107,8 @@ class CatchingUp:
     def _send_next(self) -> None:
         entry = self._held.popleft()
         if self._concerns(entry.emission):
+            if self._came_with is not None:
+                self.session.tried = self._came_with
             self._send(entry)
             self.sent += 1
 

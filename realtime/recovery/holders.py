@@ -10,7 +10,7 @@ from ..engine.connection import Connection
 from ..node.node import ServingNode
 from ..node.sockets import Socket, State
 from ..server.namespaces import Namespaces
-from .sessions import Session, user_of
+from .sessions import Claim, Session, user_of
 from .store import Held, Refused, Store
 
 #: Seconds that an old connection has to show that it is alive, and how often it is looked at.
@@ -38,23 +38,29 @@ class Holders:
         self._asking: Counter[str] = Counter()
         node.requests.answers["recovery.detach"] = self._asked
 
-    async def take(self, store: Store, pid: str, socket: Socket) -> Session | Refused:
+    async def take(self, store: Store, claim: Claim, socket: Socket) -> Session | Refused:
         """Take a session for a socket. Raises ChannelLayerError."""
-        found = await self._ask(store, pid, socket)
+        found = await self._ask(store, claim, socket)
         if isinstance(found, Held):
-            if not await self._detach(pid, found):
+            if not await self._detach(claim.pid, found):
                 return Refused(BUSY)
-            again = await self._ask(store, pid, socket, found)
+            again = await self._ask(store, claim, socket, found)
             found = Refused(BUSY) if isinstance(again, Held) else again
         return found
 
     async def _ask(
-        self, store: Store, pid: str, socket: Socket, instead_of: Held | None = None
+        self, store: Store, claim: Claim, socket: Socket, instead_of: Held | None = None
     ) -> Session | Held | Refused:
-        name = digest(pid)
+        name = digest(claim.pid)
         self._asking[name] += 1
         try:
-            return await store.take(pid, socket.namespace, user_of(socket), instead_of=instead_of)
+            return await store.take(
+                claim.pid,
+                socket.namespace,
+                user_of(socket),
+                claim.offset or 0,
+                instead_of=instead_of,
+            )
         finally:
             self._asking[name] -= 1
             if not self._asking[name]:

@@ -96,7 +96,13 @@ class MemoryStore(Store):
     # Sessions
 
     async def take(
-        self, pid: str, namespace: str, user: str, *, instead_of: Held | None = None
+        self,
+        pid: str,
+        namespace: str,
+        user: str,
+        offset: Position,
+        *,
+        instead_of: Held | None = None,
     ) -> Session | Held | Refused:
         session = self._sessions.get(pid)
         if session is None or session.namespace != namespace:

@@ -82,6 +82,12 @@ def combined(site: Mapping[str, Any] | None, said: Said) -> Options | None:
     return replace(options, retention=options.window + until_gone)
 
 
+def limit_of(namespace: str) -> int:
+    """How many events may wait for a socket that is told others first."""
+    options = options_of(namespace)
+    return 0 if options is None else options.max_events
+
+
 def _is_socket(room: str | None) -> bool:
     """Whether the name is a sid: what is for one socket is of no use without it."""
     return room is not None and is_sid(room)

@@ -71,6 +71,9 @@ class Session:
     connected_at: float = 0.0
     #: The last offset that its client was sent before it was a member like any other.
     sent: Position = 0
+    #: The offset with which its client came back last, if it may have got missed events then
+    #: without the answer to its connect, or else None.
+    tried: Position | None = None
     #: Whether its client came back to it.
     recovered: bool = False
 
@@ -78,6 +81,15 @@ class Session:
         """From where on a client that has everything up to `offset` misses events, by room."""
         least = max(self.floor, offset or 0)
         return {room: max(joined, least) for room, joined in self.rooms.items()}
+
+    def may_have_more_than(self, offset: Position | None) -> bool:
+        """Whether its client may hold events back that it knows no offset of.
+
+        The stock client gets what it missed before the answer to its connect, and passes it on,
+        offsets and all, with that answer. If only the answer is lost, it comes back with the same
+        offset as before, and would get these events twice.
+        """
+        return self.tried is not None and self.tried == (offset or 0)
 
     def lacks(
         self, position: Position, emission: Emission, since: Mapping[str | None, Position]

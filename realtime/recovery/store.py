@@ -139,11 +139,18 @@ class Store(ABC):
 
     @abstractmethod
     async def take(
-        self, pid: str, namespace: str, user: str, *, instead_of: Held | None = None
+        self,
+        pid: str,
+        namespace: str,
+        user: str,
+        offset: Position,
+        *,
+        instead_of: Held | None = None,
     ) -> Session | Held | Refused:
-        """Take a session for a client that came back: nobody else gets it then.
+        """Take a session for a client that came back with an offset: nobody else gets it then.
 
-        What another socket holds is taken only `instead_of` that very one. Raises
+        Where this process dies before it writes the session again, `tried` is this offset for
+        the next one. What another socket holds is taken only `instead_of` that very one. Raises
         ChannelLayerError.
         """
 

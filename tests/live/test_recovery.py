@@ -158,6 +158,21 @@ def test_stock_client_is_recovered(alone: Site, transports: list[str]) -> None:
 
 
 @pytest.mark.node
+def test_missed_events_come_once_where_the_answer_behind_them_is_lost(
+    alone: Site, transports: list[str]
+) -> None:
+    run("torn", alone, TRANSPORTS=",".join(transports))
+
+
+@pytest.mark.any_layer
+@pytest.mark.node
+def test_missed_events_come_once_where_the_answer_is_lost_in_another_process(
+    site: list[Site],
+) -> None:
+    run("torn", site[0], TRANSPORTS="websocket", SECOND=site[1].url)
+
+
+@pytest.mark.node
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 def test_stock_client_is_recovered_in_msgpack(farm: Farm, kind: str) -> None:
     site = Site(kind, farm.folder("msgpack"), PARSER="msgpack")

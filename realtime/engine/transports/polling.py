@@ -69,6 +69,12 @@ class PollingWire(Wire):
 
     # Out
 
+    @property
+    def sends_together(self) -> bool:
+        # The poll that waits gets all of it, or the next one. While a websocket probes there may be
+        # no next one.
+        return self._most is None and not (self._held and self._poll is None)
+
     def send(self, frames: Frames, volatile: bool = False) -> bool:
         if frames.supersedes is not None:
             self._drop_superseded(frames)

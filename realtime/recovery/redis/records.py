@@ -12,6 +12,7 @@ from ...aio.tasks import Tasks
 from ...exceptions import ChannelLayerError
 from ...logs import brief
 from ..options import REFRESH, SLACK, of_site, options_of
+from ..positions import Position
 from ..sessions import Session
 from ..store import Held, Refused
 from . import scripts
@@ -49,13 +50,13 @@ class Records:
         return len(self._written)
 
     async def take(
-        self, pid: str, namespace: str, user: str, instead_of: Held | None
+        self, pid: str, namespace: str, user: str, offset: Position, instead_of: Held | None
     ) -> Session | Held | Refused:
         """Take a session for a client that came back."""
         holder = _new_holder()
         old = "" if instead_of is None else instead_of.holder
         lasts = int(1000 * _lasts(namespace))
-        args = [namespace, user, holder, self._node_id, old, lasts]
+        args = [namespace, user, holder, self._node_id, old, lasts, offset]
         try:
             answer = await self._redis.call(scripts.TAKE, [self._redis.names.session(pid)], args)
         except ChannelLayerError as error:
@@ -69,11 +70,7 @@ class Records:
             return Refused("its session is another user's")
         if said == "held":
             return Held(answer[1].decode(), answer[2].decode())
-        return self._read(pid, namespace, user, holder, answer[1], answer[2])
-
-    def _read(
-        self, pid: str, namespace: str, user: str, holder: str, packed: bytes, floor: bytes
-    ) -> Session:
+        packed, floor, tried = answer[1:]
         state = self._redis.unpack(packed)
         return Session(
             pid=pid,
@@ -85,6 +82,7 @@ class Records:
             ruled=state["ruled"],
             data=state["data"],
             floor=int(floor),
+            tried=int(tried) if tried else None,
             node=self._node_id,
             holder=holder,
         )
@@ -157,7 +155,8 @@ class Records:
     def _changed(self, session: Session, what: str) -> bytes | None:
         """The state of a session, packed; None where it is written already."""
         state = self._state(session)
-        digest = hashlib.blake2b(repr(state).encode(errors="replace"), digest_size=16).digest()
+        said = repr((state, session.tried)).encode(errors="replace")
+        digest = hashlib.blake2b(said, digest_size=16).digest()
         if what == RELEASE:
             self._written.pop(session, None)
         elif self._written.get(session) == digest:
@@ -179,6 +178,7 @@ class Records:
             state,
             session.floor,
             int(1000 * seconds),
+            "" if session.tried is None else session.tried,
         ]
 
     def _state(self, session: Session) -> dict[str, Any]:

@@ -166,25 +166,28 @@ return {found, values}
 """
 
 #: Takes a session for a client that came back. KEYS: the session. ARGV: namespace, user, the new
-#: holder and its node, the holder that it may be taken from, and milliseconds until it expires.
+#: holder and its node, the holder that it may be taken from, milliseconds until it expires, and the
+#: offset with which the client came. Returns its state, its floor, and the offset of a try before.
 TAKE = """
-local found = redis.call('HMGET', KEYS[1], 'namespace', 'user', 'free', 'holder', 'node')
+local found = redis.call('HMGET', KEYS[1], 'namespace', 'user', 'free', 'holder', 'node',
+  'state', 'floor', 'tried')
 if not found[1] or found[1] ~= ARGV[1] then return {'unknown'} end
 if found[2] ~= ARGV[2] then return {'user'} end
 if found[3] ~= '1' and found[4] ~= ARGV[5] then return {'held', found[5], found[4]} end
-redis.call('HSET', KEYS[1], 'free', '0', 'holder', ARGV[3], 'node', ARGV[4])
+redis.call('HSET', KEYS[1], 'free', '0', 'holder', ARGV[3], 'node', ARGV[4], 'tried', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
-return {'taken', redis.call('HGET', KEYS[1], 'state'), redis.call('HGET', KEYS[1], 'floor') or '0'}
+return {'taken', found[6], found[7] or '0', found[8] or ''}
 """
 
 #: Writes a session, unless another has it. KEYS: the session. ARGV: holder, node, whether it is
-#: free for its client to come back ("1"), namespace, user, state, floor, and the milliseconds that
-#: it lasts.
+#: free for its client to come back ("1"), namespace, user, state, floor, the milliseconds that it
+#: lasts, and the offset of a try.
 KEEP = """
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'node', ARGV[2], 'free', ARGV[3],
-  'namespace', ARGV[4], 'user', ARGV[5], 'state', ARGV[6], 'floor', ARGV[7])
+  'namespace', ARGV[4], 'user', ARGV[5], 'state', ARGV[6], 'floor', ARGV[7],
+  'tried', ARGV[9])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 return 1
 """

@@ -175,9 +175,15 @@ class RedisStore(Store):
     # Sessions
 
     async def take(
-        self, pid: str, namespace: str, user: str, *, instead_of: Held | None = None
+        self,
+        pid: str,
+        namespace: str,
+        user: str,
+        offset: Position,
+        *,
+        instead_of: Held | None = None,
     ) -> Session | Held | Refused:
-        return await self._records.take(pid, namespace, user, instead_of)
+        return await self._records.take(pid, namespace, user, offset, instead_of)
 
     def keep(self, session: Session) -> None:
         self._records.keep(session)
