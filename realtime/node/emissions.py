@@ -153,6 +153,10 @@ def _check_key(key: Any, volatile: bool) -> None:
         raise TypeError(f"retain= must be a string, not {type(key).__name__}: {key!r}")
     if not 0 < len(key) <= MAX_LENGTH:
         raise ValueError(f"retain= must have 1 to {MAX_LENGTH} characters, not {len(key)}")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"retain= must be valid Unicode: {key!r}") from None
     if volatile:
         raise ValueError(
             "an event can't be volatile and have its value retained; with retain= a slow client"
@@ -181,7 +185,8 @@ def to_body(emission: Emission) -> Body:
         "volatile": emission.volatile,
         "actor": None if actor is None else [list(actor.sids), actor.user],
         "messages": list(emission.messages),
-        "event": emission.event,
+        # For traces; the messages have it as it is, a lone surrogate escaped.
+        "event": emission.event.encode(errors="replace").decode(),
         "trace": emission.trace,
         "retain": emission.retain,
         "at": time.time(),

@@ -21,6 +21,18 @@ class Recovered(NamedTuple):
     ruled: tuple[str, ...]
 
 
+class Change(NamedTuple):
+    """What an operation did to the sockets that match, here or on any node."""
+
+    #: "join", "leave" or "disconnect".
+    kind: str
+    room: str
+    #: Room names and sids; None for all sockets.
+    to: tuple[str, ...] | None
+    #: None for any.
+    namespace: str | None
+
+
 class Keeping(Protocol):
     """Knows which namespaces have a log, and publishes what is emitted in them."""
 
@@ -63,9 +75,9 @@ class Keeper(Follower):
 
     @abstractmethod
     async def recover(self, socket: Socket, claim: Any) -> Recovered | None:
-        """Give a connecting socket what it claims, but for its events.
+        """Give a connecting socket what it claims, but for its events; it has authenticated.
 
-        None where that can't be: it is as good as new, then.
+        None where it claims nothing, or that can't be: it is as good as new, then.
         """
 
     @abstractmethod
@@ -97,6 +109,17 @@ class Keeper(Follower):
 
         Nothing is awaited after the last event, as above.
         """
+
+    @abstractmethod
+    async def steered(self, change: Change) -> None:
+        """An operation was carried out here; it is for clients that are away, too.
+
+        Raises ChannelLayerError.
+        """
+
+    @abstractmethod
+    def turn_back(self, socket: Socket, room: str) -> None:
+        """A socket that is about to join a room is to leave it: it is told no more, and not in."""
 
     @abstractmethod
     def receive_of(self, socket: Socket) -> Receive:

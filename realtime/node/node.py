@@ -18,6 +18,7 @@ from ..metrics.counters import count, counts, report
 from ..protocol.packets import Packet, PacketType
 from . import emissions, records
 from .emissions import Emission
+from .entrance import Entrance
 from .followers import Follower
 from .keeping import Keeper
 from .members import Members
@@ -71,8 +72,7 @@ class ServingNode(Node):
         self.followers: list[Follower] = []
         #: Keeps logs, where a namespace may have one.
         self.keeper: Keeper | None = None
-        #: Sockets that are being told what a room said before they are in it.
-        self._entering: set[tuple[Socket, str]] = set()
+        self._entrance = Entrance()
         #: Whether the project's code has a namespace of this very name, beside those with routes.
         self.is_named: Callable[[str], bool] = lambda namespace: False
         #: When it started, in seconds since the epoch.
@@ -235,9 +235,10 @@ class ServingNode(Node):
 
         Raises RoomError at `REALTIME["MAX_ROOMS"]`.
         """
+        await self._entrance.wait(socket, room)
         if room in socket.rooms or room == socket.sid or socket.state is State.CLOSED:
             return
-        if len(socket.rooms) >= settings.MAX_ROOMS:
+        if len(socket.rooms) + self._entrance.number(socket) >= settings.MAX_ROOMS:
             report("refused.rooms", address=socket.connection.address)
             raise RoomError(
                 f"a socket may be in at most {settings.MAX_ROOMS} rooms (REALTIME MAX_ROOMS)"
@@ -259,29 +260,34 @@ class ServingNode(Node):
         if not carries:
             await self.cluster.memberships.subscribe(groups)
         entered = False
-        self._entering.add((socket, room))
+        entering = self._entrance.begin(socket, room)
         try:
             await keeper.enter(socket, room, want)
-            if socket.state is State.CONNECTED and (socket, room) in self._entering:
+            if socket.state is State.CONNECTED and not entering.left:
                 self.members.join(socket, room)
                 entered = True
         finally:
-            self._entering.discard((socket, room))
+            self._entrance.end(socket, room)
             if not entered and not carries:
                 self.cluster.memberships.unsubscribe(groups)
         if entered:
             await keeper.entered(socket, room)
 
+    def entering(self, room: str, namespace: str | None) -> list[Socket]:
+        """The sockets here that are told what a room said before they are in it."""
+        return self._entrance.into(room, namespace)
+
     def leave_room(self, socket: Socket, room: str) -> None:
         """Take a socket of this process out of a room."""
-        self._entering.discard((socket, room))
+        keeper = self.keeper_of(socket.namespace)
+        if self._entrance.leave(socket, room) and keeper is not None:
+            keeper.turn_back(socket, room)
         if room not in socket.rooms:
             return
         for follower in self.followers:
             follower.left(socket, room)
         if socket.state is State.CONNECTED:
             self.members.leave(socket, room)
-            keeper = self.keeper_of(socket.namespace)
             if keeper is None or not keeper.carries(socket.namespace):
                 self.cluster.memberships.unsubscribe([(socket.namespace, room)])
         else:

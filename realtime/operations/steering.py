@@ -1,12 +1,14 @@
 """Steering: the sockets that match join a room, leave one, or are disconnected."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from ..cluster.requests import Answer
 from ..exceptions import RoomError
 from ..node import rooms
-from ..node.sockets import State
+from ..node.keeping import Change
+from ..node.sockets import Socket, State
 from ..server.namespaces import Namespaces
 from .arguments import NOT_GIVEN, NotGiven, node_timeout
 from .asking import Body, Inquiry, Operation, bound, twins
@@ -54,6 +56,7 @@ async def _answer_join(namespaces: Namespaces, body: Body) -> Body:
             else:
                 joined += 1
         await asyncio.sleep(0)
+    await _tell_keeper(namespaces, "join", body)
     return {"sockets": joined, "refused": refused}
 
 
@@ -80,7 +83,17 @@ async def _answer_leave(namespaces: Namespaces, body: Body) -> Body:
                 namespaces.node.leave_room(socket, room)
                 left += 1
         await asyncio.sleep(0)
+    for socket in namespaces.node.entering(room, body.get("namespace")):
+        if _is_meant(socket, room, body.get("to")):
+            namespaces.node.leave_room(socket, room)
+            left += 1
+    await _tell_keeper(namespaces, "leave", body)
     return {"sockets": left}
+
+
+def _is_meant(socket: Socket, room: str, to: Collection[str] | None) -> bool:
+    """Whether a socket that is about to join a room is among those that are to leave it."""
+    return to is None or room in to or socket.sid in to or not socket.rooms.isdisjoint(to)
 
 
 # Disconnect
@@ -118,7 +131,17 @@ async def _answer_disconnect(namespaces: Namespaces, body: Body) -> Body:
             else:
                 namespaces.close(socket)
         await asyncio.sleep(0)
+    await _tell_keeper(namespaces, "disconnect", body)
     return {"sockets": sum(socket.state is State.CLOSED for socket in sockets)}
+
+
+async def _tell_keeper(namespaces: Namespaces, kind: str, body: Body) -> None:
+    """Clients that are away and may come back are not among the sockets, but meant as well."""
+    keeper = namespaces.node.keeper
+    if keeper is not None:
+        to = body.get("to")
+        room, namespace = body.get("room", ""), body.get("namespace")
+        await keeper.steered(Change(kind, room, None if to is None else tuple(to), namespace))
 
 
 join_sockets, ajoin_sockets = twins(_join_sockets)

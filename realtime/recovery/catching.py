@@ -28,7 +28,8 @@ class CatchingUp:
     ) -> None:
         self.socket = socket
         self.session = session
-        self._limit = limit
+        #: How many events may be emitted meanwhile, and how many may wait with those from before.
+        self._limit = self._bound = limit
         #: Those that it was in, also if it is not sure yet that it may be there again.
         self._rooms = session.rooms.keys()
         self._held: deque[Entry] = deque()
@@ -36,6 +37,8 @@ class CatchingUp:
         #: The last event of each room that its node may not have delivered yet.
         self._last: dict[str | None, Position] = {}
         self.sent = 0
+        #: Whether nobody wants to be told any more.
+        self.is_over = False
         #: The offset with which its client came back, if it did.
         self._came_with = came_with
         #: Whether something was awaited after the first event.
@@ -47,7 +50,7 @@ class CatchingUp:
             if emission.retain is not None and not is_skipped(self.socket, emission):
                 self._held = superseded(self._held, emission)
             self._held.append(Entry(position, emission))
-            if len(self._held) > self._limit:
+            if len(self._held) > self._bound:
                 self._held.clear()
                 self.socket.connection.fail(
                     "transport error", "more was emitted than may wait while its client came back"
@@ -61,19 +64,21 @@ class CatchingUp:
             self._last.update((room, position) for room in to if room in self._rooms)
         later = (held for held in self._held if held.position > read.upto)
         self._held = deque([*entries, *later])
+        self._bound = self._limit + len(self._held)
 
     def found_past(self, entries: Iterable[Entry]) -> None:
         """These were said before the socket joined."""
         found = {entry.position: entry for entry in (*entries, *self._held)}
         known = [found[at] for at in sorted(found)]
         self._held = newest([entry for entry in known if self._concerns(entry.emission)])
+        self._bound = self._limit + len(self._held)
 
     async def send(self, store: Store) -> None:
         """Send what was missed, and what came meanwhile, as fast as the client takes it.
 
         Nothing is awaited after the last event.
         """
-        while self.socket.state is self._state:
+        while self.socket.state is self._state and not self.is_over:
             if self._is_crowded:
                 self.was_interrupted = self.sent > 0
                 await asyncio.sleep(TICK)

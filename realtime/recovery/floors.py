@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ..conf import settings
 from ..node.sockets import Socket
-from .options import SLACK
+from .options import REFRESH, SLACK
 from .positions import Position
 from .sessions import Session
 from .store import Store
@@ -23,6 +23,8 @@ class Floors:
 
     def look(self, store: Store, sessions: Mapping[Socket, Session], now: float) -> None:
         """Remember how far each namespace is, and raise the floors of sessions."""
+        if self._looks and now > self._looks[-1][0] + REFRESH + SLACK:
+            self._looks.clear()  # this process hung, and does not know yet whose ping is overdue
         namespaces = {session.namespace for session in sessions.values()}
         self._looks.append((now, {name: store.reached(name) for name in namespaces}))
         until_gone = settings.PING_INTERVAL + settings.PING_TIMEOUT + SLACK
@@ -33,6 +35,6 @@ class Floors:
             return
         self._looks.appendleft(certain)  # until there is a later one
         at, reached = certain
-        for session in sessions.values():
-            if 0 < session.connected_at <= at:
+        for socket, session in sessions.items():
+            if not socket.connection.awaits_pong and 0 < session.connected_at <= at:
                 session.floor = max(session.floor, reached.get(session.namespace, 0))

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from ..node.emissions import Emission
 from ..node.sockets import Socket
-from .catching import CatchingUp
+from .catching import CatchingUp, Joining
 from .positions import Position
 from .sessions import Session
 from .store import Key, Store, Wanted
@@ -21,12 +21,16 @@ class Kept:
         self.sessions: dict[Socket, Session] = {}
         #: Sockets whose clients came back in vain.
         self.unrecovered: set[Socket] = set()
+        #: Who their clients were by their authentication, before `connect` may have found out more.
+        self.came_as: dict[Socket, str] = {}
         #: Rooms in which sockets that have no session yet are to be present.
         self.presence: dict[Socket, set[str]] = {}
         #: Likewise the rooms that rules let them into.
         self.ruled: dict[Socket, dict[str, list[str]]] = {}
         #: What connecting sockets are to be told of their rooms.
         self.wants: dict[Socket, dict[str | None, Wanted]] = {}
+        #: Sockets that were told more than this node has delivered.
+        self.ahead: set[Socket] = set()
         #: Rooms that are heard for a socket, where the store has to be told of them.
         self._heard: dict[Socket, set[Key]] = {}
         #: Sockets that are told something before they are members, by namespace. Mostly empty.
@@ -36,6 +40,8 @@ class Kept:
         """A socket is none of ours any more; the session that it had."""
         self.stop_catching(socket)
         self.unrecovered.discard(socket)
+        self.ahead.discard(socket)
+        self.came_as.pop(socket, None)
         self.presence.pop(socket, None)
         self.ruled.pop(socket, None)
         self.wants.pop(socket, None)
@@ -77,6 +83,13 @@ class Kept:
     def catching_of(self, socket: Socket) -> CatchingUp | None:
         catching = self._catching.get(socket.namespace, ())
         return next((found for found in catching if found.socket is socket), None)
+
+    def joining(self, socket: Socket, room: str) -> Joining | None:
+        """What tells a connected socket the past of a room, if anything does."""
+        for catching in self._catching.get(socket.namespace, ()):
+            if isinstance(catching, Joining) and (catching.socket, catching.room) == (socket, room):
+                return catching
+        return None
 
     def stop_catching(self, socket: Socket) -> None:
         for catching in self._catching.get(socket.namespace, ()):

@@ -131,14 +131,19 @@ class Logs:
             self._logs.pop(log.key, None)
 
     def since(
-        self, key: Key, position: Position, changed: Position | None = None
+        self,
+        key: Key,
+        position: Position,
+        changed: Position | None = None,
+        certain: Position = 0,
     ) -> list[Entry] | None:
         """The events of a room after a position, and values since `changed`, if that is another.
 
-        None if there were more.
+        None if there were more, later than `certain`.
         """
         log = self._logs.get(key)
-        if position < self._forgotten or (log is not None and position < log.dropped):
+        least = max(position, certain)
+        if least < self._forgotten or (log is not None and least < log.dropped):
             return None
         found = []
         for entry in reversed(() if log is None else log.entries):
@@ -146,7 +151,7 @@ class Logs:
                 break
             found.append(Entry(*entry[:2]))
         found.reverse()
-        if position < self.values.dropped(key):
+        if least < self.values.dropped(key):
             return None
         values = self.values.since(key, position if changed is None else changed)
         return merged([found, values]) if values else found

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 
 from ..engine.wheel import Handle, TimerWheel
 from ..node.emissions import Emission
+from ..node.keeping import Change
+from . import changes
 from .logs import Logs, merged
 from .options import of_site, options_of
 from .positions import Position, after
@@ -78,8 +80,11 @@ class MemoryStore(Store):
         since: Mapping[str | None, Position],
         claimed: Position = 0,
         values: Position | None = None,
+        certain: Position = 0,
     ) -> Missed:
-        found = [self._logs.since((namespace, room), at, values) for room, at in since.items()]
+        found = [
+            self._logs.since((namespace, room), at, values, certain) for room, at in since.items()
+        ]
         there = [part for part in found if part is not None]
         # An offset from the future is none of ours.
         whole = len(there) == len(found) and claimed <= self._last
@@ -107,7 +112,7 @@ class MemoryStore(Store):
         session = self._sessions.get(pid)
         if session is None or session.namespace != namespace:
             return Refused("its session is unknown here, or has expired")
-        if session.user != user:
+        if session.came_as != user:
             return Refused("its session is another user's")
         holder = Held(session.node, session.holder)
         if pid not in self._free and instead_of != holder:
@@ -142,6 +147,12 @@ class MemoryStore(Store):
 
     async def refresh(self, sessions: Collection[Session]) -> list[Session]:
         return []
+
+    async def change(self, change: Change) -> None:
+        for pid in list(self._free):
+            session = self._sessions[pid]
+            if not changes.apply(change, session, self._last):
+                self.drop(session)
 
     def _forget_window(self, pid: str) -> None:
         window = self._free.pop(pid, None)

@@ -26,7 +26,7 @@ class Newcomers:
     ) -> bool:
         """Get what a connecting socket is told of rooms that are new to it; False if nothing is."""
         store, namespace = self._kept.store, session.namespace
-        wants = self._kept.wants.pop(socket, {})
+        wants = self._kept.wants.get(socket, {})
         asked = {room: wants.get(room) for room in rooms if room != session.sid}
         keys = [(namespace, room) for room in asked]
         if not any(asked.values()) and not store.may_have_values(keys):
@@ -69,6 +69,7 @@ class Newcomers:
             socket, session, limit_of(namespace), room, lambda: store.reached(namespace)
         )
         kept.hold(joining)
+        told = False
         try:
             await kept.hear(socket, [(namespace, room)])
             past = await self._past(session, {room: want})
@@ -76,12 +77,21 @@ class Newcomers:
             self._found(joining, past, known)
             await joining.send(store)
             count("history.events", joining.sent)
+            told = not joining.is_over
         finally:
             kept.release(joining)
-        if socket.state is State.CONNECTED and room not in session.rooms:
+            if not told:
+                kept.ignore(socket, (namespace, room))
+        if told and socket.state is State.CONNECTED and room not in session.rooms:
             joined = store.position((namespace, room))
             said = [entry.position - 1 for found in past.values() for entry in found.entries[:1]]
             session.rooms[room] = min([joined, *said])
+
+    def turn_back(self, socket: Socket, room: str) -> None:
+        """A socket leaves a room that it is about to join."""
+        joining = self._kept.joining(socket, room)
+        if joining is not None:
+            joining.is_over = True
 
     async def _past(
         self, session: Session, rooms: Mapping[str | None, Wanted | None]

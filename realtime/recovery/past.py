@@ -29,7 +29,10 @@ def wanted(history: History) -> Wanted:
     if isinstance(history, str):
         return Wanted(since=_position(history))
     if isinstance(history, timedelta):
-        history = timezone.now() - history
+        try:
+            history = timezone.now() - history
+        except OverflowError:  # before the year 1: all of it
+            return Wanted()
     elif timezone.is_naive(history):
         history = timezone.make_aware(history)
     return Wanted(since=max(0, at(history.timestamp()) - 1))

@@ -3,29 +3,33 @@
 import asyncio
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from ..aio.tasks import Tasks
+from ..conf import settings
 from ..logs import facts
 from ..metrics import counters as metrics
 from ..metrics.counters import count
 from ..node import emissions
 from ..node.emissions import Emission
 from ..node.inboxes import ASGIMessage
-from ..node.keeping import Keeper, Receive, Recovered
+from ..node.keeping import Change, Keeper, Receive, Recovered
 from ..node.node import ServingNode
 from ..node.sockets import Socket, State
 from ..server.namespaces import Namespaces
+from .catching import concerns, send
 from .choice import store_for
 from .floors import Floors
 from .kept import Kept
 from .memory import MemoryStore
 from .newcomers import Newcomers
 from .options import REFRESH, options_of
+from .outage import in_time
 from .positions import Position, to_text
 from .returning import Returning
 from .sessions import EVERYONE, FINAL, Claim, Session, new_pid, read, user_of
-from .store import Key, Wanted
+from .store import Entry, Key, Wanted
 
 logger = logging.getLogger("realtime.recovery")
 
@@ -42,6 +46,8 @@ class Recovery(Keeper):
         self._newcomers = Newcomers(self._kept)
         self._floors = Floors()
         self._tasks = Tasks()
+        #: Whether there was a client that may come back.
+        self._in_use = False
 
     def start(self) -> None:
         node, kept = self._node, self._kept
@@ -117,15 +123,35 @@ class Recovery(Keeper):
         parser = emissions.parser()
         if parser.ends_in_text(messages):
             position = self._kept.store.reached(emission.namespace)
+            if self._kept.ahead:
+                emission = self._deliver_to_those_ahead(emission, position)
             messages = parser.append(messages, to_text(position))
         self._node.members.deliver(emission, messages)
+
+    def _deliver_to_those_ahead(self, emission: Emission, position: Position) -> Emission:
+        """To sockets that were told more than up to `position`; what is left is for the others."""
+        kept = self._kept
+        sent = {socket: kept.sessions[socket].sent for socket in kept.ahead}
+        behind = {
+            s for s, at in sent.items() if s.namespace == emission.namespace and at <= position
+        }
+        kept.ahead -= behind
+        others = [s for s in kept.ahead if s.namespace == emission.namespace]
+        for socket in others:
+            if concerns(socket, emission):
+                send(socket, Entry(position, emission), sent[socket])
+        return replace(emission, skip=emission.skip | {socket.sid for socket in others})
 
     # A client connects
 
     def read(self, auth: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Claim | None]:
+        self._in_use = True
         return read(auth)
 
-    async def recover(self, socket: Socket, claim: Claim) -> Recovered | None:
+    async def recover(self, socket: Socket, claim: Claim | None) -> Recovered | None:
+        self._kept.came_as[socket] = user_of(socket)
+        if claim is None:
+            return None
         return await self._returning.recover(socket, claim)
 
     def wants_past(self, socket: Socket, room: str | None, want: Wanted) -> None:
@@ -137,6 +163,10 @@ class Recovery(Keeper):
 
     async def catch_up(self, socket: Socket) -> dict[str, Any]:
         kept = self._kept
+        session = kept.sessions.get(socket)
+        if session is not None and session.user != user_of(socket):
+            self._part(socket, session)  # `connect` made another one of it
+            return {}
         catching = kept.catching_of(socket)
         if catching is not None:
             await catching.send(kept.store)
@@ -144,21 +174,29 @@ class Recovery(Keeper):
             if socket.state is not State.CONNECTING:
                 return {}
             kept.stop_catching(socket)
-        session = kept.sessions.get(socket)
         if session is None:
+            user = user_of(socket)
             session = Session(
-                pid=new_pid(), sid=socket.sid, namespace=socket.namespace, user=user_of(socket)
+                pid=new_pid(),
+                sid=socket.sid,
+                namespace=socket.namespace,
+                user=user,
+                came_as=kept.came_as.get(socket, user),
             )
             kept.sessions[socket] = session
-        elif session.user != user_of(socket):  # `connect` made another one of it
-            self._part(socket, session)
-            return {}
         rooms = (EVERYONE, session.sid, *socket.rooms)
         new = [room for room in rooms if room not in session.rooms]
         session.rooms = {room: self._joined(session, room) for room in rooms}
         session.data, session.node = socket.data, self._node.id
         session.connected_at = self._node.wheel.time()
-        looked_back = await self._newcomers.look_back(socket, session, new)
+        looked_back = await in_time(
+            socket,
+            lambda: self._newcomers.look_back(socket, session, new),
+            self._node.wheel.time,
+        )
+        kept.wants.pop(socket, None)
+        if looked_back is None:
+            return {}
         interrupted = looked_back or (catching is not None and catching.was_interrupted)
         if not interrupted and socket.connection.sends_together:
             session.tried = None
@@ -172,6 +210,9 @@ class Recovery(Keeper):
 
     async def enter(self, socket: Socket, room: str, want: Wanted | None) -> None:
         await self._newcomers.enter(socket, room, want)
+
+    def turn_back(self, socket: Socket, room: str) -> None:
+        self._newcomers.turn_back(socket, room)
 
     def _joined(self, session: Session, room: str | None) -> Position:
         known = session.rooms.get(room)
@@ -200,6 +241,11 @@ class Recovery(Keeper):
 
         return receive
 
+    async def steered(self, change: Change) -> None:
+        of = change.namespace
+        if self.covers(of) if of is not None else (self._in_use or settings.RECOVERY is not None):
+            await self._returning.steered(change)
+
     # What the node tells of its sockets
 
     def wants_presence(self, socket: Socket, room: str) -> None:
@@ -222,7 +268,7 @@ class Recovery(Keeper):
     def renamed(self, socket: Socket) -> None:
         session = self._kept.sessions.get(socket)
         if session is not None:
-            session.user = user_of(socket)
+            session.user = session.came_as = user_of(socket)
             self._changed(socket, session)
 
     def accepted(self, socket: Socket) -> None:
@@ -233,6 +279,8 @@ class Recovery(Keeper):
             session.presence | self._kept.presence.pop(socket, set())
         ) & socket.rooms
         session.ruled |= self._kept.ruled.pop(socket, {})
+        if session.sent > self._kept.store.reached(session.namespace):
+            self._kept.ahead.add(socket)
         self._kept.store.keep(session)
         if socket in self._kept.unrecovered:
             self._kept.unrecovered.discard(socket)

@@ -8,15 +8,16 @@ from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..logs import brief, facts
 from ..metrics.counters import count
-from ..node.keeping import Recovered
+from ..node.keeping import Change, Recovered
 from ..node.node import ServingNode
 from ..node.sockets import Socket, State
 from ..server.namespaces import Namespaces
+from . import changes
 from .catching import CatchingUp
 from .holders import Holders
 from .kept import Kept
 from .options import limit_of, options_of
-from .outage import PATIENCE, RETRY, Outage
+from .outage import PATIENCE, RETRY, Outage, put_off
 from .sessions import EVERYONE, Claim, Session
 from .store import Refused
 
@@ -38,6 +39,8 @@ class Returning:
         self._kept = kept
         self._holders = Holders(node, namespaces, kept.sessions, settle)
         self._outage = Outage()
+        #: What operations did while sessions were being taken.
+        self._steered: list[list[Change]] = []
 
     async def recover(self, socket: Socket, claim: Claim) -> Recovered | None:
         found = await self._taken_in_time(socket, claim)
@@ -61,7 +64,7 @@ class Returning:
                 if self._outage.failed(time()) >= patience:
                     return Refused(f"the store of sessions is away ({brief(error)})")
                 if time() >= end:
-                    self._put_off(socket, error)
+                    put_off(socket, error)
                 if socket.state is not State.CONNECTING:
                     return Refused("it left again")
                 await asyncio.sleep(RETRY)
@@ -69,23 +72,17 @@ class Returning:
                 self._outage.ended()
                 return found
 
-    def _put_off(self, socket: Socket, error: ChannelLayerError) -> None:
-        count("recoveries.put_off")
-        logger.warning(
-            "closed the connection of a client that came back to %s while the store of sessions is"
-            " away, for it to try again: %s",
-            socket.namespace,
-            brief(error),
-            extra=facts(sid=socket.sid, namespace=socket.namespace),
-        )
-        socket.connection.close("transport error")
-
     async def _taken(self, socket: Socket, claim: Claim) -> Session | Refused:
         """The session of a client that came back, with all that it missed."""
         if claim.garbled:
-            return Refused("its offset is none")
+            return Refused("its id or its offset is none")
         kept = self._kept
-        session = await self._holders.take(kept.store, claim, socket)
+        steered: list[Change] = []
+        self._steered.append(steered)
+        try:
+            session = await self._holders.take(kept.store, claim, socket)
+        finally:
+            self._steered.remove(steered)
         if isinstance(session, Refused):
             return session
         # Nothing was awaited since it was taken: `Holders` counts on it.
@@ -93,6 +90,13 @@ class Returning:
         if session.may_have_more_than(claim.offset):
             kept.store.drop(session)
             return Refused("it may have got some of what it missed at an attempt that broke off")
+        if max(session.floor, claim.offset or 0) < session.lost_before:
+            kept.store.drop(session)
+            return Refused("the log was lost since")
+        position = kept.store.reached(socket.namespace)
+        if not all(changes.apply(change, session, position) for change in steered):
+            kept.store.drop(session)
+            return Refused("it was disconnected by an operation")
         session.tried = None
         if socket.state is not State.CONNECTING:
             kept.store.release(session)
@@ -118,13 +122,15 @@ class Returning:
         limit = limit_of(namespace)
         catching = self._kept.hold(CatchingUp(socket, session, limit, came_with=claim.offset or 0))
         await self._kept.hear(socket, [(namespace, room) for room in session.rooms])
-        session.sent = max(session.floor, claim.offset or 0)
+        session.sent = claim.offset or 0
         since = session.since(claim.offset)
         # This node may be behind what the client got elsewhere. What is yet to be delivered here is
         # asked for as well: it must have been before the socket is a member, which would get it.
         behind = {room: min(at, store.position((namespace, room))) for room, at in since.items()}
         values = min([session.sent, *behind.values()])
-        missed = await store.missed(namespace, behind, claim.offset or 0, values)
+        missed = await store.missed(
+            namespace, behind, claim.offset or 0, values, certain=session.floor
+        )
         news = [entry for entry in missed.entries if session.lacks(*entry, since)]
         if not missed.whole or len(news) > limit:
             return False
@@ -140,6 +146,25 @@ class Returning:
             why,
             extra=facts(sid=socket.sid, namespace=socket.namespace),
         )
+
+    async def steered(self, change: Change) -> None:
+        """An operation is for those as well that are away, or just coming back."""
+        for steered in self._steered:
+            steered.append(change)
+        for socket, session in list(self._kept.sessions.items()):
+            if socket.state is State.CONNECTING and changes.concerns(change, session):
+                self._steer(socket, session, change)
+        await self._kept.store.change(change)
+
+    def _steer(self, socket: Socket, session: Session, change: Change) -> None:
+        if not changes.apply(change, session, self._kept.store.reached(session.namespace)):
+            self._kept.forget(socket)
+            self._kept.store.drop(session)
+            self._namespaces.close(socket)
+        elif change.kind == "join":
+            socket.rooms.add(change.room)
+        else:
+            socket.rooms.discard(change.room)
 
     def _give_back(self, socket: Socket, session: Session) -> Recovered:
         ruled, session.ruled = session.ruled, {}

@@ -1,5 +1,6 @@
 """What is kept of a socket, so that its client can come back to it."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ FINAL = frozenset(["client namespace disconnect", "server namespace disconnect",
 EVERYONE = None
 #: A session's id is a secret of this many random bytes.
 _BYTES = 18
-MAX_PID = 64
+#: What may be one: it was made here, of any length.
+_PID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +27,7 @@ class Claim:
     pid: str
     #: Up to where it has everything. None if no event ever came.
     offset: Position | None
-    #: Whether it sent an offset that is none.
+    #: Whether it sent an id or an offset that is none.
     garbled: bool = False
 
 
@@ -37,9 +39,11 @@ def read(auth: dict[str, Any] | None) -> tuple[dict[str, Any] | None, Claim | No
     if auth is None or ("pid" not in auth and "offset" not in auth):
         return auth, None
     rest = {key: value for key, value in auth.items() if key not in ("pid", "offset")}
-    pid, said = auth.get("pid"), auth.get("offset")
-    if not isinstance(pid, str) or not 0 < len(pid) <= MAX_PID:
+    if "pid" not in auth:
         return rest or None, None
+    pid, said = auth["pid"], auth.get("offset")
+    if not isinstance(pid, str) or not _PID.fullmatch(pid):
+        return rest or None, Claim(pid="", offset=None, garbled=True)
     offset = from_text(said)
     claim = Claim(pid=pid, offset=offset, garbled=said is not None and offset is None)
     return rest or None, claim
@@ -54,6 +58,8 @@ class Session:
     namespace: str
     #: Whose it is: a model and a primary key, or "" for a client that is not logged in.
     user: str
+    #: Who it is before `connect` has run, likewise: whoever claims it has to be that one.
+    came_as: str
     #: Its rooms, with the position from which on their events are its own; EVERYONE and the sid
     #: are among them.
     rooms: dict[str | None, Position] = field(default_factory=dict)
@@ -62,7 +68,8 @@ class Session:
     #: The rooms that rules let it into, each with the rooms that it is in because of that one.
     ruled: dict[str, list[str]] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
-    #: Its client has everything up to here, whatever it says.
+    #: Its client has everything up to here, though it may name an older offset: a log that reaches
+    #: back to here is enough.
     floor: Position = 0
     #: The node that holds its socket, or held it last, and what tells its holders apart.
     node: str = ""
@@ -74,12 +81,14 @@ class Session:
     #: The offset with which its client came back last, if it may have got missed events then
     #: without the answer to its connect, or else None.
     tried: Position | None = None
+    #: The log has lost events from before this position.
+    lost_before: Position = 0
     #: Whether its client came back to it.
     recovered: bool = False
 
     def since(self, offset: Position | None) -> dict[str | None, Position]:
         """From where on a client that has everything up to `offset` misses events, by room."""
-        least = max(self.floor, offset or 0)
+        least = offset or 0
         return {room: max(joined, least) for room, joined in self.rooms.items()}
 
     def may_have_more_than(self, offset: Position | None) -> bool:

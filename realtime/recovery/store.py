@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NamedTuple
 
 from ..node.emissions import Emission
+from ..node.keeping import Change
 from .positions import Position
 from .sessions import Session
 
@@ -115,11 +116,13 @@ class Store(ABC):
         since: Mapping[str | None, Position],
         claimed: Position = 0,
         values: Position | None = None,
+        certain: Position = 0,
     ) -> Missed:
         """What was logged for rooms after a position; of `claimed` a client says so.
 
         Of each key there is the newest value, if that changed after the position, or after `values`
-        if that is given. Raises ChannelLayerError.
+        if that is given. What the log lacks from before `certain` is not missed. Raises
+        ChannelLayerError.
         """
 
     @abstractmethod
@@ -149,6 +152,8 @@ class Store(ABC):
     ) -> Session | Held | Refused:
         """Take a session for a client that came back with an offset: nobody else gets it then.
 
+        `user` is who it is by its authentication.
+
         Where this process dies before it writes the session again, `tried` is this offset for
         the next one. What another socket holds is taken only `instead_of` that very one. Raises
         ChannelLayerError.
@@ -165,6 +170,10 @@ class Store(ABC):
     @abstractmethod
     def drop(self, session: Session) -> None:
         """Nobody may come back to a session."""
+
+    @abstractmethod
+    async def change(self, change: Change) -> None:
+        """Change the sessions of sockets that are away. Raises ChannelLayerError."""
 
     @abstractmethod
     def touch(self, session: Session) -> None:

@@ -5,7 +5,7 @@
     {"type": "socketio", "path": the namespace, "sid": ..., "auth": {...} or None,
      "headers", "query_string", "client", "server", "scheme": of the opening request,
      "transport": "websocket" or "polling" at that time, "rooms": a set, "data": a dict,
-     "recover": None, or what gives the socket back the state that its client came back for,
+     "recover": None, or what gives the socket back the state that its client may come back for,
      "busy": a set, in which the application keeps what it has in progress while it receives on,
      "ahead": a queue (append, popleft, len) for what it receives before its turn}
 

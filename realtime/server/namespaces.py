@@ -87,7 +87,7 @@ class Namespaces:
         client.sockets[namespace] = self.sockets[socket.sid] = socket
         client.running += 1
         recover = None
-        if keeper is not None and claim is not None:
+        if keeper is not None:
             recover = functools.partial(keeper.recover, socket, claim)
         begin = functools.partial(self._begin, application, socket, auth, recover)
         if client.connecting < AT_A_TIME:

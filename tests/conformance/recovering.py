@@ -69,6 +69,9 @@ urlpatterns: list[Any] = []
 from realtime import (  # noqa: E402
     ConnectionRefused,
     SocketIOConsumer,
+    adisconnect_sockets,
+    ajoin_sockets,
+    aleave_sockets,
     apresence,
     event,
     namespace,
@@ -92,6 +95,10 @@ class Lasting(SocketIOConsumer):
         if "refuse" in (auth or {}):
             raise ConnectionRefused("not today")
         await self.join("lobby")
+        if "log in" in (auth or {}):
+            await self.log_in(User(pk=auth["log in"], username="found out by connect"))
+        if "told" in (auth or {}):
+            await self.join(auth["told"], history=5)
 
     async def disconnect(self, reason: str) -> None:
         history[self.name].append(["disconnect", reason])
@@ -131,6 +138,15 @@ class Lasting(SocketIOConsumer):
     @event("keep nonsense")
     async def keep_nonsense(self, key: str) -> None:
         self.data[key] = object()
+
+    @event("keep numbered")
+    async def keep_numbered(self, key: str) -> None:
+        self.data[key] = {1: "a key that is no text"}
+
+    @event
+    async def steer(self, what: str, *args: Any) -> None:
+        operations = {"join": ajoin_sockets, "leave": aleave_sockets, "close": adisconnect_sockets}
+        await operations[what](*args, namespace=self.namespace)
 
     @event
     async def state(self) -> Any:

@@ -3,6 +3,7 @@
 # The settings come first.
 from tests.conformance.recovering import Lasting, application  # isort: skip
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,12 @@ class Told(Lasting):
     @event("enter told")
     async def enter_told(self, room: str | None, said: Any) -> None:
         await self.join(room, history=history_of(said))
+
+    @event("enter at once")
+    async def enter_at_once(self, rooms: list[str], said: Any) -> list[str]:
+        joins = [self.join(room, history=history_of(said)) for room in rooms]
+        done = await asyncio.gather(*joins, return_exceptions=True)
+        return [type(failure).__name__ for failure in done if failure is not None]
 
     @event("enter plainly")
     def enter_plainly(self, room: str, said: Any) -> None:

@@ -341,6 +341,30 @@ async def test_client_that_polls_slowly_gets_the_newest_value_behind_all_else(
     assert offsets == sorted(offsets)
 
 
+async def test_long_past_of_rooms_is_no_reason_to_close_a_slow_client(
+    site: Server, speaker: Guest, room: str
+) -> None:
+    rooms = [f"{room} {number}" for number in range(2)]
+    for one in rooms:
+        await speaker.ask("count", one, 500)
+    opening = await fetch(site.port, "GET", POLLING)
+    client = Polling(site.port, json.loads(opening.text[1:])["sid"])
+    client.path = f"{POLLING}&sid={client.sid}"
+    await client.post(f"40{NAMESPACE},{json.dumps({'name': room})}")
+    assert (await client.get()).text.startswith(f"40{NAMESPACE}")
+    entering = [f"42{NAMESPACE},{json.dumps(['enter told', one, 500])}" for one in rooms]
+    await client.post("\x1e".join(entering))
+    await speaker.ask("state")
+    await say(speaker, rooms[1], *range(500, 505))  # while most of what came before still waits
+    heard: list[int] = []
+    while len(heard) < 1005:
+        answer = await client.get()
+        assert answer.status == 200
+        packets = [packet for packet in answer.text.split("\x1e") if packet.startswith("42")]
+        heard += [json.loads(packet.removeprefix(f"42{NAMESPACE},"))[1] for packet in packets]
+    assert heard == [*range(500), *range(505)]
+
+
 async def test_client_that_reads_slowly_gets_the_newest_value_behind_all_else(
     site: Server, speaker: Guest, room: str
 ) -> None:

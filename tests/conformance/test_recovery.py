@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.guest import Guest, cut, gone
+from tests.conformance.raw import Closed
 from tests.conformance.servers import Server, run
 from tests.conformance.talker import TICK, Log, Talker
 
@@ -192,10 +193,44 @@ async def test_offset_of_the_future_is_a_fresh_session(
     assert not again.recovered
 
 
-@pytest.mark.parametrize("pid", [5, None, "", [], {}, "x" * 10_000])
+@pytest.mark.parametrize("pid", [5, None, "", [], {}, "x" * 10_000, "\ud800", "a b"])
 async def test_id_that_is_none_is_a_fresh_session(site: Server, name: str, pid: Any) -> None:
     guest = await Guest.visit(site, name, pid=pid)
     assert guest.pid and guest.pid != pid
+    assert "its id or its offset is none" in site.log
+
+
+async def test_operations_reach_clients_that_are_away(
+    site: Server, speaker: Guest, name: str
+) -> None:
+    guest = await Guest.visit(site, name)
+    await guest.ask("enter", name)
+    await guest.ask("enter", f"{name} too")
+    await cut(guest, speaker, name)
+    await speaker.ask("say", name, "news", 1)
+    await speaker.ask("say", f"{name} new", "news", 2)
+    await speaker.ask("steer", "join", f"{name} new", guest.sid)
+    await speaker.ask("steer", "leave", name, f"{name} too")
+    for room in (name, f"{name} new"):
+        await speaker.ask("say", room, "news", 3)
+    again = await guest.back(site, name)
+    assert again.recovered
+    assert again.heard == [["news", 3]]
+    [[_, rooms, _]] = await again.ask("state")
+    assert rooms == ["lobby", f"{name} new", f"{name} too"]
+
+
+async def test_client_that_an_operation_disconnected_while_it_was_away_begins_anew(
+    site: Server, speaker: Guest, name: str
+) -> None:
+    guest = await Guest.visit(site, name)
+    await guest.ask("enter", name)
+    await cut(guest, speaker, name)
+    await speaker.ask("steer", "close", name)
+    again = await guest.back(site, name)
+    assert not again.recovered
+    [[_, rooms, _]] = await again.ask("state")
+    assert rooms == ["lobby"]
 
 
 async def test_session_is_of_its_namespace(site: Server, speaker: Guest, name: str) -> None:
@@ -295,6 +330,23 @@ async def test_session_of_another_user_is_refused_and_stays_theirs(
     assert guest.pid and guest.pid not in site.log
     again = await guest.back(site, name, user=7)
     assert again.recovered and again.heard == [["news", 1]]
+
+
+async def test_client_whose_connect_says_who_it_is_is_recovered(
+    site: Server, speaker: Guest, name: str
+) -> None:
+    guest = await Guest.visit(site, name, **{"log in": 3})
+    await cut(guest, speaker, name)
+    await speaker.ask("say", guest.sid, "news", 1)
+    again = await guest.back(site, name, **{"log in": 3})
+    assert again.recovered and again.heard == [["news", 1]]
+    await cut(again, speaker, name)
+    await speaker.ask("say", guest.sid, "news", 2)
+    talker = await Talker.open(site.port)
+    auth = {"name": name, "pid": again.pid, "offset": again.offset, "log in": 4}
+    talker.send(f"0{json.dumps(auth)}")
+    with pytest.raises(Closed):  # it is told nothing
+        await talker.receive()
 
 
 async def test_rooms_of_rules_are_asked_again(site: Server, speaker: Guest, name: str) -> None:

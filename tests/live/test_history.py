@@ -29,6 +29,7 @@ REALTIME = {
     "PING_TIMEOUT": 60.0,
     "LOGIN_CHECK_INTERVAL": 3600.0,
     "OUTBOX_MESSAGES": 1000,
+    "MAX_ROOMS": 50,
     "RECOVERY": {"WINDOW": 60.0, "HISTORY": 600, "MAX_RETAINED": 5},
 }
 
@@ -166,6 +167,19 @@ async def test_client_that_was_cut_amid_history_gets_the_rest_elsewhere(
     again = await guest.back(site[1], room, rooms={room: 5})
     assert again.recovered
     assert guest.heard + await again.settled() == news(1, 2, 3, 4, 5)
+
+
+async def test_rooms_joined_at_once_are_told_once_and_bounded(
+    site: list[Site], speakers: list[Guest], room: str
+) -> None:
+    await speakers[0].ask("count", room, 5)
+    guest = await visit(site[1], room)
+    await guest.ask("enter at once", [room, room], 5)
+    assert await guest.settled() == news(*range(5))
+    answers = await guest.ask("enter at once", [f"{room} {number}" for number in range(60)], 5)
+    [[_, rooms, _]] = await guest.ask("state")
+    assert len(rooms) == 50
+    assert answers[0].count("RoomError") == 60 - 48  # it is in two already
 
 
 @pytest.mark.node

@@ -47,6 +47,7 @@ class Redis:
                 scripts.PAST,
                 scripts.TAKE,
                 scripts.KEEP,
+                scripts.CHANGE,
                 scripts.REFRESH,
                 scripts.DROP,
             )
@@ -91,7 +92,7 @@ class Redis:
             tag,
             "0",
             body,
-            f"{len(emission.event)}:{emission.event}{emission.retain}",
+            f"{len(emission.event)}:{emission.event}{emission.retain}".encode(errors="replace"),
             *map(self.names.channel, keys),
             *(int(1000 * options.value_lasts(room)) for _, room in keys),
         ]

@@ -35,6 +35,11 @@ class Names:
         """The channel on which a room's events are told."""
         return f"{self._start}:live:{_of(key)}"
 
+    @property
+    def changes(self) -> str:
+        """The key of what operations did lately."""
+        return f"{self._start}:changes"
+
     def session(self, pid: str) -> str:
         """The key of a session."""
         return f"{self._start}:session:{_digest(pid)}"

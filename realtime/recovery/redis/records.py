@@ -11,8 +11,10 @@ from typing import Any
 from ...aio.tasks import Tasks
 from ...exceptions import ChannelLayerError
 from ...logs import brief
+from ...node.keeping import Change
+from .. import changes
 from ..options import REFRESH, SLACK, of_site, options_of
-from ..positions import Position
+from ..positions import Position, from_text
 from ..sessions import Session
 from ..store import Held, Refused
 from . import scripts
@@ -25,6 +27,9 @@ AT_ONCE = 200
 #: Seconds until a write that failed is tried again, unless there is more to write before.
 RETRY = 1.0
 
+#: Operations that are remembered for sockets that are away, and milliseconds after the last one.
+MOST_CHANGES = 10_000
+CHANGES_LAST = 7 * 24 * 3600 * 1000
 #: What is to be done with a session.
 KEEP, RELEASE, DROP = "keep", "release", "drop"
 
@@ -56,9 +61,10 @@ class Records:
         holder = _new_holder()
         old = "" if instead_of is None else instead_of.holder
         lasts = int(1000 * _lasts(namespace))
-        args = [namespace, user, holder, self._node_id, old, lasts, offset]
+        args = [namespace, user, holder, self._node_id, old, lasts, offset, MOST_CHANGES]
+        names = self._redis.names
         try:
-            answer = await self._redis.call(scripts.TAKE, [self._redis.names.session(pid)], args)
+            answer = await self._redis.call(scripts.TAKE, [names.session(pid), names.changes], args)
         except ChannelLayerError as error:
             if is_full(error):  # which lasts; to wait would be in vain
                 return Refused(f"the store of sessions is full ({brief(error)})")
@@ -68,24 +74,50 @@ class Records:
             return Refused("its session is unknown, or has expired")
         if said == "user":
             return Refused("its session is another user's")
+        if said == "unsure":
+            return Refused("more operations were carried out meanwhile than are remembered")
         if said == "held":
             return Held(answer[1].decode(), answer[2].decode())
-        packed, floor, tried = answer[1:]
-        state = self._redis.unpack(packed)
-        return Session(
+        packed, floor, tried, since, changed = answer[1:]
+        try:
+            state = self._redis.unpack(packed)
+        except Exception as error:  # whatever the serializer raises; written by another release
+            return Refused(f"its session can't be read ({brief(error)})")
+        session = Session(
             pid=pid,
             sid=state["sid"],
             namespace=namespace,
-            user=user,
+            user=state["user"],
+            came_as=user,
             rooms=dict(state["rooms"]),
             presence=set(state["presence"]),
             ruled=state["ruled"],
             data=state["data"],
             floor=int(floor),
             tried=int(tried) if tried else None,
+            lost_before=from_text(since.decode()) or 0,
             node=self._node_id,
             holder=holder,
         )
+        self._written[session] = b""  # by another holder
+        for id, fields in changed:
+            if not self._apply(id, fields[1], session):
+                self.drop(session)
+                return Refused("it was disconnected by an operation")
+        return session
+
+    def _apply(self, id: bytes, packed: bytes, session: Session) -> bool:
+        said = self._redis.unpack(packed)
+        to = None if said["to"] is None else tuple(said["to"])
+        change = Change(said["kind"], said["room"], to, said["namespace"])
+        return changes.apply(change, session, from_text(id.decode()) or 0)
+
+    async def change(self, change: Change) -> None:
+        """Remember what an operation did, for sockets that are away. Raises ChannelLayerError."""
+        # Whoever went away before it has to be written before it.
+        await self.settle()
+        args = [MOST_CHANGES, CHANGES_LAST, self._redis.pack(change._asdict())]
+        await self._redis.call(scripts.CHANGE, [self._redis.names.changes], args)
 
     # Writing
 
@@ -143,27 +175,27 @@ class Records:
 
     async def _write(self, part: dict[Session, str]) -> None:
         calls: list[tuple[str, list[str], list[Any]]] = []
+        written: dict[Session, bytes | None] = {}
         for session, what in part.items():
-            keys = [self._redis.names.session(session.pid)]
+            key = self._redis.names.session(session.pid)
             if what == DROP:
-                self._written.pop(session, None)
-                calls.append((scripts.DROP, keys, [session.holder]))
-            elif (state := self._changed(session, what)) is not None:
-                calls.append((scripts.KEEP, keys, self._arguments(session, what, state)))
+                written[session] = None
+                calls.append((scripts.DROP, [key], [session.holder]))
+                continue
+            state = self._state(session)
+            digest = _digest(state, session)
+            if what == RELEASE or self._written.get(session) != digest:
+                written[session] = None if what == RELEASE else digest
+                names = self._redis.names
+                keys = [key, names.head(session.namespace), names.changes]
+                packed = self._redis.pack(state)
+                calls.append((scripts.KEEP, keys, self._arguments(session, what, packed)))
         await self._redis.pipelined(calls)
-
-    def _changed(self, session: Session, what: str) -> bytes | None:
-        """The state of a session, packed; None where it is written already."""
-        state = self._state(session)
-        said = repr((state, session.tried)).encode(errors="replace")
-        digest = hashlib.blake2b(said, digest_size=16).digest()
-        if what == RELEASE:
-            self._written.pop(session, None)
-        elif self._written.get(session) == digest:
-            return None
-        else:
-            self._written[session] = digest
-        return self._redis.pack(state)
+        for session, now in written.items():
+            if now is None:
+                self._written.pop(session, None)
+            else:
+                self._written[session] = now
 
     def _arguments(self, session: Session, what: str, state: bytes) -> list[Any]:
         is_free = what == RELEASE
@@ -174,11 +206,12 @@ class Records:
             self._node_id,
             int(is_free),
             session.namespace,
-            session.user,
+            session.came_as,
             state,
             session.floor,
             int(1000 * seconds),
             "" if session.tried is None else session.tried,
+            int(session in self._written),
         ]
 
     def _state(self, session: Session) -> dict[str, Any]:
@@ -193,22 +226,27 @@ class Records:
 
     def _kept(self, data: dict[str, Any]) -> dict[str, Any]:
         """What can be kept of a socket's data: plain values."""
+        if not data or self._is_plain(data):
+            return dict(data)
+        return {key: value for key, value in list(data.items()) if self._can_keep(key, value)}
+
+    def _is_plain(self, data: dict[str, Any]) -> bool:
+        """Whether it can be read again: msgpack writes keys that are no text, and refuses them."""
         try:
-            self._redis.pack({"data": data})
+            self._redis.unpack(self._redis.pack({"data": data}))
         except (TypeError, ValueError, OverflowError, RecursionError):
-            return {key: value for key, value in list(data.items()) if self._can_keep(key, value)}
-        return dict(data)
+            return False
+        return True
 
     def _can_keep(self, key: Any, value: Any) -> bool:
-        try:
-            self._redis.pack({"data": {key: value}})
-        except (TypeError, ValueError, OverflowError, RecursionError):
+        if not self._is_plain({key: value}):
             name = brief(repr(key), 100)
             if name not in self._said and len(self._said) < 1_000:
                 self._said.add(name)
                 logger.warning(
                     "self.data[%s] is a %s, which recovery can't keep: a client that comes back"
-                    " won't find it. Keep plain values: text, numbers, lists, dicts, bytes, None.",
+                    " won't find it. Keep plain values: text, numbers, bytes, None, lists, and"
+                    " dicts whose keys are text.",
                     name,
                     type(value).__name__,
                 )
@@ -233,8 +271,8 @@ class Records:
             for session, answer in zip(part, answers, strict=True):
                 if answer < 0:
                     lost.append(session)
-                elif not answer:  # Redis has forgotten it
-                    self._written.pop(session, None)
+                elif not answer:  # Redis has forgotten it, but not that it was written
+                    self._written[session] = b""
                     self._note(session, KEEP)
         return lost
 
@@ -242,6 +280,12 @@ class Records:
         """The node is about to stop."""
         await self._tasks.end()
         await self.settle()
+
+
+def _digest(state: dict[str, Any], session: Session) -> bytes:
+    """What tells whether a session has changed since it was written."""
+    said = repr((state, session.tried, session.came_as)).encode(errors="replace")
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def _lasts(namespace: str) -> float:

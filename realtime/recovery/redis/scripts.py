@@ -165,30 +165,66 @@ end
 return {found, values}
 """
 
-#: Takes a session for a client that came back. KEYS: the session. ARGV: namespace, user, the new
-#: holder and its node, the holder that it may be taken from, milliseconds until it expires, and the
-#: offset with which the client came. Returns its state, its floor, and the offset of a try before.
-TAKE = """
+#: Takes a session for a client that came back. KEYS: the session, the changes. ARGV: namespace,
+#: user, the new holder and its node, the holder that it may be taken from, milliseconds until it
+#: expires, the offset with which the client came, and the most changes. Returns its state, its
+#: floor, the offset of a try before, up to where events were lost, and what operations did since it
+#: was written.
+TAKE = (
+    _BEFORE
+    + """
 local found = redis.call('HMGET', KEYS[1], 'namespace', 'user', 'free', 'holder', 'node',
-  'state', 'floor', 'tried')
+  'state', 'floor', 'tried', 'lost', 'before', 'changes')
 if not found[1] or found[1] ~= ARGV[1] then return {'unknown'} end
 if found[2] ~= ARGV[2] then return {'user'} end
-if found[3] ~= '1' and found[4] ~= ARGV[5] then return {'held', found[5], found[4]} end
-redis.call('HSET', KEYS[1], 'free', '0', 'holder', ARGV[3], 'node', ARGV[4], 'tried', ARGV[7])
+local tried = found[8] or ''
+if found[4] == ARGV[3] then
+  tried = found[10] or ''
+elseif found[3] ~= '1' and found[4] ~= ARGV[5] then
+  return {'held', found[5], found[4]}
+end
+local known = found[11] or '0-0'
+local changes = redis.call('XRANGE', KEYS[2], '(' .. known, '+')
+local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+if oldest and is_later(oldest[1], known) and redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[8]) then
+  return {'unsure'}
+end
+redis.call('HSET', KEYS[1], 'free', '0', 'holder', ARGV[3], 'node', ARGV[4], 'tried', ARGV[7],
+  'before', tried)
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
-return {'taken', found[6], found[7] or '0', found[8] or ''}
+return {'taken', found[6], found[7] or '0', tried, found[9] or '', changes}
 """
+)
 
-#: Writes a session, unless another has it. KEYS: the session. ARGV: holder, node, whether it is
-#: free for its client to come back ("1"), namespace, user, state, floor, the milliseconds that it
-#: lasts, and the offset of a try.
-KEEP = """
+#: Writes a session, unless another has it. KEYS: the session, the head, the changes. ARGV: holder,
+#: node, whether it is free for its client to come back ("1"), namespace, user, state, floor, the
+#: milliseconds that it lasts, the offset of a try, and "1" if it was written before. If it is gone
+#: then, so may be events of its rooms, up to now.
+KEEP = f"""
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if holder and holder ~= ARGV[1] then return 0 end
+if not holder and ARGV[10] == '1' then
+  local session = KEYS[1]
+  do
+    local KEYS = {{KEYS[2]}}
+    {_NEXT}
+    redis.call('HSET', session, 'lost', id)
+  end
+end
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'node', ARGV[2], 'free', ARGV[3],
   'namespace', ARGV[4], 'user', ARGV[5], 'state', ARGV[6], 'floor', ARGV[7],
   'tried', ARGV[9])
+local newest = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
+redis.call('HSET', KEYS[1], 'changes', newest and newest[1] or '0-0')
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
+return 1
+"""
+
+#: Remembers what an operation did. KEYS: the changes. ARGV: the most of them, the milliseconds that
+#: they last, and the change.
+CHANGE = """
+redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[1], '*', 'b', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 """
 

@@ -9,6 +9,7 @@ from ...cluster.bus import Bus
 from ...exceptions import ChannelLayerError
 from ...node import emissions
 from ...node.emissions import Emission
+from ...node.keeping import Change
 from ..logs import merged
 from ..options import Options, of_site, options_of
 from ..positions import Position, at, from_text, to_text
@@ -84,13 +85,14 @@ class RedisStore(Store):
         since: Mapping[str | None, Position],
         claimed: Position = 0,
         values: Position | None = None,
+        certain: Position = 0,
     ) -> Missed:
         found: list[list[Entry]] = []
         upto, whole = None, True
         rooms = list(since)
         for start in range(0, max(len(rooms), 1), AT_ONCE):
             part = {room: since[room] for room in rooms[start : start + AT_ONCE]}
-            head, logs, is_whole = await self._read(namespace, part, values)
+            head, logs, is_whole = await self._read(namespace, part, values, certain)
             upto = head if upto is None else upto
             whole = whole and is_whole
             found += logs
@@ -148,7 +150,11 @@ class RedisStore(Store):
         return sorted(found, key=lambda entry: entry.position), dropped
 
     async def _read(
-        self, namespace: str, since: Mapping[str | None, Position], changed: Position | None
+        self,
+        namespace: str,
+        since: Mapping[str | None, Position],
+        changed: Position | None,
+        certain: Position,
     ) -> tuple[Position, list[list[Entry]], bool]:
         options = options_of(namespace) or of_site()
         names = self._redis.names
@@ -161,10 +167,10 @@ class RedisStore(Store):
         logs, whole = [], True
         for key, least, found in zip(rooms, after, fields, strict=True):
             values, dropped = self._values(key, found, options)
-            whole = whole and dropped <= max(least, since[key[1]])
+            whole = whole and dropped <= max(least, since[key[1]], certain)
             logs.append([entry for entry in values if entry.position > least])
         for position, stream in zip(since.values(), streams, strict=True):
-            if stream and _position(stream[0][1][1]) > position:
+            if stream and _position(stream[0][1][1]) > max(position, certain):
                 whole = False  # what came before the first of them is no longer there
             logs.append([self._entry(id, fields) for id, fields in stream])
         return _position(head) if head else 0, logs, whole
@@ -193,6 +199,9 @@ class RedisStore(Store):
 
     def drop(self, session: Session) -> None:
         self._records.drop(session)
+
+    async def change(self, change: Change) -> None:
+        await self._records.change(change)
 
     def touch(self, session: Session) -> None:
         self._records.touch(session)
