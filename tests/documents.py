@@ -22,6 +22,12 @@ class Block:
     note: str
     code: str
 
+    @property
+    def path(self) -> str:
+        """The file that it is, or that it goes to the end of: `<!-- file: app/models.py -->`."""
+        kind, _, name = self.note.partition(": ")
+        return name.partition(", ")[0] if kind == "file" else ""
+
     def __str__(self) -> str:
         return f"{self.document}:{self.line}"
 

@@ -46,6 +46,7 @@ from realtime.checks import (
 from realtime.compat.server import SocketIOServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks
+from .follower import five_minutes
 from .live.servers import Process
 from .ports import free_port
 from .tsc import complaints
@@ -72,8 +73,9 @@ def test_each_block_is_of_a_kind_that_is_tested() -> None:
         ("html", "file"),
         ("html", "page"),  # tests/browser/test_classics.py
         ("js", ""),
+        ("js", "file"),
         ("sh", ""),
-        # Those of the tutorial, which tests/tutorial.py follows, and those that
+        # Those of the tutorial and the recipes, which tests/follower.py follows, and those that
         # tests/test_troubleshooting.py brings about.
         ("sh", "environment"),
         ("sh", "run"),
@@ -281,20 +283,10 @@ def test_python_client_snippet_runs(block: Block, demo: str) -> None:
 
 def test_five_minute_path_works_to_the_letter(tmp_path: Path) -> None:
     """README: a fresh project, the files as they are printed, two clients, and the view."""
-    site = tmp_path / "mysite"
-    _run(tmp_path, "-m", "django", "startproject", "mysite")
-    _run(site, "manage.py", "startapp", "hello")
-    files = [b for b in BLOCKS if b.document == "README.md" and b.note.startswith("file: ")]
-    assert len(files) == 6
-    for block in files:
-        name, _, at_the_end = block.note.removeprefix("file: ").partition(", ")
-        path = site / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        before = path.read_text() if at_the_end else ""
-        path.write_text(f"{before}\n{block.code}" if before else block.code)
-    checked = _run(site, "manage.py", "check", "--fail-level", "WARNING")
+    follower = five_minutes(tmp_path)
+    checked = follower.run("python", "manage.py", "check", "--fail-level", "WARNING")
     assert "no issues" in checked
-    _run(site, "manage.py", "migrate", "--verbosity", "0")
+    follower.run("python", "manage.py", "migrate", "--verbosity", "0")
     port = free_port()
     server = Process(
         "runserver",
@@ -302,7 +294,7 @@ def test_five_minute_path_works_to_the_letter(tmp_path: Path) -> None:
         tmp_path,
         port=port,
         environment={"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(ROOT)},
-        cwd=site,
+        cwd=follower.folder,
     )
     server.start()
     server.wait()

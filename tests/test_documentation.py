@@ -116,7 +116,7 @@ def _names(name: str, value: Any) -> set[str]:
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda p: str(p.relative_to(DOCS)))
 def test_page_is_in_a_table_of_contents(page: Path) -> None:
     """Sphinx says the same, at the end of a build; this says where to write the name."""
-    if page.parent in (DOCS / "api", DOCS / "tutorial") and page.stem != "index":
+    if page.parent in (DOCS / "api", DOCS / "recipes", DOCS / "tutorial") and page.stem != "index":
         index = page.parent / "index.md"
     else:
         index = DOCS / "index.md"

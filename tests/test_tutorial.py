@@ -9,9 +9,9 @@ import pytest
 import socketio
 from socketio.exceptions import ConnectionError as ConnectionRefused
 
+from .follower import Follower
 from .live.servers import Process, Redis
 from .ports import free_port
-from .tutorial import Follower
 
 PAGES = ["1-live-list", "2-users", "3-rooms-and-rules", "4-tests", "5-deploy"]
 
@@ -74,7 +74,7 @@ def deployed(tmp_path: Path) -> Iterator[Deployed]:
 def test_two_processes_of_the_last_page_are_one_site(deployed: Deployed) -> None:
     for page in PAGES:
         deployed.serve = deployed.start if page == "5-deploy" else None
-        deployed.follow(page)
+        deployed.follow(f"docs/tutorial/{page}.md")
     assert len(deployed.urls) == 2
     asyncio.run(_refused_by_both(deployed))
     assert not any("Traceback" in process.news() for process in deployed.processes)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.follower import PASSWORD, Follower
 from tests.live.servers import Process
 from tests.ports import free_port
-from tests.tutorial import PASSWORD, Follower
 
 pytestmark = pytest.mark.browser
 
@@ -49,14 +49,14 @@ def log_in(page: Page, url: str, name: str) -> None:
 
 def test_pages_do_what_the_tutorial_says(browser: Browser, tmp_path: Path) -> None:
     follower = Follower(tmp_path)
-    follower.follow("1-live-list")
+    follower.follow("docs/tutorial/1-live-list.md")
     with served(follower) as url:
         _look_at_a_live_list(browser, url)
-    follower.follow("2-users")
+    follower.follow("docs/tutorial/2-users.md")
     follower.run("python", "manage.py", "shell", "-c", BOB)
     with served(follower) as url:
         _look_at_users(browser, url)
-    follower.follow("3-rooms-and-rules")
+    follower.follow("docs/tutorial/3-rooms-and-rules.md")
     with served(follower) as url:
         _look_at_rules(browser, url)
 

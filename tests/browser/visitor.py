@@ -5,20 +5,20 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
-from tests.browser.site import Site
+from tests.live.test_javascript import Addressed
 
 
 class Visitor:
     """Keeps the cookies of a site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Addressed) -> None:
         self._site = site
         self._cookies = CookieJar()
         self._opener = build_opener(HTTPCookieProcessor(self._cookies))
 
-    def log_in(self, name: str, password: str) -> None:
-        page = "/accounts/login/?next=/static/chat/icon.svg"
-        self.post(page, username=name, password=password)
+    def log_in(self, name: str, password: str, then: str = "/static/chat/icon.svg") -> None:
+        """Where it leads is asked for as well: something that costs the site little."""
+        self.post(f"/accounts/login/?next={then}", username=name, password=password)
         assert "sessionid" in self._values(), f"{name} could not log in"
 
     def post(self, path: str, page: str = "", **fields: str) -> str:
@@ -34,6 +34,11 @@ class Visitor:
         return {cookie.name: cookie.value or "" for cookie in self._cookies}
 
     @property
+    def cookies(self) -> str:
+        """For the header `Cookie`."""
+        return "; ".join(f"{name}={value}" for name, value in self._values().items())
+
+    @property
     def state(self) -> dict[str, Any]:
         """For a browser's context, as its `storage_state`."""
         where = {"domain": "127.0.0.1", "path": "/"}
@@ -43,7 +48,7 @@ class Visitor:
         return {"cookies": cookies, "origins": []}
 
 
-def state_of(site: Site, name: str, password: str) -> dict[str, Any]:
+def state_of(site: Addressed, name: str, password: str) -> dict[str, Any]:
     """The cookies of somebody who has logged in."""
     visitor = Visitor(site)
     visitor.log_in(name, password)

@@ -29,12 +29,14 @@ class Addressed(Protocol):
 
 
 @contextlib.contextmanager
-def script(name: str, server: Addressed, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+def script(
+    name: str, server: Addressed, *, scripts: Path = SCRIPTS, **environment: str
+) -> Iterator["subprocess.Popen[str]"]:
     """A script that runs beside the test, and is ended with it."""
     node = shutil.which("node")
     assert node, "Node is not installed: make setup brings it, WITHOUT=node does without"
     with subprocess.Popen(
-        [node, str(SCRIPTS / f"{name}.mjs")],
+        [node, str(scripts / f"{name}.mjs")],
         env=os.environ | {"SERVER": server.url} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

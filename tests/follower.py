@@ -1,4 +1,4 @@
-"""The pages of docs/tutorial, followed: files are written and commands run as they are printed."""
+"""Pages of the docs, followed: files are written and commands run as they are printed."""
 
 import os
 import re
@@ -10,7 +10,21 @@ from pathlib import Path
 
 from .documents import ROOT, Block, blocks
 
-PASSWORD = "a password of the tutorial"
+#: What everybody chooses whom a page lets make a login.
+PASSWORD = "a password of the pages"
+
+
+def five_minutes(folder: Path) -> "Follower":
+    """Somebody who has written the files of "Five minutes into your project", and no more."""
+    follower = Follower(folder)
+    follower.run("python", "-m", "django", "startproject", "mysite")
+    follower.folder = folder / "mysite"
+    follower.run("python", "manage.py", "startapp", "hello")
+    files = [block for block in blocks() if block.document == "README.md" and block.path]
+    assert len(files) == 6
+    for block in files:
+        follower.take(block)
+    return follower
 
 
 class Follower:
@@ -30,15 +44,16 @@ class Follower:
         self.serve: Callable[[list[str]], None] | None = None
         self._printed = ""
 
-    def follow(self, page: str) -> None:
-        for block in blocks():
-            if block.document == f"docs/tutorial/{page}.md":
-                self._take(block)
+    def follow(self, document: str) -> None:
+        """Do what a page says: `docs/tutorial/2-users.md`."""
+        found = [block for block in blocks() if block.document == document]
+        assert found, f"{document} has nothing to follow"
+        for block in found:
+            self.take(block)
 
-    def _take(self, block: Block) -> None:
-        kind, _, name = block.note.partition(": ")
-        if kind == "file":
-            self._write(name, block.code)
+    def take(self, block: Block) -> None:
+        if block.path:
+            self._write(block)
         elif block.note == "environment":
             exports = [line.removeprefix("export ") for line in block.code.splitlines()]
             self.environment |= dict(export.split("=", 1) for export in exports)
@@ -49,12 +64,11 @@ class Follower:
         elif block.language == "text":
             assert block.code.strip() in self._printed, f"{block} was not printed: {self._printed}"
 
-    def _write(self, name: str, code: str) -> None:
-        name, _, at_the_end = name.partition(", ")
-        path = self.folder / name
+    def _write(self, block: Block) -> None:
+        path = self.folder / block.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        before = f"{path.read_text()}\n" if at_the_end else ""
-        path.write_text(before + code)
+        before = f"{path.read_text()}\n" if block.note.endswith(", at the end") else ""
+        path.write_text(before + block.code)
 
     def _run(self, line: str) -> str:
         command = shlex.split(line)
