@@ -77,11 +77,15 @@ def open_page(recipe: Recipe, browser: Browser) -> Iterator[Open]:
     """Opens the recipe's page as somebody, in a browser of their own: `open_page("ada")`."""
     contexts = []
 
-    def open_page(name: str = "", path: str = "/") -> Page:
+    def open_page(
+        name: str = "", path: str = "/", prepare: Callable[[Page], None] | None = None
+    ) -> Page:
         state = recipe.visitor(name).state if name else None
         contexts.append(browser.new_context(base_url=recipe.url, storage_state=state))
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
+        if prepare:
+            prepare(page)
         page.goto(path)
         return page
 

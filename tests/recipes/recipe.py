@@ -3,7 +3,9 @@
 import re
 import shlex
 import shutil
+import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.live.servers import OPTIONS, Process
 from tests.live.test_javascript import finish, script
 from tests.ports import free_port
 
+Running = AbstractContextManager["subprocess.Popen[str]"]
 SCRIPTS = Path(__file__).parent / "js"
 #: What is in the log of a program of a page when it is ready.
 READY = {"celery": " ready."}
@@ -92,10 +95,14 @@ class Recipe(Follower):
             visitor.log_in(name, PASSWORD, then="/socket.io/socket.io.js")
         return self._visitors[name]
 
-    def node(self, name: str, *people: str, **environment: str) -> str:
-        """What a script of js/ prints, given the cookies of people: `ada` as COOKIE_ADA."""
+    def script(self, name: str, *people: str, **environment: str) -> Running:
+        """A script of js/ that runs beside the test, given people's cookies: COOKIE_ADA."""
         cookies = {f"COOKIE_{who.upper()}": self.visitor(who).cookies for who in people}
-        with script(name, self, scripts=SCRIPTS, **cookies, **environment) as process:
+        return script(name, self, scripts=SCRIPTS, **cookies, **environment)
+
+    def node(self, name: str, *people: str, **environment: str) -> str:
+        """The same, waited for: what it prints."""
+        with self.script(name, *people, **environment) as process:
             return finish(process)
 
 
