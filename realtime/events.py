@@ -170,7 +170,8 @@ class Handler:
                 f"{where}: a handler that is called once answers with what it returns, and can't"
                 " have a parameter `ack`"
             )
-        self.call = handle_once(self.call, self.event, reader(once, parameters, where))
+        key, in_thread = reader(once, parameters, where), not iscoroutinefunction(self.function)
+        self.call = handle_once(self.call, self.event, key, in_thread=in_thread)
 
     def check(self, args: list[Any]) -> None:
         """Raise EventError unless the handler takes so many arguments."""

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import override_settings
 
@@ -57,6 +58,33 @@ class Orders(SocketIOConsumer):
         handled.append(key)
         started.set()
         assert gate.wait(30)
+        return len(handled)
+
+    @event("slow too", once="key", concurrent=True)
+    async def slow_too(self, key: str) -> int:
+        return await sync_to_async(self.slow_work)(key)
+
+    def slow_work(self, key: str) -> int:
+        handled.append(key)
+        started.set()
+        assert gate.wait(30)
+        return len(handled)
+
+    @event(once="key")
+    async def endless(self, key: str) -> int:
+        handled.append(key)
+        started.set()
+        if len(handled) == 1:
+            await asyncio.Event().wait()
+        return len(handled)
+
+    @event("fails late", once="key")
+    async def fails_late(self, key: str) -> int:
+        handled.append(key)
+        started.set()
+        if len(handled) == 1:
+            await asyncio.sleep(0.05)
+            raise RuntimeError("a bug")
         return len(handled)
 
     @event(once="key")
@@ -158,6 +186,44 @@ async def test_repeat_waits_for_the_first(ada: User) -> None:
     assert await asyncio.gather(*calls) == [1, 1, 1]
     assert handled == ["one"]
     assert counts["repeats.waited"] + counts["repeats.kept"] == before + 2
+
+
+@pytest.mark.parametrize("event", ["slow", "slow too"])
+async def test_handler_whose_client_leaves_is_not_begun_again(ada: User, event: str) -> None:
+    client, again = await connected(user=ada), await connected(user=ada)
+    await client.send(event, "one")
+    await asyncio.to_thread(started.wait, 30)
+    client.future.cancel()  # as CLOSE_TIMEOUT seconds after its connection broke
+    with pytest.raises(asyncio.CancelledError):
+        await client.future
+    call = asyncio.ensure_future(again.call(event, "one", timeout=30))
+    await asyncio.sleep(0.1)
+    gate.set()
+    assert await call == 1
+    assert handled == ["one"]
+
+
+async def test_handler_whose_client_leaves_may_fail_and_is_ended_some_time(
+    ada: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("realtime.once.handling.LEASE", 0.1)
+    again = await connected(user=ada)
+    for name, message in [("endless", ""), ("fails late", "failed after its client had left")]:
+        client = await connected(user=ada)
+        await client.send(name, "one")
+        await asyncio.to_thread(started.wait, 30)
+        started.clear()
+        client.future.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await client.future
+        call = asyncio.ensure_future(again.call(name, "one", timeout=30))
+        await asyncio.to_thread(started.wait, 30)  # it is begun again
+        started.clear()
+        gate.set()
+        assert await call == 2
+        assert message in caplog.text
+        gate.clear()
+        handled.clear()
 
 
 async def test_handler_that_takes_longer_than_the_lease_keeps_it(
