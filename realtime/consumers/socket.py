@@ -68,7 +68,7 @@ class ConsumerSocket(GroupMember):
 
     @property
     def rooms(self) -> set[str]:
-        """The rooms that this socket is in; join and leave change it."""
+        """The rooms that this socket is in; the server changes it, for join and leave."""
         joined: set[str] = self.scope.setdefault("rooms", set())
         return joined
 
@@ -108,7 +108,6 @@ class ConsumerSocket(GroupMember):
         """Leave a room; nothing happens if the socket is not in it."""
         name = rooms.to_join(room)
         await self.send({"type": "socketio.leave", "room": name})
-        self.rooms.discard(name)
 
     @in_threads_too
     async def log_in(self, user: Any, *, expires: Expiry = None) -> None:
@@ -201,7 +200,6 @@ class ConsumerSocket(GroupMember):
             await self.send({"type": "socketio.identify", "user": user, "login": login})
         if left and left != entered:
             await self.send({"type": "socketio.leave", "room": left})
-            self.rooms.discard(left)
         if entered and left != entered:
             await self._join(entered)
 
@@ -216,7 +214,6 @@ class ConsumerSocket(GroupMember):
         if history is not None:
             message["history"] = history
         await self.send(message)
-        self.rooms.add(name)
 
     async def _emit(
         self,

@@ -66,7 +66,6 @@ async def _enter(
     try:
         for brought in admission.brought:
             await consumer.send({"type": "socketio.join", "room": brought})
-            consumer.rooms.add(brought)
         await consumer.send(
             {
                 "type": "socketio.join",
@@ -75,7 +74,6 @@ async def _enter(
                 "admission": admission,
             }
         )
-        consumer.rooms.add(room)
     except RoomError:  # it is in as many rooms as it may be
         await expel(consumer, room)
         raise
@@ -88,7 +86,6 @@ async def expel(consumer: Any, room: str) -> None:
         return
     for name in (room, *admission.release(room)):
         await consumer.send({"type": "socketio.leave", "room": name})
-        consumer.rooms.discard(name)
 
 
 def _found(consumer: Any, room: str) -> tuple[RoomRule, dict[str, Any]]:

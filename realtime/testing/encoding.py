@@ -22,8 +22,17 @@ class Encoded:
                 self._tell({"type": "socketio.told", "message": message["message"]})
             else:
                 await send(_encoded(message, scope["path"]))
+                _keep_rooms(scope["rooms"], message)
 
         await self._application(scope, receive, encode)
+
+
+def _keep_rooms(rooms: set[str], message: dict[str, Any]) -> None:
+    """The server keeps the rooms of a socket, not the consumer."""
+    if message["type"] == "socketio.join":
+        rooms.add(message["room"])
+    elif message["type"] == "socketio.leave":
+        rooms.discard(message["room"])
 
 
 def _encoded(message: dict[str, Any], namespace: str) -> dict[str, Any]:
