@@ -24,6 +24,7 @@ def history_of(said: Any) -> Any:
 
 
 @namespace("/told")
+@namespace("/told/<slug:topic>")
 @namespace("/valued")
 class Told(Lasting):
     recovery = {"MAX_EVENTS": 500, "HISTORY": 600, "MAX_RETAINED": 5}
@@ -44,6 +45,16 @@ class Told(Lasting):
         joins = [self.join(room, history=history_of(said)) for room in rooms]
         done = await asyncio.gather(*joins, return_exceptions=True)
         return [type(failure).__name__ for failure in done if failure is not None]
+
+    @event("enter and exit")
+    async def enter_and_exit(self, room: str) -> bool:
+        """Leave a room before the join is done, if that takes its time; whether it did."""
+        joining = asyncio.ensure_future(self.join(room))
+        await asyncio.sleep(0.1)
+        took_time = not joining.done()
+        await self.leave(room)
+        await joining
+        return took_time
 
     @event("enter plainly")
     def enter_plainly(self, room: str, said: Any) -> None:
