@@ -77,7 +77,7 @@ class Holders:
         """Part a session from its socket; False if that is alive."""
         name = digest(pid)
         if held.node == self._node.id:
-            return await self._part(name)
+            return await self._let_go(name)
         if held.node not in self._node.cluster.nodes.live:
             return True
         replies = await self._node.requests.ask(
@@ -87,8 +87,11 @@ class Holders:
         return bool(replies.answers.get(held.node, True))
 
     async def _asked(self, body: dict[str, Any]) -> bool:
-        is_free = await self._part(body["session"])
-        await self._settle()  # the asker reads what this one left
+        return await self._let_go(body["session"])
+
+    async def _let_go(self, name: str) -> bool:
+        is_free = await self._part(name)
+        await self._settle()  # whoever takes it reads what this one left
         return is_free
 
     def _send_away(self, socket: Socket) -> None:
