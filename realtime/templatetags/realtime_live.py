@@ -61,7 +61,7 @@ def _texts() -> dict[str, str]:
         "eventsIn": gettext("Events in per second"),
         "eventsOut": gettext("Events out per second"),
         "memory": gettext("Memory"),
-        "atMost": gettext("at most"),
+        "peak": gettext("peak"),
         "fiveMinutesAgo": gettext("5 min ago"),
         "now": gettext("now"),
         "megabytes": gettext("%(count)s MB"),

@@ -108,6 +108,19 @@ def test_no_column_is_cut_on_a_usual_screen(
         assert results.evaluate("element => element.scrollWidth - element.clientWidth") <= 0, page
 
 
+def test_ids_and_namespaces_are_on_one_line_on_a_usual_screen(
+    reader: Callable[..., Person], clients: Crowd, states: dict[str, Any]
+) -> None:
+    clients.join("lobby", session(states, "ada"))
+    root = reader("root", **DESK)
+    root.page.goto("/admin/realtime/socket/")
+    expect(root.page.get_by_text("/realtime/admin").last).to_be_visible()
+    cells = root.page.locator("#result_list :is(.field-sid a, td.field-namespace)")
+    lines = "cells => cells.map(cell => { const range = document.createRange(); \
+        range.selectNodeContents(cell); return range.getClientRects().length; })"
+    assert set(cells.evaluate_all(lines)) == {1}
+
+
 def test_phone_shows_members_and_events_and_the_way_to_the_form(
     reader: Callable[..., Person], clients: Crowd
 ) -> None:

@@ -194,7 +194,7 @@ def test_page_left_open_after_a_log_out_says_of_nobody_that_they_are_here(
     expect(away.page.locator(".connection")).to_contain_text("Log in")
     expect(away.page.locator(".people .person")).to_have_count(0)
     expect(away.page.locator(".people-count")).to_be_empty()
-    expect(away.page.locator(".people-list")).to_have_text("Known once the page is connected.")
+    expect(away.page.locator(".people-list")).to_have_text("Shown when the page is connected.")
     expect(away.page.locator(".link-text")).to_have_text("Not connected")
     ada.sees_people("ada")
 

@@ -40,7 +40,7 @@ export class People {
     this.away.hidden = true;
     const hint = document.createElement("li");
     hint.className = "hint";
-    hint.textContent = "Known once the page is connected.";
+    hint.textContent = "Shown when the page is connected.";
     this.here.replaceChildren(hint);
   }
 

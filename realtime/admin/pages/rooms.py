@@ -193,7 +193,7 @@ def _subtitle(room: Address) -> str:
     if room.name.startswith(rooms.RESERVED):  # the title is what its instance is called
         said = gettext("Room %(room)s") % {"room": room.label}
     else:
-        said = gettext("Room in %(namespace)s") % {"namespace": room.namespace}
+        said = gettext("Room in namespace %(namespace)s") % {"namespace": room.namespace}
     if not rule:
         return said
     ruled = gettext("%(room)s, which clients join by the rule %(rule)s")

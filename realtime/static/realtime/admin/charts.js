@@ -152,7 +152,7 @@ class Chart {
     const most = Math.max(0, ...values);
     const current = this.write(values.at(-1) ?? 0);
     this.value.textContent = current;
-    this.most.textContent = ` ${this.texts.atMost} ${this.write(most)}`;
+    this.most.textContent = ` ${this.texts.peak} ${this.write(most)}`;
     this.svg.setAttribute("aria-label", `${this.label} ${current}${this.most.textContent}`);
     const end = this.endFor(most);
     this.end.textContent = this.write(end);
