@@ -52,6 +52,8 @@ autodoc_preserve_defaults = True
 
 nitpicky = False
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["phone.css"]
 html_title = f"realtime {__version__}"
 html_copy_source = False
 html_show_sourcelink = False

@@ -25,7 +25,7 @@ __all__ = ["RealtimeApplication", "get_asgi_application", "get_server"]
 
 
 class RealtimeApplication:
-    """Hands each request to the Socket.IO server, to Django, or to your own application."""
+    """The ASGI application that `get_asgi_application()` returns."""
 
     def __init__(
         self, server: SocketIOServer, *, http: Application, websocket: Application | None
@@ -124,12 +124,15 @@ def get_asgi_application(
     websocket: Application | None = None,
     socketio: Application | None = None,
 ) -> RealtimeApplication:
-    """The one line in a project's asgi.py: `application = get_asgi_application()`.
+    """Return the ASGI application of the site: Socket.IO at `REALTIME["PATH"]`, Django elsewhere.
 
-    Sets Django up, like Django's own function of this name. `http` and `websocket` replace what
-    answers requests outside `REALTIME["PATH"]`: Django's views, and nothing. `socketio` replaces
-    what answers the `socketio` protocol type: the consumers registered with `@namespace`, behind
-    AuthStack.
+    Use it in a project's asgi.py: `application = get_asgi_application()`. It sets Django up, as
+    Django's own function of this name does.
+
+    - `http` and `websocket` handle requests and websockets outside of `REALTIME["PATH"]`, by
+      default Django's views, and nothing.
+    - `socketio` handles the `socketio` protocol type, by default the consumers registered with
+      `@namespace`, wrapped in AuthStack.
     """
     django.setup(set_prefix=False)
     if not apps.is_installed("realtime"):
@@ -163,9 +166,9 @@ _created: list[SocketIOServer] = []
 
 
 def get_server() -> SocketIOServer:
-    """The Socket.IO server of this process, with python-socketio's public API.
+    """Return the Socket.IO server of this process, which has the API of python-socketio.
 
-    Raises RuntimeError before the project's asgi.py called `get_asgi_application()`.
+    Raises RuntimeError if `get_asgi_application()` was not called before.
     """
     if not _created:
         raise RuntimeError(

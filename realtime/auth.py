@@ -14,10 +14,10 @@ from .node.threads import lanes
 
 
 def AuthStack(inner: Any) -> Any:  # noqa: N802 - named as Channels' AuthMiddlewareStack is
-    """What Channels' AuthMiddlewareStack gives, for sockets: `cookies`, `session` and `user`.
+    """Wrap an application so that its scope has `cookies`, `session` and `user`.
 
-    It never writes to a session, and reads session and user in one go in a worker thread; in none
-    for a client without the session's cookie.
+    It is Channels' AuthMiddlewareStack for sockets: it never writes to a session, reads session and
+    user together in a worker thread, and uses no thread for clients without a session cookie.
     """
     return CookieMiddleware(_Login(inner))
 

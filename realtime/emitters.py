@@ -42,29 +42,29 @@ def emit(
     using: str | None = None,
     fail_silently: bool | None = None,
 ) -> None:
-    """Emit an event to Socket.IO clients, wherever they are connected.
+    """Emit an event to connected clients, whichever process holds their connections.
 
-    `args` are the event's arguments: what JSON holds, Django's dates, decimals and UUIDs, bytes,
-    and dataclasses, pydantic's models and msgspec's structs. `to` is a room name, a sid, a user, a
-    saved model instance, or a list of them; None is everyone in the namespace. `skip` takes the
-    same, a request, for the page that made it, and a consumer, for its client; or a list. With
-    `on_commit` the event leaves when the transaction of the database `using` commits, and never if
-    it rolls back; its arguments are encoded at once. A volatile event is dropped where a client is
-    not ready to take it. With `retain`, a key of your choice, the event is the newest value of that
-    key: who joins gets it at once, and who is slow or away gets the newest alone; see
-    docs/history.md.
+    - `event` is the name of the event, and `args` are its arguments: anything that JSON can hold,
+      Django's dates, decimals and UUIDs, bytes, dataclasses, pydantic models and msgspec structs.
+    - `to` is a room name, a sid, a user, a saved model instance, or a list of them. None is
+      everyone in the namespace.
+    - `skip` leaves clients out. It takes what `to` takes, a consumer (its client) and a request
+      (the page that made it), or a list of them.
+    - `volatile` allows the event to be dropped for clients that read too slowly.
+    - `retain` is a key of your choice. The event becomes the newest value of that key: clients that
+      join later get it at once, slow clients get only the newest. See docs/history.md.
+    - `on_commit` sends the event when the transaction of the database `using` commits, and drops it
+      if that rolls back. The arguments are encoded at once.
+    - `durable` stores the event in the database `using`, in the caller's transaction. After the
+      commit it is sent at least once, and clients get `{"durable": id}` as its last argument. It
+      needs the app `realtime.durable`; see docs/durable.md.
+    - `fail_silently` logs and counts a failure of the channel layer instead of raising it. The
+      default is `REALTIME["EMIT_FAIL_SILENTLY"]`. Failures after a commit are never raised.
 
-    A durable event is written to the database `using` in the caller's transaction, and leaves when
-    that commits, at least once, whatever happens in between; its clients get `{"durable": id}` as
-    last argument, by which they drop repeats. It needs the app `realtime.durable`; see
-    docs/durable.md.
-
-    Returns when the event is on its way to all processes. Raises TypeError or ValueError for what
-    can't be sent, RecoveryError for `retain` in a namespace without recovery, SyncEmitInAsyncCode
-    in async code, and ChannelLayerError where other processes can't be reached; with
-    `fail_silently`, by default `REALTIME["EMIT_FAIL_SILENTLY"]`, the last is logged and counted
-    instead. So is every failure after a commit: what was saved stays saved, and the hooks behind it
-    run.
+    Returns when the event has been handed to all processes that need it. Raises TypeError or
+    ValueError if something can't be sent, RoomError for an invalid `to` or `skip`, RecoveryError
+    for `retain` in a namespace without recovery, SyncEmitInAsyncCode in async code, and
+    ChannelLayerError if other processes can't be reached.
     """
     current.refuse_in_async_code("emit")
     request, names = _split(skip)
@@ -93,7 +93,10 @@ async def aemit(
     using: str | None = None,
     fail_silently: bool | None = None,
 ) -> None:
-    """`emit` for async code. Transactions are sync in Django, so there is no `on_commit` here."""
+    """The same as `emit`, for async code. It has no `on_commit`: transactions are sync in Django.
+
+    A durable event is written in a transaction of its own. Raises as `emit` does.
+    """
     request, names = _split(skip)
     actor = None if request is None else await _aactor(request)
     if durable:

@@ -53,21 +53,23 @@ def event(
     once: Once | None = None,
     permission_classes: Sequence[Any] = (),
 ) -> Function | Callable[[Function], Function]:
-    """Declare a method as the handler of a client's event; bare, or with the event's name.
+    """Declare a method of a consumer as the handler of an event that clients send.
 
-    The client's arguments are the method's positional arguments; what it returns is the ack. A
-    tuple answers with several arguments. With a keyword-only parameter `ack` the method sends the
-    ack itself: it calls `await ack(...)` once, now, later, or never.
+    Use it bare, or with the event's name: `@event` or `@event("typing:start")`. The client's
+    arguments become the method's positional arguments, checked against its annotations; see
+    docs/schema.md. The return value is the acknowledgement, a tuple several values of it. A method
+    with the keyword-only parameter `ack` sends the acknowledgement itself, with `await ack(...)`.
 
-    `concurrent=True` lets the handler run beside the socket's other events instead of in their
-    order. `@event("*")` takes the events that no other handler names, with the name as first
-    argument. `permission_classes` are asked for each such event, behind those of the consumer.
+    - `@event("*")` handles all events without a handler of their own. The event's name is the first
+      argument.
+    - `concurrent` lets the handler run at the same time as the socket's other handlers instead of
+      in order.
+    - `permission_classes` are checked for this event, after those of the consumer.
+    - `once` names the argument that is the same when a client repeats the event, or a part of it
+      such as "order.key"; or it is a function of all arguments. A repeat is answered with what the
+      handler returned the first time; see docs/durable.md.
 
-    `once` names the argument, or a part of it such as "order.key", or is a function of all of them,
-    that is the same each time a client sends the event again: a repeat is answered with what the
-    handler returned the first time; see docs/durable.md.
-
-    Annotations of the parameters say what clients may send; see docs/schema.md.
+    Raises TypeError when the class is defined if the declaration can't work.
     """
     if callable(name):
         check_twice(name, inspect.currentframe(), _MARK)

@@ -5,11 +5,11 @@ from typing import Any
 
 
 class RealtimeError(Exception):
-    """The root of all errors of this package."""
+    """The base class of all errors of this package."""
 
 
 class ProtocolError(RealtimeError):
-    """A client sent what the Engine.IO or Socket.IO protocol does not allow; it is disconnected."""
+    """A client sent something that the protocol does not allow. It is disconnected."""
 
 
 class UnreadableData(ProtocolError):
@@ -37,7 +37,7 @@ class ConnectionRefused(RealtimeError):
 
 
 class AuthenticationFailed(ConnectionRefused):
-    """What a client shows to say who it is, a token for instance, is not good.
+    """A client's token, or other credential, is not valid.
 
     Raise it in `authenticate` of an authentication class. The client's `connect_error` event
     carries `message`, and `code` in its data: `{"code": "invalid_token"}`.
@@ -51,9 +51,9 @@ class AuthenticationFailed(ConnectionRefused):
 
 
 class EventError(RealtimeError):
-    """Raise it in a handler to answer the client's ack with an error, without a traceback.
+    """Raise it in a handler to acknowledge an event with an error, without a traceback in the log.
 
-    The client receives `{"error": {"code": code, "message": message}}`, and `data` where given.
+    The client receives `{"error": {"code": code, "message": message}}`, with `data` if given.
     """
 
     def __init__(self, message: str, code: str = "error", data: Any = None) -> None:
@@ -74,11 +74,11 @@ MAX_FAULTS = 20
 
 
 class BadArguments(EventError):
-    """What a client sent with an event is not what the handler's annotations say.
+    """The arguments of an event don't fit the annotations. Handlers may raise it themselves, too.
 
-    The client's ack has `errors` beside the code `bad_arguments` and the message: a list of at most
-    20 faults, each `{"path": ["order", "items", 0], "message": ..., "code": ...}`. The path begins
-    with the parameter's name. Handlers may raise it themselves.
+    The acknowledgement has the code "bad_arguments", the message, and `errors`: a list of at most
+    20 dicts such as `{"path": ["order", "items", 0], "message": ..., "code": ...}`. A path begins
+    with the name of the parameter.
     """
 
     def __init__(self, errors: Sequence[dict[str, Any]]) -> None:
@@ -110,9 +110,9 @@ class PermissionRefused(EventError):
 
 
 class RoomError(EventError, ValueError):
-    """An invalid room name, or a target that is not a room, sid, user or model instance.
+    """An invalid room name, or a target that is not a room, sid, user or saved model instance.
 
-    Clients often name rooms, so in a handler it is answered as an EventError is.
+    Room names often come from clients, so in a handler it is answered like an EventError.
     """
 
     def __init__(self, message: str) -> None:
@@ -120,27 +120,27 @@ class RoomError(EventError, ValueError):
 
 
 class CallError(RealtimeError):
-    """The client did not answer a `call`: it left, or took longer than the timeout."""
+    """A client did not answer a `call`: it left, or the timeout was over."""
 
     #: The code in the ack of an event whose handler did not catch this error.
     code = "no_answer"
 
 
 class CallTimeout(CallError, TimeoutError):
-    """No answer to a `call` within its timeout."""
+    """A client did not answer a `call` within its timeout."""
 
 
 class RecoveryError(RealtimeError, ValueError):
-    """History was asked for, or a value to be retained, in a namespace that keeps no log."""
+    """`history` or `retain` was used in a namespace without recovery."""
 
 
 class EmitError(RealtimeError):
-    """An emit could not be handed to every process that may hold members of the room."""
+    """An emit could not be handed to every process that may have members of the room."""
 
 
 class SyncEmitInAsyncCode(EmitError):
-    """`emit()` was called where an event loop runs; it would block the loop."""
+    """A sync function was called in async code, where it would block the event loop."""
 
 
 class ChannelLayerError(EmitError):
-    """The channel layer is missing, cannot reach other processes, or is down."""
+    """The channel layer is missing, down, or can't reach other processes."""

@@ -45,12 +45,12 @@ _ANSWERS = {"live": _live, "ready": _ready}
 
 
 async def live(request: HttpRequest) -> JsonResponse:
-    """A Django view, for a project that wants the address elsewhere."""
+    """The view of `<PATH>health/live`, to serve it at another address."""
     return _response(_live(serving()))
 
 
 async def ready(request: HttpRequest) -> JsonResponse:
-    """A Django view, for a project that wants the address elsewhere."""
+    """The view of `<PATH>health/ready`, to serve it at another address."""
     return _response(_ready(serving()))
 
 

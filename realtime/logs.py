@@ -81,8 +81,10 @@ def connection_facts(connection: Any) -> dict[str, str | None]:
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object on one line for each record: `time` (UTC), `level`, `logger`, `message`,
-    the attributes of sockets and connections, and `exception`.
+    """Formats a record as one line of JSON.
+
+    The object has "time" (UTC), "level", "logger", "message", the attributes of sockets and
+    connections that the record has, and "exception"; see docs/metrics.md.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -101,9 +103,9 @@ class JSONFormatter(logging.Formatter):
 
 
 class HideSessions(logging.Filter):
-    """Takes the secret of Engine.IO sessions out of the lines of an access log.
+    """A logging filter that removes the session ids of connections from access logs.
 
-    For `LOGGING`: whoever reads `sid=` of an open session can take it over.
+    Use it in LOGGING. Someone who reads the `sid=` of an open connection could take it over.
     """
 
     _sid = re.compile(r"([?&]sid=)[^&\s\"]+")

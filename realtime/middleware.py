@@ -18,7 +18,7 @@ acting: ContextVar[Acting] = ContextVar("realtime_acting", default=None)
 
 
 class ActingPageMiddleware:
-    """Lets `acting_page()` know which request is being handled."""
+    """Lets `acting_page()` find the request that is being handled."""
 
     sync_capable = async_capable = True
 
@@ -58,11 +58,11 @@ def acting_as(actor: Acting) -> Iterator[None]:
 
 
 def acting_page(instance: Any = None) -> Acting:
-    """What `skip=` takes to leave out the page whose request or event is being handled.
+    """Return what `skip=` needs to leave out the page whose request or event is being handled.
 
-    None outside of one. In receivers `emit(..., skip=acting_page())`, in declarations
-    `announce_changes(..., skip=acting_page)`. For requests it needs ActingPageMiddleware in
-    MIDDLEWARE.
+    Pass it to `emit(..., skip=acting_page())` in receivers, and as `announce_changes(...,
+    skip=acting_page)`. Outside of a request or event, it returns None. For requests it needs
+    ActingPageMiddleware in MIDDLEWARE; without it, it raises ImproperlyConfigured.
     """
     actor = acting.get()
     if actor is None and _NAME not in settings.MIDDLEWARE:

@@ -38,10 +38,10 @@ class _PermissionType(_Composable, type):  # type: ignore[misc]  # `|` of types 
 
 
 class BasePermission(_Composable, metaclass=_PermissionType):
-    """Allows everything. Override either method, as `async def` or as a plain `def`.
+    """Allows everything. Override one of the methods or both, as `async def` or plain `def`.
 
-    `message` is what a refused client is told, and `code` what its program reads. An instance is
-    asked for one socket, or as part of `@event` for all of them: it must not keep anything.
+    `message` is what a refused client is told, and `code` the error code. Don't store state in an
+    instance: it is shared by all events of a socket, or by all sockets.
     """
 
     message = "You may not do this."
@@ -49,16 +49,19 @@ class BasePermission(_Composable, metaclass=_PermissionType):
 
     @async_or_not
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
-        """Whether this socket may be in its namespace.
+        """Return whether this socket may be in its namespace.
 
-        Asked before the consumer's `connect`, and again when the user, or the user's groups or
+        Called before the consumer's `connect`, and again when the user, or the user's groups or
         permissions, have changed.
         """
         return True
 
     @async_or_not
     async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
-        """Whether this event may reach its handler. By default who may connect may send it."""
+        """Return whether this event may reach its handler. `args` are as the client sent them.
+
+        By default, this calls `may_connect`.
+        """
         return bool(await run(self.may_connect, consumer))
 
     # What a permission has an opinion about, so that nothing is asked in vain.
@@ -74,14 +77,14 @@ class BasePermission(_Composable, metaclass=_PermissionType):
 
 
 class AllowAny(BasePermission):
-    """Everyone, logged in or not."""
+    """Allows everyone, logged in or not."""
 
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         return True
 
 
 class IsAuthenticated(BasePermission):
-    """Clients that are logged in, by a session or a token."""
+    """Allows clients that are logged in, by a session or a token."""
 
     message = "Log in first."
 
@@ -90,7 +93,7 @@ class IsAuthenticated(BasePermission):
 
 
 class IsStaff(BasePermission):
-    """Users who may enter the Django admin."""
+    """Allows users who may enter the Django admin."""
 
     message = "Only staff may do this."
 
@@ -99,7 +102,7 @@ class IsStaff(BasePermission):
 
 
 class HasPermission(BasePermission):
-    """Users with a Django permission: `HasPermission("shop.change_order")`."""
+    """Allows users with a Django permission: `HasPermission("shop.change_order")`."""
 
     def __init__(self, permission: str) -> None:
         self.permission = permission

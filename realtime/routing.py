@@ -17,10 +17,11 @@ _routes: list[URLPattern] = []
 
 
 def namespace(route: str) -> Callable[[Consumer], Consumer]:
-    """Serve a namespace with this consumer: `@namespace("/chat/<slug:team>")`.
+    """Serve a namespace with the decorated consumer: `@namespace("/chat/<slug:team>")`.
 
-    The route is Django's `path()` syntax with a leading slash; what its converters find is in
-    `self.kwargs`. The route "/" is the default namespace, which `io()` connects to.
+    The route uses the syntax of Django's `path()`, with a leading slash. The values of its
+    converters are in `self.kwargs`. "/" is the default namespace, to which `io()` connects. Raises
+    ValueError for a route without the slash.
     """
     if not route.startswith("/"):
         raise ValueError(f'a namespace must begin with "/": {route!r}')
@@ -55,17 +56,17 @@ def _is_reloaded(served: URLPattern, consumer: type[SocketIOConsumer]) -> bool:
 
 
 def autodiscover() -> None:
-    """Import `consumers` of every installed app, so that its namespaces are registered."""
+    """Import the `consumers` module of every installed app, which registers its namespaces."""
     autodiscover_modules("consumers")
 
 
 def serves(name: str) -> bool:
-    """Whether a registered route matches the namespace."""
+    """Return whether a registered route matches the namespace."""
     return any(route.resolve(name[1:]) is not None for route in _routes)
 
 
 def route_of(name: str) -> str | None:
-    """The registered route that a namespace matches first, such as "/chat/<slug:team>"."""
+    """Return the first registered route that matches a namespace, or None."""
     return _route_of(name, tuple(_routes))
 
 
@@ -91,7 +92,7 @@ options.declared.append(_recovery_of)
 
 
 def registered() -> list[tuple[str, type[SocketIOConsumer]]]:
-    """Each route with its consumer, in the order in which they are tried."""
+    """Return each route with its consumer, in the order in which they are tried."""
     return [(f"/{route.pattern}", _consumer_of(route)) for route in _routes]
 
 

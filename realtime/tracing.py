@@ -29,9 +29,9 @@ MAX_ROOMS = 10
 
 
 def instrument(tracer_provider: TracerProvider | None = None) -> None:
-    """Make spans from here on, with the provider given, or OpenTelemetry's global one.
+    """Make spans from now on, with this tracer provider or OpenTelemetry's global one.
 
-    Call it once in each process that serves or emits, where its OpenTelemetry is set up.
+    Call it once in each process that serves or emits, after OpenTelemetry was set up.
     """
     tracer = trace.get_tracer("realtime", __version__, tracer_provider)
     instruments.tracing = OpenTelemetryTracing(tracer)

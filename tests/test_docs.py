@@ -179,13 +179,23 @@ def test_settings_snippet_passes_the_checks(block: Block) -> None:
         assert site.check_settings(None) == []
 
 
+#: What test_five_minute_path_works_to_the_letter does, in this order.
+FIVE_MINUTES = {
+    "django-admin startproject mysite",
+    "cd mysite",
+    "python manage.py startapp hello",
+    "python manage.py migrate",
+    "python manage.py runserver",
+}
+
+
 @pytest.mark.parametrize("block", of("sh"))
 def test_shell_snippet_names_targets_that_exist(block: Block) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in block.code.splitlines():
         if line.startswith("make "):
             assert line.split()[1] in targets
-        else:
+        elif line not in FIVE_MINUTES:
             # The wheel that `make wheel` builds has this name; test_packaging.py builds it.
             version = realtime.__version__
             assert f"django_realtime_socketio-{version}-py3-none-any.whl[daphne" in line
@@ -396,5 +406,6 @@ def test_checks_are_documented() -> None:
 
 def test_signals_are_documented() -> None:
     text = (ROOT / "docs" / "signals.md").read_text()
-    named = set(re.findall(r"^(?:\| )?`(\w+)` (?:\||has)", text, re.MULTILINE))
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text, re.MULTILINE)
+    named = set(re.findall(r"\w+", " ".join(rows)))
     assert named == {name for name, value in vars(signals).items() if hasattr(value, "receivers")}

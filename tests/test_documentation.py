@@ -30,6 +30,8 @@ INTERNAL = {
     "realtime.events.check_twice",
     "realtime.events.is_event",
     "realtime.events.handlers_of",
+    "realtime.exceptions.MAX_FAULTS",
+    "realtime.health.reasons_not_ready",
     "realtime.health.serve",
     "realtime.logs.brief",
     "realtime.logs.connection_facts",
@@ -37,6 +39,7 @@ INTERNAL = {
     "realtime.logs.failed",
     "realtime.logs.shortened",
     "realtime.logs.writable",
+    "realtime.middleware.acting_as",
     "realtime.models.NothingStored",
     "realtime.models.Shown",
     "realtime.permissions.made",
@@ -63,6 +66,7 @@ def test_site_builds_and_has_every_public_name(tmp_path: Path) -> None:
         if name not in INTERNAL and not _names(name, value) & described
     ]
     assert not missing, f"no page of docs/api describes {', '.join(missing)}"
+    assert not INTERNAL & described, "pages of docs/api describe what is not public"
 
 
 def _described(inventory: Path) -> Iterator[str]:
@@ -87,6 +91,9 @@ def _public() -> Iterator[tuple[str, Any]]:
         module = importlib.import_module(f"realtime.{name}".rstrip("."))
         for found in getattr(module, "__all__", None) or _defined(module):
             yield f"{module.__name__}.{found}", getattr(module, found)
+    tags = importlib.import_module("realtime.templatetags.realtime")
+    for found, tag in tags.register.tags.items():
+        yield f"{tags.__name__}.{found}", inspect.unwrap(tag)
 
 
 def _defined(module: ModuleType) -> list[str]:
@@ -125,6 +132,18 @@ def test_page_is_in_a_table_of_contents(page: Path) -> None:
     names = {re.sub(r"^.*<(.*)>$", r"\1", line) for line in lines}
     name = page.relative_to(index.parent).with_suffix("").as_posix()
     assert name == "index" or name in names, f"add {name} under a caption of {index}"
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    """One line at least; that of a class it inherits from says nothing of its own."""
+    silent = [
+        name
+        for name, value in _public()
+        if name not in INTERNAL
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and not (value.__doc__ or "").strip()
+    ]
+    assert not silent, f"no docstring: {', '.join(silent)}"
 
 
 def test_version_of_the_site_is_the_packages() -> None:

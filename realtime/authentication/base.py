@@ -11,19 +11,19 @@ from ..aio.calls import async_or_not
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Credential:
-    """What a client showed to say who it is, as far as it matters later; not the secret itself.
+    """What an authentication class knows about how a client logged in. It does not hold the secret.
 
-    `expires` is in seconds since the epoch, None for never: then the client's connection is closed.
-    `claims` is what a token says, for consumers to read as `self.credential.claims`.
+    `expires` is in seconds since the epoch. The connection is closed then; None is never. `claims`
+    is the content of a token, which consumers read as `self.credential.claims`.
     """
 
     expires: float | None = None
     claims: Mapping[str, Any] = field(default_factory=dict)
-    #: The digest by which the end of this very credential is told to all processes.
+    #: A digest that identifies this credential when its end is announced to all processes.
     digest: str | None = None
-    #: The backend of AUTHENTICATION_BACKENDS that let the user in; None for none.
+    #: The path of the authentication backend that the user logged in with, or None.
     backend: str | None = None
-    #: For the class that made it, to find the credential again; may be secret.
+    #: For the use of the class that made it. It may be secret.
     key: Any = field(default=None, repr=False)
 
 
@@ -32,32 +32,33 @@ Found = tuple[Any, Credential | None] | None
 
 
 class BaseAuthentication:
-    """Says who a client is; for a consumer's `authentication_classes`.
+    """Finds the user of a client, for the `authentication_classes` of a consumer.
 
-    The contract is that of Django REST framework's classes, with a scope in the place of a request.
+    It works like the classes of Django REST framework, with an ASGI scope instead of a request.
     """
 
-    #: What the admin calls this way of authentication.
+    #: The name of this authentication in the admin.
     name: ClassVar[str] = ""
 
     @async_or_not
     async def authenticate(self, scope: dict[str, Any]) -> Found:
-        """The user and a Credential or None; None alone to let the next class try.
+        """Return the user and a Credential or None, or just None to let the next class try.
 
-        Raises AuthenticationFailed to refuse the client. `scope` has `auth`, `headers` and
-        `query_string`. May be a plain `def`, which runs in a worker thread.
+        `scope` has `auth` (the client's `auth` option), `headers` and `query_string`. Raise
+        AuthenticationFailed to refuse the client. A plain `def` runs in a worker thread.
         """
         return None
 
     @classmethod
     def still_valid(cls, credentials: Collection[Credential]) -> Collection[Credential]:
-        """Those of the credentials that still hold; asked in a worker thread, now and again.
+        """Return those of the credentials that are still valid.
 
-        Neither the user nor `expires` is to be looked at here: that is done for every class.
+        It runs in a worker thread, once in each `LOGIN_CHECK_INTERVAL`. The user and `expires` are
+        checked for every class and need not be checked here.
         """
         return credentials
 
     @classmethod
     def check(cls) -> list[CheckMessage]:
-        """What `manage.py check` has to say of a project that uses this class."""
+        """Return messages of `manage.py check` for projects that use this class."""
         return []

@@ -42,13 +42,13 @@ HINT = (
 
 
 class JWTAuthentication(TokenAuthentication):
-    """The user whom a JSON Web Token names. `REALTIME["JWT"]` says how it is verified.
+    """Authenticates by a JSON Web Token. `REALTIME["JWT"]` says how tokens are verified.
 
-    To take more than one kind of token make a subclass for each, with `options` of its own.
+    To accept several kinds of tokens, make a subclass with `options` of its own for each.
     """
 
     name = "JSON Web Token"
-    #: In the place of `REALTIME["JWT"]`.
+    #: Used instead of `REALTIME["JWT"]`, with the same keys.
     options: Mapping[str, Any] | None = None
 
     def is_mine(self, token: str) -> bool:
@@ -63,7 +63,7 @@ class JWTAuthentication(TokenAuthentication):
         return user, Credential(expires=_expires(claims, options), claims=claims)
 
     def get_user(self, claims: Mapping[str, Any]) -> Any:
-        """The user whom verified claims name, or None; override it to look elsewhere."""
+        """Return the user that verified claims name, or None. Override it to look elsewhere."""
         options = self.get_options()
         value = claims.get(options["USER_CLAIM"])
         if isinstance(value, bool) or not isinstance(value, str | int):
@@ -75,7 +75,7 @@ class JWTAuthentication(TokenAuthentication):
             return None
 
     def get_claims(self, token: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a token says, if its signature, times, audience and issuer are good."""
+        """Return the claims of a token. Raise AuthenticationFailed if it is not valid."""
         for key in self.get_keys(token, options):
             try:
                 claims = _decode(token, key, options)
@@ -91,14 +91,14 @@ class JWTAuthentication(TokenAuthentication):
         raise invalid_token()
 
     def get_keys(self, token: str, options: Mapping[str, Any]) -> Sequence[Any]:
-        """The keys that may have signed a token: those of the settings, or of the provider."""
+        """Return the keys that may have signed a token, from the settings or the provider."""
         if options["JWKS_URL"] is not None:
             return fetched_keys(options["JWKS_URL"], _key_id(token))
         return _keys(options)
 
     @classmethod
     def get_options(cls) -> Mapping[str, Any]:
-        """The options in force. Raises ImproperlyConfigured."""
+        """Return the options in force. Raises ImproperlyConfigured."""
         faults = list(_faults(cls._chosen()))
         if faults:
             raise ImproperlyConfigured(f"{cls.__name__}: {faults[0]} {HINT}")

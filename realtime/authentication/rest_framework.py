@@ -18,10 +18,10 @@ UID = "realtime.authentication.rest_framework"
 
 
 class RestFrameworkTokenAuthentication(TokenAuthentication):
-    """The user of a token of Django REST framework; no sooner deleted than its sockets are gone."""
+    """Authenticates by a token of Django REST framework. Deleting the token closes its sockets."""
 
     name = "REST framework token"
-    #: A model with `key` and `user`, as REST framework's own one. It is looked up when needed.
+    #: The label of a model with the fields `key` and `user`.
     model: ClassVar[str] = "authtoken.Token"
 
     def authenticate_token(self, token: str) -> tuple[Any, Credential]:

@@ -14,7 +14,7 @@ from .base import BaseAuthentication, Found
 
 
 class SessionAuthentication(BaseAuthentication):
-    """The user of the client's Django session, which its cookie names."""
+    """Authenticates by Django's session, which the client's cookie names."""
 
     name = "session"
 

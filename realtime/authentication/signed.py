@@ -24,12 +24,12 @@ PREFIX = "rt1."
 def make_token(
     user: Any, *, age: float | timedelta | None = None, backend: str | None = None
 ) -> str:
-    """A token that says who a client is, for SignedTokenAuthentication.
+    """Return a token with which a client authenticates as `user`, for SignedTokenAuthentication.
 
-    It holds for `age` seconds, by default `REALTIME["TOKEN_AGE"]`, and no longer than the user's
-    password: whoever changes it, or is deactivated, has to get a new one. `backend` is the one of
-    AUTHENTICATION_BACKENDS that is to be asked for the user; by default whether they are active
-    decides. Raises ValueError for an anonymous or unsaved user.
+    It is valid for `age` seconds (or a timedelta), by default `REALTIME["TOKEN_AGE"]`. It ends
+    earlier if the user's password changes or the user is deactivated. `backend` is the path of the
+    authentication backend that is asked whether the user may still log in. Raises ValueError for
+    an anonymous or unsaved user.
     """
     if not users.is_user(user):
         raise ValueError("a token needs a saved user of AUTH_USER_MODEL")
@@ -55,7 +55,7 @@ def token_for(request: HttpRequest) -> str:
 
 
 class SignedTokenAuthentication(TokenAuthentication):
-    """The user of a token that `make_token`, `token_view` or `{% realtime_token %}` made."""
+    """Authenticates by a token of `make_token`, `token_view` or `{% realtime_token %}`."""
 
     name = "signed token"
 

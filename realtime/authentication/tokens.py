@@ -74,7 +74,7 @@ SOURCES = tuple(_FINDERS)
 
 
 class TokenAuthentication(BaseAuthentication):
-    """The base of classes that know a user by a token; a client without one costs them nothing."""
+    """The base of classes that authenticate by a token. Without one, the next class is asked."""
 
     name: ClassVar[str] = "token"
 
@@ -86,15 +86,15 @@ class TokenAuthentication(BaseAuthentication):
         return user, credential
 
     def is_mine(self, token: str) -> bool:
-        """Whether this class has to decide about a token, going by its shape alone.
+        """Return whether this class decides about a token, judging by its form alone.
 
-        Other tokens are left to the classes behind this one; what none of them takes is refused.
+        Other tokens are left to the next class. A token that no class takes is refused.
         """
         return True
 
     @abstractmethod
     def authenticate_token(self, token: str) -> tuple[Any, Credential | None]:
-        """The user of a token, and what is to be known of it. Raises AuthenticationFailed.
+        """Return the user of a token, and a Credential or None.
 
-        Runs in a worker thread, unless it is an `async def`.
+        Raise AuthenticationFailed to refuse the client. A plain `def` runs in a worker thread.
         """

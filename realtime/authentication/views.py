@@ -12,9 +12,9 @@ from .signed import token_for
 @never_cache
 @require_safe
 def token_view(request: HttpRequest) -> JsonResponse:
-    """A token for the user whom the request is by: `{"token": ...}`; for others 401.
+    """A view that answers `{"token": ...}` to logged-in users, and 401 to others.
 
-    Put it into your URLs: `path("realtime/token/", token_view)`.
+    Add it to your URLs: `path("realtime/token/", token_view)`.
     """
     token = token_for(request)
     if not token:

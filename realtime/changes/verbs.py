@@ -50,17 +50,21 @@ def announce_changes(
     on: Collection[str] = KINDS,
     skip: Any = (),
 ) -> Any:
-    """Emit an event when a row of a model was created, updated or deleted, after the commit.
+    """Emit an event whenever a row of a model is created, updated or deleted, after the commit.
 
-    A class decorator, or a call with the model: `announce_changes(Order, to=..., fields=...)`.
+    Use it as a class decorator, or call it: `announce_changes(Order, to=..., fields=...)`. The
+    events of a model Order are `order:created`, `order:updated` and `order:deleted`.
 
-    `to` is what `emit` takes, or a function of the instance that returns it; None from the function
-    is nobody. Clients get `fields`, by name, or what `serializer` makes of an instance: a function,
-    or a serializer class of Django REST framework. The events are `order:created`, `order:updated`
-    and `order:deleted` for a model Order; `event` is another word than "order". `on` names the
-    kinds that are told, and `when(instance, kind)` says whether one is. With `only_changed` an
-    updated event holds the primary key and the fields that changed. `namespace` and `skip`, as in
-    `emit`, may be functions of the instance as well.
+    - `to` is what `emit` takes, or a function that takes the instance and returns it. If the
+      function returns None, nobody gets the event.
+    - `fields` are the names of the fields that clients get. Or `serializer` makes what they get: a
+      function that takes the instance, or a serializer class of Django REST framework.
+    - `namespace` and `skip` are the same as in `emit`, or functions that take the instance.
+    - `event` is used instead of "order" in the names of the events.
+    - `on` are the kinds to announce: some of "created", "updated" and "deleted".
+    - `when(instance, kind)` returns whether to announce this change.
+    - `only_changed` sends only the primary key and the changed fields in updated events, and no
+      event if nothing changed. It needs `fields`.
     """
     chosen = {"to": to, "namespace": namespace, "when": when, "only_changed": only_changed}
 
@@ -85,7 +89,11 @@ def announce_changes(
 
 
 def announce_created(objects: Iterable[Model], *, using: str | None = None) -> None:
-    """Announce rows as created, after the commit: those that bulk_create has returned."""
+    """Announce rows as created, after the commit: pass what `bulk_create` returned.
+
+    `using` is the database whose commit is waited for, by default that of each row. Raises
+    ValueError for a row without a primary key.
+    """
     for instance in objects:
         if instance.pk is None:
             raise ValueError(
@@ -105,10 +113,11 @@ def announce_created(objects: Iterable[Model], *, using: str | None = None) -> N
 def announce_updated(
     objects: "Iterable[Model] | QuerySet[Any]", *, using: str | None = None
 ) -> None:
-    """Announce rows as updated, after the commit: those of update(), bulk_update() or raw SQL.
+    """Announce rows as updated, after the commit: those of `update()`, `bulk_update()` or raw SQL.
 
-    They are read anew from the database then. Instances that were loaded before the update are
-    compared with that; of a queryset only the primary keys are read, now.
+    The rows are read again after the commit. Instances that were loaded before the update are
+    compared with them, so that clients can get only what changed. Of a queryset only the primary
+    keys are read, at once. `using` is the database whose commit is waited for.
     """
     if isinstance(objects, QuerySet):
         declarations = _announced(objects.model)

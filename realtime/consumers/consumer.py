@@ -42,24 +42,25 @@ MAX_CONCURRENT = 100
 
 
 class SocketIOConsumer(ConsumerSocket):
-    """Handles one client in one namespace.
+    """Handles the events of one client in one namespace.
 
-    Override `connect` and `disconnect`, and declare handlers with `@event`. Methods may be `async
-    def`, or plain `def` to use the ORM: those run in a worker thread. Events of one socket are
-    handled one at a time and in order.
+    Override `connect` and `disconnect`, and declare handlers with `@event`. Each may be `async
+    def`, or a plain `def` that runs in a worker thread and may use the ORM. The events of one
+    socket are handled one at a time and in order.
     """
 
-    #: Classes that say who the client is, in the order in which they are asked, or callables that
-    #: return instances of them; None for those of `REALTIME["AUTHENTICATION_CLASSES"]`.
+    #: Authentication classes, or callables that return instances of them. The first one that knows
+    #: the client decides. None means `REALTIME["AUTHENTICATION_CLASSES"]`.
     authentication_classes: ClassVar[Sequence[Callable[[], BaseAuthentication]] | None] = None
-    #: Permission classes, or instances of them; all must agree.
+    #: Permission classes, or instances of them. All must agree.
     permission_classes: ClassVar[Sequence[Any]] = ()
 
-    #: The events that clients hear, with the types of their arguments; see docs/schema.md.
+    #: The events that clients get, with the types of their arguments: a type, or a tuple of them.
+    #: See docs/schema.md.
     emits: ClassVar[Mapping[str, Any]] = {}
 
-    #: Whether clients get their socket back when a connection broke, and the events they missed: a
-    #: dict like the setting RECOVERY, True or False; None for what the setting says.
+    #: Whether clients that reconnect get their socket back, and the events that they missed: True,
+    #: False, or a dict with keys of the setting RECOVERY. None means what the setting says.
     recovery: ClassVar[Mapping[str, Any] | bool | None] = None
 
     handlers: ClassVar[dict[str, Handler]] = {}
@@ -84,15 +85,19 @@ class SocketIOConsumer(ConsumerSocket):
 
     @async_or_not
     async def connect(self, auth: dict[str, Any] | None) -> None:
-        """A client asks to join. Return to accept it; raise ConnectionRefused to refuse it.
+        """Called before a client is accepted. Return to accept it.
 
-        `auth` is the object that the client passed as its `auth` option. Emits and joins made here
-        take effect with the acceptance.
+        Raise ConnectionRefused to refuse it; Http404 and PermissionDenied refuse it too. `auth` is
+        the object that the client passed as its `auth` option, or None. Emits and joins made here
+        take effect when the client is accepted.
         """
 
     @async_or_not
     async def disconnect(self, reason: str) -> None:
-        """The client left, or was disconnected; `reason` is Socket.IO's, as "transport close"."""
+        """Called when the client is gone and its handlers have ended.
+
+        `reason` is one of Socket.IO's names, such as "transport close".
+        """
 
     # ASGI
 

@@ -15,9 +15,9 @@ from .channel import GroupLayer
 class GroupMember(AsyncConsumer):
     """A consumer with a channel, which is opened when it is first used: most sockets use none."""
 
-    #: The entry of CHANNEL_LAYERS whose groups the consumer may join.
+    #: The entry of CHANNEL_LAYERS whose groups the consumer joins.
     channel_layer_alias: ClassVar[str] = DEFAULT_CHANNEL_LAYER
-    #: Groups that each socket joins before `connect`.
+    #: Names of groups that each socket joins before `connect`.
     groups: ClassVar[Sequence[str]] = ()
 
     _layer: GroupLayer | None = None

@@ -26,25 +26,25 @@ class ConsumerSocket(GroupMember):
     _identity: Identity | None = None
     #: None for most: there is one of these for each socket.
     _admitted: dict[str, Any] | None = None
-    #: Whether the client came back to this socket after a broken connection: rooms and `data` are
-    #: as they were, and the events that it missed follow. Known in `connect`.
+    #: Whether the client came back to this socket after a broken connection. Rooms and `data` are
+    #: then as they were, and the missed events follow. Set before `connect` is called.
     recovered: bool
 
     @property
     def sid(self) -> str:
-        """The public id of this socket, which its client knows as `socket.id`."""
+        """The public id of this socket. Its client knows it as `socket.id`."""
         sid: str = self.scope["sid"]
         return sid
 
     @property
     def namespace(self) -> str:
-        """The namespace as the client named it, for instance "/chat/42"."""
+        """The namespace as the client named it, such as "/chat/42"."""
         namespace: str = self.scope["path"]
         return namespace
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """What the path converters of `@namespace` found."""
+        """The values of the path converters of `@namespace`."""
         kwargs: dict[str, Any] = self.scope.get("url_route", {}).get("kwargs", {})
         return kwargs
 
@@ -57,18 +57,18 @@ class ConsumerSocket(GroupMember):
 
     @property
     def credential(self) -> Any:
-        """What the client showed to say who it is: a Credential for a token, None for a session."""
+        """The token of the client as a Credential, or None for a session."""
         return None if self._identity is None else self._identity.credential
 
     @property
     def data(self) -> dict[str, Any]:
-        """A dict of yours that is kept with the socket."""
+        """A dict for your own use, kept for as long as the socket."""
         data: dict[str, Any] = self.scope.setdefault("data", {})
         return data
 
     @property
     def rooms(self) -> set[str]:
-        """The rooms that this socket is in; the server changes it, for join and leave."""
+        """The names of the rooms that this socket is in. Change them with join and leave."""
         joined: set[str] = self.scope.setdefault("rooms", set())
         return joined
 
@@ -89,13 +89,15 @@ class ConsumerSocket(GroupMember):
     ) -> None:
         """Join a room: any string that does not begin with "~", or a saved model instance.
 
-        With `history` the client first gets what the room said: the last so many events, those of a
-        timedelta or since a datetime, or those behind an offset; see docs/history.md. If the socket
-        is in the room already, nothing happens. `join(None, history=...)` gives it, in `connect`,
-        what was emitted to the whole namespace, which it is in anyway.
+        - `presence` makes the user present in the room. The client gets the event `presence:state`,
+          and then `presence:diff` as users come and go; see docs/presence.md.
+        - `history` sends the client past events of the room first: an int for the number of last
+          events, a timedelta or datetime for how far to go back, or the offset of an event. See
+          docs/history.md.
 
-        With `presence` the user counts as present in it, and the client gets the event
-        `presence:state`, then `presence:diff` as users come and go; see docs/presence.md.
+        If the socket is in the room already, nothing happens. `join(None, history=...)`, in
+        `connect`, sends what was emitted to the whole namespace. Raises RoomError for an invalid
+        room or beyond `MAX_ROOMS`, and RecoveryError for `history` in a namespace without recovery.
         """
         wanted = self._wanted(history)
         if room is None and wanted is not None:
@@ -105,18 +107,18 @@ class ConsumerSocket(GroupMember):
 
     @in_threads_too
     async def leave(self, room: str | Model) -> None:
-        """Leave a room; nothing happens if the socket is not in it."""
+        """Leave a room: a name or a model instance. If the socket is not in it, nothing happens."""
         name = rooms.to_join(room)
         await self.send({"type": "socketio.leave", "room": name})
 
     @in_threads_too
     async def log_in(self, user: Any, *, expires: Expiry = None) -> None:
-        """Say who the client is, where only `connect` or a handler finds out; None for nobody.
+        """Set the user of this socket, in `connect` or a handler; None makes it anonymous.
 
-        From here on the socket is the user's in every way: `self.user`, `to=user`, presence, the
-        admin, and the end of the login. `expires` ends it: a datetime, a timedelta from now, or
-        seconds since the epoch. Nothing is written to a session. Raises TypeError for what is no
-        user, and RoomError for one that is not saved.
+        The socket then belongs to the user in every way: `self.user`, `to=user`, presence, the
+        admin, and the end of the login. `expires` ends the login: a datetime, a timedelta from now,
+        or seconds since the epoch. Nothing is written to a session. Raises TypeError for what is
+        not a user, and RoomError for a user that is not saved.
         """
         await self._become(declared(user, expires))
 
@@ -133,11 +135,10 @@ class ConsumerSocket(GroupMember):
     ) -> None:
         """Emit an event to this client, or to the rooms, sids, users or instances in `to`.
 
-        `skip` takes the same, and consumers: `skip=self`, or `skip_self=True`, leaves this client
-        out. A volatile event is dropped where a client is not ready to take it. With `retain`, a
-        key, it is the newest value of that key: see docs/history.md. Raises TypeError or ValueError
-        for arguments that can't be sent, and EmitError where the other processes can't be reached,
-        unless `REALTIME["EMIT_FAIL_SILENTLY"]` has that logged.
+        `to`, `skip`, `volatile` and `retain` are the same as in `realtime.emit`. `skip_self`, or
+        `skip=self`, leaves this client out. Raises TypeError or ValueError for arguments that can't
+        be sent, and EmitError if other processes can't be reached, unless
+        `REALTIME["EMIT_FAIL_SILENTLY"]` is on.
         """
         targets = (self.sid,) if to is None else rooms.targets(to)
         await self._emit(event, args, targets, skip, skip_self, volatile, retain)
@@ -152,15 +153,15 @@ class ConsumerSocket(GroupMember):
         volatile: bool = False,
         retain: str | None = None,
     ) -> None:
-        """Emit an event to every client in this namespace, in all processes."""
+        """Emit an event to all clients in this namespace. The options are those of `emit`."""
         await self._emit(event, args, None, skip, skip_self, volatile, retain)
 
     @in_threads_with_result
     async def call(self, event: str, *args: Any, timeout: float | None = None) -> Any:
-        """Emit an event to this client and return its answer; a tuple if it has several values.
+        """Emit an event to this client and return its answer, or a tuple if it has several values.
 
-        `timeout` is in seconds, by default `REALTIME["CALL_TIMEOUT"]`. Raises CallTimeout, and
-        CallError when the client leaves first.
+        `timeout` is in seconds, by default `REALTIME["CALL_TIMEOUT"]`. Raises CallTimeout if there
+        is no answer in time, and CallError if the client leaves first.
         """
         ack_id, answer = self._mailbox.expect()
         message = _emit_message(event, args, (self.sid,), ack_id=ack_id)
@@ -172,9 +173,9 @@ class ConsumerSocket(GroupMember):
 
     @in_threads_too
     async def close(self, *, connection: bool = False) -> None:
-        """Disconnect this client from the namespace; with `connection` from all of them.
+        """Disconnect this client from the namespace; with `connection`, from all of its namespaces.
 
-        The stock client does not reconnect by itself after either.
+        The JavaScript client does not reconnect by itself afterwards.
         """
         await self.send({"type": "socketio.close", "connection": connection})
 

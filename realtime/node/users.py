@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserInfo:
-    """The user of a socket. `model` is a label such as "auth.user", `pk` is text."""
+    """A user. `model` is a label such as "auth.user", and `pk` a string."""
 
     model: str
     pk: str

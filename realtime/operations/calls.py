@@ -26,10 +26,10 @@ def _call_sockets(
     namespace: str | None = "/",
     timeout: float | None = None,
 ) -> Operation[Answers]:
-    """Emit an event to the sockets that match, and collect what their clients answer.
+    """Emit an event to the sockets that match, and collect the answers of their clients.
 
-    `timeout` is how long clients have, in seconds, `REALTIME["CALL_TIMEOUT"]` by default; a node
-    has `REALTIME["REQUEST_TIMEOUT"]` more.
+    `timeout` is how many seconds the clients have, by default `REALTIME["CALL_TIMEOUT"]`. The nodes
+    have `REALTIME["REQUEST_TIMEOUT"]` more.
     """
     check_event_name([checked_text("event", event)])
     patience = client_timeout(timeout)

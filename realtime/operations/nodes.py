@@ -29,9 +29,9 @@ _PACKAGES = ("django", "channels", "channels_redis", "python-socketio", "daphne"
 
 
 def _fetch_nodes(*, timeout: float | None = None) -> Operation[NodesReport]:
-    """All processes that serve. `timeout` is in seconds, `REALTIME["REQUEST_TIMEOUT"]` by default.
+    """Return the state of all nodes, which are the processes with a server.
 
-    Raises SyncEmitInAsyncCode in async code, and ChannelLayerError.
+    `timeout` is in seconds, by default `REALTIME["REQUEST_TIMEOUT"]`.
     """
 
     async def ask(inquiry: Inquiry) -> NodesReport:

@@ -35,12 +35,13 @@ RoomKind = Literal["room", "user", "instance"]
 class SocketInfo:
     """One client in one namespace, as it was when its node answered.
 
-    `rooms` are sorted, the reserved ones ("~auth.user:7") too. `user` is None for an anonymous
-    client. `since` is an aware time in UTC. `data` is the consumer's `self.data`; what JSON can't
-    hold is in it as text. The outbox is what the connection still has to write to the client.
-    `siblings` are the sids of the same connection in other namespaces. `authentication` says how
-    the user is known, "session" or "JSON Web Token" for instance, and `expires` until when, None
-    for no fixed time.
+    - `rooms` is sorted, and includes reserved names such as "~auth.user:7".
+    - `user` is None for an anonymous client. `authentication` says how the user logged in, such as
+      "session" or "JSON Web Token", and `expires` when the login ends, None if at no fixed time.
+    - `since` is an aware datetime in UTC, and `transport` "polling" or "websocket".
+    - `data` is the consumer's `self.data`. What JSON can't hold is shown as text.
+    - `outbox_messages` and `outbox_bytes` are what the connection still has to send to the client.
+    - `siblings` are the sids of the same connection in other namespaces.
     """
 
     sid: str
@@ -61,7 +62,7 @@ class SocketInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SocketPage:
-    """A slice of the sockets that match; `total` counts them all."""
+    """A page of the sockets that match. `total` counts all of them."""
 
     sockets: tuple[SocketInfo, ...]
     total: int
@@ -74,9 +75,9 @@ class SocketPage:
 class RoomInfo:
     """A room with its sockets in all processes.
 
-    `kind` is "room" for a name of the application's choice, "user" for a user's room and "instance"
-    for that of another model instance. `users` are distinct and signed in. `events` were emitted to
-    the room in the last minute, about.
+    `kind` is "room" for a name that the application chose, "user" for the room of a user, and
+    "instance" for the room of another model instance. `users` is how many different logged-in users
+    are in it, and `events` about how many events were emitted to it in the last minute.
     """
 
     namespace: str
@@ -89,7 +90,7 @@ class RoomInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoomPage:
-    """A slice of the rooms that match; `total` counts them all."""
+    """A page of the rooms that match. `total` counts all of them."""
 
     rooms: tuple[RoomInfo, ...]
     total: int
@@ -108,7 +109,7 @@ class RoomReport:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserOnline:
-    """A user with sockets in any process; `since` is when the oldest of them connected."""
+    """A user with sockets in any process. `since` is when the oldest of them connected."""
 
     model: str
     pk: str
@@ -119,7 +120,7 @@ class UserOnline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserPage:
-    """A slice of the users that match; `total` counts them all."""
+    """A page of the users that match. `total` counts all of them."""
 
     users: tuple[UserOnline, ...]
     total: int
@@ -127,7 +128,7 @@ class UserPage:
 
 
 class Count(int):
-    """A number of sockets. With nodes in `missing` it is the least that there are."""
+    """A number of sockets. If there are nodes in `missing`, there may be more."""
 
     missing: tuple[str, ...]
 
@@ -139,10 +140,10 @@ class Count(int):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What a change came to.
+    """The result of a change.
 
-    `sockets` were changed: they joined, left or were disconnected; those that were so already do
-    not count. `refused` were not, for they are in as many rooms as `REALTIME["MAX_ROOMS"]` allows.
+    `sockets` is how many sockets were changed: they joined, left or were disconnected. `refused` is
+    how many could not join because they are in as many rooms as `REALTIME["MAX_ROOMS"]` allows.
     """
 
     sockets: int
@@ -152,10 +153,10 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
-    """What clients answered to a call, by sid.
+    """The answers of clients to a call, by sid.
 
-    An answer is one value, or a tuple of several, or None for an empty one. `silent` are the sids
-    that did not answer in time, or left first.
+    An answer is one value, a tuple of several, or None for an empty one. `silent` are the sids that
+    did not answer in time, or left before.
     """
 
     answers: dict[str, Any]
@@ -165,9 +166,9 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerAnswers:
-    """What servers answered to a server event, by node id.
+    """The answers of nodes to a server event, by node id.
 
-    `failures` say in words why a node has no answer: its function raised, or it knows no such
+    `failures` says why a node has no answer: its function raised an error, or it does not know the
     event.
     """
 
@@ -178,11 +179,11 @@ class ServerAnswers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeInfo:
-    """One process with a server, as it was when it answered.
+    """The state of a node, which is a process with a server, when it answered.
 
-    `healthy` means that it hears itself through the channel layer, `draining` that it is to get
-    no new clients. `peers` are the nodes that it knows. `stats` are the numbers of
-    `metrics.snapshot()` there; docs/metrics.md says what each is.
+    `healthy` means that it hears itself through the channel layer, `draining` that it takes no new
+    clients. `peers` are the ids of the nodes that it knows. `stats` are the numbers of
+    `metrics.snapshot()` in that process; see docs/metrics.md.
     """
 
     id: str
@@ -199,9 +200,9 @@ class NodeInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodesReport:
-    """The nodes that answered, by id; `missing` did not in time.
+    """The nodes that answered, in the order of their ids.
 
-    `failures` say why a node has no answer: it may run another version.
+    `failures` says why a node sent no answer, such as another version of realtime.
     """
 
     nodes: tuple[NodeInfo, ...]

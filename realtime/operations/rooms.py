@@ -47,12 +47,12 @@ def _fetch_rooms(
     limit: int = 100,
     timeout: float | None = None,
 ) -> Operation[RoomPage]:
-    """The rooms that have sockets, a page of them; of every namespace by default.
+    """Return a page of the rooms that have sockets, by default of every namespace.
 
-    `search` is looked for in the name, whatever the case. `kind` is "room" for those with a name of
-    the application's choice, "user" for those of users, "instance" for those of other model
-    instances. `order_by` is "sockets", "events" or "name", with "-" in front for descending.
-    `offset + limit` is 10,000 at most. A page past the end is empty.
+    `search` is compared with the names, ignoring case. `kind` is "room" for names that the
+    application chose, "user" for the rooms of users, and "instance" for those of other model
+    instances; None is all of them. `order_by` is "sockets", "events" or "name", with "-" in front
+    for descending order. `offset` plus `limit` is 10,000 at most. A page beyond the end is empty.
     """
     wanted = checked_slice(ROOM_ORDERS, order_by, offset, limit)
     if kind is not None and kind not in ROOM_KINDS:
@@ -189,7 +189,11 @@ async def _answer_details(members: Members, body: Body) -> list[list[Any]]:
 def _room_sizes(
     rooms: Iterable[Any], *, namespace: str | None = "/", timeout: float | None = None
 ) -> Operation[dict[Any, Count]]:
-    """How many sockets each of the rooms has: {room as it was passed: number}."""
+    """Return how many sockets each of the rooms has, as a dict.
+
+    Its keys are the rooms as they were passed, names or model instances; its values are ints with
+    the attribute `missing`.
+    """
     names = _names(rooms)
     body = {"namespace": checked_namespace(namespace), "rooms": list(names.values())}
 

@@ -23,11 +23,11 @@ _functions: dict[str, Callable[..., Any]] = {}
 
 
 def server_event(name: str) -> Callable[[Function], Function]:
-    """Let `call_servers(name, *args)` run this function in every process with a server.
+    """Declare a function that `call_servers(name, *args)` runs in every process with a server.
 
-    Declare it in the `consumers.py` of an app. It may be `async def`, or plain `def` to use the
-    ORM: that runs in a worker thread. It takes what was passed, and what it returns is this node's
-    answer; raise RealtimeError to answer with a message that says why not.
+    Put it into the `consumers.py` of an app. It is `async def`, or a plain `def` that runs in a
+    worker thread and may use the ORM. It gets the arguments of the call, and its return value is
+    this node's answer. Raise RealtimeError to answer with a failure and its message.
     """
     if not isinstance(name, str):
         raise TypeError(f'@server_event needs the event\'s name: @server_event("{_name(name)}")')
@@ -55,10 +55,10 @@ def _is_reloaded(known: Callable[..., Any], function: Callable[..., Any]) -> boo
 
 
 def _call_servers(event: str, *args: Any, timeout: float | None = None) -> Operation[ServerAnswers]:
-    """Run the function of a `@server_event` in every process with a server, this one too.
+    """Run the function of a `@server_event` in every process with a server, this one included.
 
-    Arguments and answers are what JSON holds, and bytes. `timeout` is how long the functions have,
-    in seconds.
+    Arguments and answers can be anything that JSON can hold, and bytes. `timeout` is how many
+    seconds the functions have, by default `REALTIME["REQUEST_TIMEOUT"]`.
     """
     body = {"packed": pack_event(checked_text("event", event), args)}
 

@@ -55,11 +55,11 @@ def _fetch_sockets(
     limit: int = 100,
     timeout: float | None = None,
 ) -> Operation[SocketPage]:
-    """The sockets that match, a page of them.
+    """Return a page of the sockets that match.
 
-    `search` is looked for in sid, rooms, user, transport and address, whatever the case.
-    `order_by` is "sid", "user", "since", "transport" or "outbox", with "-" in front for
-    descending. `offset + limit` is 10,000 at most. A page past the end is empty.
+    `search` is compared with sid, rooms, user, transport and address, ignoring case. `order_by` is
+    "sid", "user", "since", "transport" or "outbox", with "-" in front for descending order.
+    `offset` plus `limit` is 10,000 at most. A page beyond the end is empty.
     """
     wanted = checked_slice(tuple(SOCKET_ORDERS), order_by, offset, limit)
     body = {**selection(to, namespace), "search": checked_text("search", search)}
@@ -183,7 +183,7 @@ def _details(socket: Socket) -> Body:
 def _count_sockets(
     to: Any = None, *, namespace: str | None = "/", timeout: float | None = None
 ) -> Operation[Count]:
-    """How many sockets match: an int, with `missing`."""
+    """Return how many sockets match: an int with the attribute `missing`."""
     body = selection(to, namespace)
 
     async def ask(inquiry: Inquiry) -> Count:

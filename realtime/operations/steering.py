@@ -38,7 +38,7 @@ def _change(name: str, body: Body, timeout: float | None) -> Operation[Outcome]:
 def _join_sockets(
     room: Any, to: Any = None, *, namespace: str | None = "/", timeout: float | None = None
 ) -> Operation[Outcome]:
-    """Let the sockets that match join a room: text, or a saved model instance."""
+    """Make the sockets that match join a room: a name, or a saved model instance."""
     body = {**selection(to, namespace), "room": rooms.to_join(room)}
     return _change("sockets.join", body, timeout)
 
@@ -66,9 +66,9 @@ async def _answer_join(namespaces: Namespaces, body: Body) -> Body:
 def _leave_sockets(
     room: Any, to: Any = None, *, namespace: str | None = "/", timeout: float | None = None
 ) -> Operation[Outcome]:
-    """Take the sockets that match out of a room; with `to` None all that are in it.
+    """Remove the sockets that match from a room; with `to` None, all that are in it.
 
-    A reserved name such as "~auth.user:7" is taken as text, too.
+    Unlike in `join_sockets`, the room may be a reserved name such as "~auth.user:7".
     """
     (name,) = rooms.targets((room,)) or ()
     body = {**selection(name if to is None else to, namespace), "room": name}
@@ -106,10 +106,10 @@ def _disconnect_sockets(
     connection: bool = False,
     timeout: float | None = None,
 ) -> Operation[Outcome]:
-    """Disconnect the sockets that match, in "/" where no namespace is named.
+    """Disconnect the sockets that match, by default in the namespace "/".
 
-    With `connection` their connections are closed, and with them the clients' other namespaces.
-    To disconnect everyone, name the namespace: ValueError where neither it nor `to` says whom.
+    With `connection`, their connections are closed, and with them the clients' other namespaces. To
+    disconnect everyone, pass the namespace: without it and without `to`, ValueError is raised.
     """
     if namespace is NOT_GIVEN:
         if to is None:

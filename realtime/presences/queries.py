@@ -17,10 +17,10 @@ from .tracker import Presence
 
 
 def presence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
-    """Who is in a room that sockets joined with `presence=True`; who came first stands first.
+    """Return the users in a room that sockets joined with `presence=True`, in the order of arrival.
 
-    `room` is a name or a saved model instance. Raises RoomError for what is neither,
-    SyncEmitInAsyncCode in async code, and ChannelLayerError where no server can be asked.
+    `room` is a name or a saved model instance. Raises RoomError for anything else,
+    SyncEmitInAsyncCode in async code, and ChannelLayerError if no server can be asked.
     """
     key = _room(room, namespace)
     records.record_question("presence", {"room": room, "namespace": namespace})
@@ -38,9 +38,9 @@ async def apresence(room: Any, namespace: str = "/") -> tuple[Present, ...]:
 
 
 def is_online(user: Any) -> bool:
-    """Whether a user has a socket in any namespace, in any process. AnonymousUser never has.
+    """Return whether a user has a socket in any namespace, in any process.
 
-    Raises as `presence` does.
+    It is False for AnonymousUser. Raises the same errors as `presence`.
     """
     key = _user(user)
     records.record_question("is_online", {"user": user})

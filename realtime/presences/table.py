@@ -22,9 +22,10 @@ UserKey = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Present:
-    """A user who is in a room, with the sockets that they have there in all processes.
+    """A user who is in a room, with the user's sockets there in all processes.
 
-    `since` is an aware time in UTC. `sockets` is 0 in the moments in which they may come back.
+    `since` is an aware datetime in UTC. `sockets` is 0 during the grace period, in which the user
+    may come back.
     """
 
     user: UserInfo

@@ -44,18 +44,21 @@ def room(
     recheck_on_save: bool = False,
     instance_room: bool | None = None,
 ) -> Callable[[Rule], Rule]:
-    """Declare a method as the rule of rooms that clients may join: `@room("orders.<int:pk>")`.
+    """Declare a method as the rule for rooms that clients may join: `@room("orders.<int:pk>")`.
 
-    The pattern has Django's path converters. A client that asks for a room of such a name (with
-    the event `room:join`) is in if the method returns something true. It may be `async def`, or
-    `def` to use the ORM, and gets what the converters found as keyword arguments. With `model` it
-    gets the instance instead, looked up by them; no such instance is a no. `model` is a model, a
-    manager, a queryset, or a function of the consumer that returns a queryset.
+    The pattern uses Django's path converters. When a client asks for such a room with the event
+    `room:join`, the method is called with their values as keyword arguments, and the client may
+    join if it returns a true value. It is `async def`, or a plain `def` that uses the ORM.
 
-    With `presence` members are present in the room. With `recheck_on_save` the rule is asked again
-    when an instance of the model was saved or deleted, or its many-to-many relations changed.
-    Members are in the instance's own room, too, unless `instance_room` is False: `emit(to=order)`
-    reaches them. That is never so for users, whose room is for their own sockets.
+    - `model` is a model, a manager, a queryset, or a function of the consumer that returns a
+      queryset. The rule is then called with the instance that the values find. If there is none,
+      the client is refused.
+    - `presence` makes members present in the room.
+    - `recheck_on_save` calls the rule again for the members when an instance of the model is saved
+      or deleted, or its many-to-many relations change.
+    - `instance_room` puts members into the instance's own room too, so that `emit(to=order)`
+      reaches them: by default if `model` is not a function. Instances of the user model are an
+      exception, because a user's room is for the user's own sockets.
     """
     if callable(pattern):
         raise TypeError('@room takes the pattern of its rooms\' names: @room("orders.<int:pk>")')

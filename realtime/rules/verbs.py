@@ -13,16 +13,15 @@ from .news import Concern, after_commit, notice_of
 
 
 def recheck(*targets: Any, namespace: str | None = None, using: str | None = None) -> None:
-    """Have rules asked again, after the commit: who may no longer be in a room is taken out.
+    """Check rules again after the commit. Sockets that may no longer be in a room are removed.
 
-    Each target is a model instance, for the rooms whose rules were given it; a user, for the
-    permissions and all rooms of the user's sockets; the name of a room; or a list or queryset of
-    such. `namespace` narrows
-    names of rooms to one namespace; without targets, all in it are concerned. `using` is the
-    database whose transaction is waited for, otherwise that of the first instance.
+    Each target is a model instance (the rooms whose rules got it), a user (the permissions and all
+    rooms of the user's sockets), the name of a room, or a list or queryset of these. `namespace`
+    limits names of rooms to one namespace; without targets, it means everything in it. `using` is
+    the database whose commit is waited for, by default that of the first instance.
 
-    Returns when the nodes are told, or goes on telling them in the background. Raises RoomError
-    for what is no target, and SyncEmitInAsyncCode in async code.
+    Returns when the nodes have been told, or keeps telling them in the background while the channel
+    layer fails. Raises RoomError for an invalid target, and SyncEmitInAsyncCode in async code.
     """
     current.refuse_in_async_code("recheck")
     concerns = _concerns(targets, namespace)
@@ -35,7 +34,7 @@ def recheck(*targets: Any, namespace: str | None = None, using: str | None = Non
 
 @noticed
 async def arecheck(*targets: Any, namespace: str | None = None) -> None:
-    """`recheck` for async code, which tells the nodes at once: transactions are sync in Django."""
+    """The same as `recheck`, for async code. It does not wait for a commit."""
     concerns = _concerns(targets, namespace)
     records.record_question("recheck", {"targets": targets, "namespace": namespace})
     await atell(notice_of(concerns))

@@ -95,7 +95,7 @@ def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any,
 
 
 class Ack:
-    """The answer to one event, for a handler that takes a keyword-only `ack`: `await ack(...)`."""
+    """The acknowledgement of an event, for handlers with the keyword-only parameter `ack`."""
 
     __slots__ = ("_ack_id", "_send")
 
@@ -110,7 +110,10 @@ class Ack:
 
     @in_threads_too
     async def __call__(self, *args: Any) -> None:
-        """Answer, once. Does nothing when the client wants no answer, or has it."""
+        """Send the acknowledgement with these values. Only the first call has an effect.
+
+        It does nothing if the client did not ask for one.
+        """
         await self.answer(*args)
 
     async def answer(self, *args: Any) -> None:

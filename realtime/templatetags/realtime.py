@@ -29,11 +29,11 @@ def site_path() -> str:
 
 @register.simple_tag
 def realtime_script(*, headers: bool = True) -> SafeString:
-    """The script element that defines `io`, in the build that speaks the site's parser.
+    """`{% realtime_script %}` writes the script elements that define `io`, the JavaScript client.
 
-    A second one has the page's requests to this site say which sockets the page has, which
-    `emit(skip=request)` leaves out; `headers=False` does without. Where Socket.IO is not at
-    /socket.io/, another one tells `io` the path.
+    It takes the build for the site's `REALTIME["PARSER"]`. If Socket.IO is not served at
+    /socket.io/, it tells `io` where. A small script names the page's sockets in its requests, for
+    `emit(skip=request)`; `{% realtime_script headers=False %}` leaves it out.
     """
     build = "socket.io.msgpack.min.js" if settings.PARSER == "msgpack" else "socket.io.min.js"
     script = format_html('<script src="{}"></script>', static(f"realtime/{build}"))
@@ -48,9 +48,10 @@ def realtime_script(*, headers: bool = True) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def realtime_token(context: Any) -> str:
-    """A token for the user of the page, for SignedTokenAuthentication; "" for an anonymous one.
+    """`{% realtime_token %}` writes a token of the page's user, for SignedTokenAuthentication.
 
-    A page that has it must not be kept in a cache that other users share.
+    It writes nothing for an anonymous user. Don't store a page with a token in a cache that users
+    share. Raises ImproperlyConfigured if the template has no request with a user.
     """
     request = context.get("request")
     if not hasattr(request, "user"):

@@ -26,11 +26,11 @@ def assert_emitted(
     namespace: str | None = None,
     count: int | None = None,
 ) -> list[Emitted]:
-    """Fail unless an event was emitted in this test; returns the emits that match.
+    """Fail unless an event was emitted in this test. Returns the matching emits.
 
-    Only what is given is compared. `args` are all arguments of the event, as the caller of `emit`
-    passed them or as clients get them. `to` is what it is in `emit`: an emit matches if each of
-    these is among its addressees; None matches what went to everyone. `count` is how many match.
+    Only what you pass is compared. `args` are all arguments of the event, as they were passed to
+    `emit` or as clients get them. `to` is what it is in `emit`: an emit matches if all of these are
+    among its recipients, and None matches emits to everyone. `count` is how many emits must match.
     """
     found = _matching(event, args, to, namespace)
     if count is None and not found:
@@ -44,7 +44,7 @@ def assert_emitted(
 def assert_not_emitted(
     event: str | None = None, *args: Any, to: Any = NOT_GIVEN, namespace: str | None = None
 ) -> None:
-    """Fail if an event was emitted in this test, or anything at all where none is named."""
+    """Fail if an event was emitted in this test. Without `event`, fail if anything was emitted."""
     if _matching(event, args, to, namespace):
         _fail(f"{_wanted(event, args, to, namespace)} was emitted.")
 

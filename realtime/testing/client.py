@@ -24,16 +24,18 @@ from .wires import send
 
 
 class SocketIOClient:
-    """One client of one namespace, in a sync test.
+    """A client of one namespace, for sync tests.
 
-    `namespace` is its name, or a consumer whose `@namespace` has no converters. `http` is a test
-    client of Django whose cookies this client sends, and so its session: a `TestCase`'s
-    `self.client`, say; otherwise it has one of its own, for `force_login`.
+    - `namespace` is its name, or a consumer whose `@namespace` has no converters.
+    - `http` is a Django test client, such as a TestCase's `self.client`, whose session this client
+      uses. By default it has one of its own, for `force_login`.
+    - `headers` and `query` are those of the request that opens the connection.
+    - `raise_exceptions` raises in the test what a handler raised. If it is False, the client gets
+      the error that a live client gets.
 
     Handlers run in the test's thread and transaction. The server is the real one: rooms, presence
-    and operations work, several clients of a test hear each other, and what `emit` sends from a
-    view or a task arrives. An exception of a handler that its client would see as an internal
-    error is raised in the test, unless `raise_exceptions` is False.
+    and operations work, several clients of a test get each other's events, and so does what `emit`
+    sends from a view or a task.
     """
 
     def __init__(
@@ -74,11 +76,11 @@ class SocketIOClient:
         self.disconnect()
 
     def force_login(self, user: Any, backend: str | None = None) -> None:
-        """Log a user in, as Django's test client does; before `connect`."""
+        """Log a user in, as Django's test client does. Call it before `connect`."""
         self.http.force_login(user, backend)
 
     def connect(self, auth: dict[str, Any] | None = None) -> Self:
-        """Join the namespace. Raises ConnectionRefused if the server refuses."""
+        """Connect to the namespace, and return the client. Raises ConnectionRefused if refused."""
         if self._site is not None:
             raise RuntimeError("this client is connected already")
         self._site = site.enter(self)
@@ -96,18 +98,24 @@ class SocketIOClient:
         return self
 
     def emit(self, event: str, *args: Any) -> None:
-        """Send an event without asking for an ack; returns when all handlers are done."""
+        """Send an event without asking for an acknowledgement.
+
+        Returns when all handlers are done.
+        """
         self._run(self._send(event, args, None))
 
     def call(self, event: str, *args: Any, timeout: float = site.PATIENCE) -> Any:
-        """Send an event and return its ack; a tuple if it has several values."""
+        """Send an event and return its acknowledgement, or a tuple if it has several values.
+
+        Raises AssertionError after `timeout` seconds.
+        """
         values = self._run(self._call(event, args), timeout)
         return values[0] if len(values) == 1 else tuple(values)
 
     def received(self, event: str | None = None) -> list[Any]:
-        """What came since `connect`, in order: tuples of an event's name and its arguments.
+        """Return what was received since `connect`, in order: tuples of a name and arguments.
 
-        With the name of an event its arguments only: one as it is, several as a tuple.
+        With the name of an event, only its arguments: a single one as it is, several as a tuple.
         """
         if self._site is not None:
             self._site.run(self._site.settle())
@@ -125,16 +133,16 @@ class SocketIOClient:
         self._events.clear()
 
     def answer(self, event: str, *values: Any) -> None:
-        """How this client answers an event from now on, and where a handler waits for it already.
+        """Set how this client answers an event of the server's `call`, from now on.
 
-        One callable is called with the event's arguments, and returns the answer.
+        `values` are the values of the answer, or one function that gets the event's arguments.
         """
         self._answers[event] = values
         if self._site is not None:
             self._run(self._answer_late(event))
 
     def disconnect(self) -> None:
-        """Leave, and wait until the consumer is done. Does nothing where it left already."""
+        """Disconnect, and wait until the consumer is done. Does nothing if already disconnected."""
         left, self._site = self._site, None
         if left is None:
             return

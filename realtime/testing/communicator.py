@@ -25,15 +25,19 @@ from .wire import over_the_wire
 
 
 class SocketIOCommunicator(ApplicationCommunicator):
-    """One client of one consumer, without a server: rooms and emits are recorded, not carried out.
+    """A client of one consumer without a server, for async tests.
 
-    `namespace` is the path that the client connects to, `route` the consumer's `@namespace` route
-    if it has converters. What the consumer emits is received as an event if it is for this client,
-    and is in `emitted` in any case. Everything is encoded and decoded as on the wire: what can't
-    be sent raises where the consumer sent it, and is an error in the ack, as it is live.
+    - `namespace` is the path that the client connects to, and `route` the consumer's `@namespace`
+      route if it has converters.
+    - `user` is the user of the client. Without it, the authentication classes are asked, with
+      `auth`, `headers` and `query`.
 
-    What has no verb here can be said in messages of the protocol (realtime/server/applications.py
-    lists them) with asgiref's own `send_input`, `receive_output` and `receive_nothing`.
+    Rooms and emits are recorded and not carried out: what the consumer emits to this client is
+    received as an event, and everything that it emits is in `emitted`. Values are encoded and
+    decoded as on the wire, so what can't be sent raises an error in the consumer.
+
+    Use asgiref's `send_input`, `receive_output` and `receive_nothing` to exchange messages of the
+    `socketio` protocol; realtime/server/applications.py lists them.
     """
 
     def __init__(
