@@ -1,0 +1,63 @@
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.recipes.conftest import Open
+
+pytestmark = pytest.mark.browser
+
+LONG = " ".join(f"w{number}" for number in range(600))
+
+
+@pytest.fixture(scope="module")
+def tracebacks() -> int:
+    """One for the model that fails."""
+    return 1
+
+
+def ask(page: Page, question: str) -> None:
+    page.fill("input", question)
+    page.press("input", "Enter")
+
+
+def words(page: Page) -> list[str]:
+    return page.locator("#answers p").last.inner_text().split()
+
+
+def test_answer_is_the_same_on_all_tabs(open_page: Open) -> None:
+    asking, other, stranger = open_page("ada"), open_page("ada"), open_page("bob")
+    ask(asking, "why?")
+    for page in (asking, other):
+        expect(page.locator("#answers b")).to_have_text("why?")
+        expect(page.locator("#answers p")).to_have_text("You want to know: why? ")
+        expect(page.locator("#answers")).to_contain_text("complete")
+    ask(stranger, "who?")
+    expect(stranger.locator("#answers")).to_contain_text("complete")
+    for page in (asking, other):
+        expect(page.locator("#answers b")).to_have_count(1)
+
+
+def test_late_tab_catches_up_and_stops_it(open_page: Open) -> None:
+    """The tab that asked is closed, which does not stop the answer."""
+    asking, other = open_page("ada"), open_page("ada")
+    ask(asking, LONG)
+    expect(other.locator("#answers p").last).to_contain_text(" w3 ")
+    asking.context.close()
+    late = open_page("ada")
+    expect(late.locator("#answers p").last).to_contain_text(" w9 ")
+    late.locator("button").click()
+    for page in (other, late):
+        expect(page.locator("#answers > div").last).to_contain_text("stopped")
+    assert words(late) == words(other)
+    assert words(late) == f"You want to know: {LONG}".split()[: len(words(late))]
+    assert len(words(late)) < 600
+
+
+def test_model_that_fails_is_told(open_page: Open) -> None:
+    page = open_page("bob")
+    ask(page, "some nonsense please")
+    expect(page.locator("#answers > div").last).to_contain_text("failed")
+    assert words(page) == ["You", "want", "to", "know:", "some"]
+
+
+def test_nobody_asks_without_a_login(open_page: Open) -> None:
+    expect(open_page().locator("#answers")).to_have_text("Log in first.")

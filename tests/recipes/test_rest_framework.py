@@ -1,0 +1,37 @@
+import pytest
+
+from tests.follower import PASSWORD
+from tests.recipes.programs import ask, program
+from tests.recipes.recipe import Recipe
+
+pytestmark = pytest.mark.node
+
+TEA = {"id": 1, "title": "Tea", "paid": False}
+
+
+def test_devices_of_a_user_hear_what_the_api_saves_until_the_token_is_gone(recipe: Recipe) -> None:
+    with (
+        program(recipe, "ada", says="connected as") as ada,
+        program(recipe, "ada", says="connected as") as phone,
+        program(recipe, "bob", says="connected as") as bob,
+    ):
+        _, login = ask(recipe, "/api/token/", {"username": "ada", "password": PASSWORD})
+        mine = {"Authorization": f"Token {login['token']}"}
+        by_phone = {**mine, "X-Realtime-Sids": phone.sid}
+        assert ask(recipe, "/api/orders/", {"title": "Tea"}, **by_phone) == (201, TEA)
+        ada.waits_for('order:created {"id":1,"title":"Tea","paid":false}')
+        ask(recipe, "/api/orders/1/", {"paid": True}, method="PATCH", **mine)
+        for device in (ada, phone):
+            device.waits_for('order:updated {"id":1,"title":"Tea","paid":true}')
+        assert ask(recipe, "/api/orders/", {"title": ""}, **mine)[0] == 400
+        recipe.visitor("ada").post("/admin/authtoken/tokenproxy/1/delete/", post="yes")
+        for device in (ada, phone):
+            device.waits_for("disconnected: transport close")
+            device.waits_for("refused: Invalid token. invalid_token")
+        assert ask(recipe, "/api/orders/", {"title": "Tea"}, **mine)[0] == 401
+        assert [len(device.printed) for device in (ada, phone, bob)] == [5, 4, 1]
+
+
+def test_wrong_password_is_refused(recipe: Recipe) -> None:
+    with program(recipe, "ada", "guessed", says="refused: Log in first. forbidden"):
+        pass
