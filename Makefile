@@ -137,7 +137,7 @@ screenshots: setup system ## Take the README's pictures again, into docs/images
 
 .PHONY: clean
 clean: ## Delete all that these targets made, but not the demo's database
-	rm -rf .venv .venvs node_modules tests/bench/node_modules dist build htmlcov .coverage .coverage.* .hypothesis
+	rm -rf .venv .venvs node_modules tests/bench/node_modules tests/frontend/node_modules dist build htmlcov .coverage .coverage.* .hypothesis
 	rm -rf .fuzz .mypy_cache .pytest_cache .ruff_cache .setup.lock
 	rm -f realtime/static/realtime/*.js realtime/static/realtime/*.js.map \
 		realtime/static/realtime/*.LICENSE.txt

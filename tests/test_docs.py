@@ -74,6 +74,7 @@ def test_each_block_is_of_a_kind_that_is_tested() -> None:
         ("html", "page"),  # tests/browser/test_classics.py
         ("js", ""),
         ("js", "file"),
+        ("json", "file"),
         ("sh", ""),
         # Those of the tutorial and the recipes, which tests/follower.py follows, and those that
         # tests/test_troubleshooting.py brings about.
@@ -81,9 +82,14 @@ def test_each_block_is_of_a_kind_that_is_tested() -> None:
         ("sh", "run"),
         ("sh", "serve"),
         ("text", ""),
+        ("text", "file"),  # of a language that Pygments does not know
         ("text", "seen"),
+        ("sh", "npm"),  # tests/frontend/project.py
         ("ts", ""),
+        ("ts", "file"),
+        ("tsx", "file"),
         ("ts", "usage"),
+        ("vue", "file"),
     }
     assert {(block.language, block.note.partition(":")[0]) for block in BLOCKS} <= tested
 

@@ -56,7 +56,7 @@ def test_asyncapi_document_is_valid_by_the_official_schema() -> None:
 
 def test_files_are_the_same_in_every_process_and_a_stale_one_is_noticed(tmp_path: Path) -> None:
     for form in ("asyncapi", "typescript"):
-        path = tmp_path / form
+        path = tmp_path / "made" / form
         arguments = ["--format", form, "--output", str(path), "--namespace", ROUTE]
         assert schema(*arguments).returncode == 0
         assert schema(*arguments, "--check").returncode == 0

@@ -33,7 +33,7 @@ class Recipe(Follower):
 
     def __init__(self, base: Path, folder: Path, kind: str) -> None:
         super().__init__(folder / base.name)
-        shutil.copytree(base, self.folder)
+        shutil.copytree(base, self.folder, symlinks=True)  # Node packages are links
         self.kind = kind
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"

@@ -52,6 +52,7 @@ def _run(options: Options, output: Output) -> None:
         _check(path, text, options["format"])
         output.line(f"{path} is up to date.")
     else:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         output.line(f"Wrote {path}.")
 
