@@ -1,0 +1,18 @@
+import sys
+
+from tests.recipes.devices import look_at_refusals, look_at_two, tokens
+from tests.recipes.recipe import Recipe
+
+__all__ = ["tokens"]  # the fixture
+
+PROGRAM = (sys.executable, "thermometer.py")
+
+
+def test_programs_hear_each_other_and_outlive_a_restart(
+    recipe: Recipe, tokens: dict[str, str]
+) -> None:
+    look_at_two(recipe, PROGRAM, tokens)
+
+
+def test_program_ends_when_its_token_is_refused(recipe: Recipe, tokens: dict[str, str]) -> None:
+    look_at_refusals(recipe, PROGRAM, tokens)
