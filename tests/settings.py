@@ -51,8 +51,11 @@ INSTALLED_APPS = [
     *INSTALLED_APPS,
     "realtime.durable",
     "rest_framework.authtoken",
+    "channels_postgres",
     "tests.orders",
 ]
+# Its migrations are PostgreSQL's; here its classes are needed alone.
+MIGRATION_MODULES: dict[str, str | None] = {"channels_postgres": None}
 
 DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
 # Logging in costs nothing: what is tested is not the hashing.

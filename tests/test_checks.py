@@ -19,6 +19,9 @@ from tests.documents import ROOT
 
 CORE = "channels_redis.core.RedisChannelLayer"
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
+POSTGRES = "channels_postgres.core.PostgresChannelLayer"
+#: As in its README: without what Django adds to DATABASES.
+LACKING = {"NAME": "x", "USER": "x", "PASSWORD": "x", "HOST": "127.0.0.1", "PORT": "1"}
 
 
 def ids() -> list[str | None]:
@@ -47,6 +50,19 @@ def test_the_tests_own_settings_are_right() -> None:
         ),
         (
             {"CHANNEL_LAYERS": {"default": {"BACKEND": PUBSUB, "CONFIG": {"hosts": "redis://x"}}}},
+            "realtime.E007",
+        ),
+        (
+            {"CHANNEL_LAYERS": {"default": {"BACKEND": POSTGRES, "CONFIG": LACKING}}},
+            "realtime.E007",
+        ),
+        (
+            {
+                "CHANNEL_LAYERS": {"default": {"BACKEND": POSTGRES, "CONFIG": LACKING}},
+                "INSTALLED_APPS": [
+                    app for app in django_settings.INSTALLED_APPS if app != "channels_postgres"
+                ],
+            },
             "realtime.E007",
         ),
         ({"DEBUG": False}, "realtime.W003"),

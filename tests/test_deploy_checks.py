@@ -14,6 +14,8 @@ from tests.orders.models import Order
 
 CORE = "channels_redis.core.RedisChannelLayer"
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
+VALKEY = "channels_valkey.pubsub.ValkeyPubSubChannelLayer"
+POSTGRES = "channels_postgres.core.PostgresChannelLayer"
 REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
 LOCAL_CACHE = "django.core.cache.backends.locmem.LocMemCache"
 SQLITE = "django.db.backends.sqlite3"
@@ -37,6 +39,22 @@ def caches(location: Any, **more: Any) -> dict[str, Any]:
     return {"default": {"BACKEND": REDIS_CACHE, "LOCATION": location, **more}}
 
 
+def on_postgres() -> dict[str, Any]:
+    """Settings of a site whose layer is PostgreSQL's."""
+    place = {
+        **databases()["default"],
+        "USER": "mysite",
+        "PASSWORD": "",
+        "HOST": "127.0.0.1",
+        "PORT": "5432",
+        "TIME_ZONE": None,
+    }
+    return {
+        "DATABASES": {**databases(), "channels_postgres": place},
+        "CHANNEL_LAYERS": {"default": {"BACKEND": POSTGRES, "CONFIG": place}},
+    }
+
+
 # They are looked at only; no connection is made with them.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES:UserWarning")
 
@@ -54,6 +72,7 @@ SANE: dict[str, Any] = {
 SILENT: list[dict[str, Any]] = [
     {},
     {"CHANNEL_LAYERS": layers(PUBSUB)},
+    {"CHANNEL_LAYERS": layers(PUBSUB), "REALTIME": {"RECOVERY": {}}},
     {"CHANNEL_LAYERS": layers(capacity=10, channel_capacity={"http.*": 10}, expiry=30)},
     {"CHANNEL_LAYERS": layers(channel_capacity={"realtime.*": 50_000})},
     {"CHANNEL_LAYERS": layers(group_expiry=60)},
@@ -123,6 +142,8 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("W020", {"REALTIME": {"METRICS_TOKEN": "secret"}}),
     ("W020", {"REALTIME": {"METRICS_TOKEN": django_settings.SECRET_KEY * 2}}),
     ("W021", {"DATABASES": {}}),
+    ("W027", {**on_postgres(), "REALTIME": {"RECOVERY": {}}}),
+    ("W027", {"CHANNEL_LAYERS": layers(VALKEY), "REALTIME": {"RECOVERY": {"WINDOW": 60}}}),
     ("W021", {"DATABASES": databases(SQLITE), "REALTIME": {"THREADS": 1}}),
 ]
 
@@ -149,17 +170,26 @@ def test_mistake_is_found(found: Any, expected: str, change: dict[str, Any]) -> 
     assert message.hint
 
 
-@pytest.mark.parametrize(("backend", "advised"), [(CORE, ["realtime.I001"]), (PUBSUB, [])])
+@pytest.mark.parametrize(
+    ("change", "advised"),
+    [
+        ({"CHANNEL_LAYERS": layers(CORE)}, ["realtime.I001"]),
+        ({"CHANNEL_LAYERS": layers(PUBSUB)}, []),
+        (on_postgres(), ["realtime.I002"]),
+    ],
+    ids=["core", "pubsub", "postgres"],
+)
 def test_layer_for_many_emits_is_advised_where_models_announce_changes(
-    found: Any, backend: str, advised: list[str]
+    found: Any, change: dict[str, Any], advised: list[str]
 ) -> None:
     announce_changes(Order, to="all", fields=("id",))
     try:
-        messages = found(CHANNEL_LAYERS=layers(backend))
+        messages = found(**change)
     finally:
         forget(Order)
-    assert [message.id for message in messages] == advised
-    assert all("orders.Order" in message.msg for message in messages)
+    advice = [message for message in messages if message.level == checks.INFO]
+    assert [message.id for message in advice] == advised
+    assert all("orders.Order" in message.msg for message in advice)
 
 
 def test_wrong_values_are_left_to_the_check_of_values(found: Any) -> None:

@@ -39,7 +39,9 @@ from realtime.checks import (
     durable,
     layers,
     logins,
+    postgres,
     recovery,
+    redis,
     settings,
     site,
 )
@@ -176,6 +178,7 @@ def _parts(code: str) -> tuple[ast.Module, ast.Module]:
     return ast.Module(rest, []), ast.Module(awaits, [])
 
 
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 @pytest.mark.parametrize("block", of("python", note="settings"))
 def test_settings_snippet_passes_the_checks(block: Block) -> None:
     chosen: dict[str, Any] = {}
@@ -403,10 +406,10 @@ def test_settings_are_documented_with_their_defaults() -> None:
 def test_checks_are_documented() -> None:
     text = (ROOT / "docs" / "checks.md").read_text()
     modules = [site, settings, layers, logins, deployment, durable, installed, changes]
-    modules += [authentication, jwt, recovery, rest_framework]
+    modules += [authentication, jwt, postgres, recovery, redis, rest_framework]
     source = "".join(inspect.getsource(module) for module in modules)
-    assert set(re.findall(r"realtime\.[EW]\d{3}", source)) == set(
-        re.findall(r"realtime\.[EW]\d{3}", text)
+    assert set(re.findall(r"realtime\.[EWI]\d{3}", source)) == set(
+        re.findall(r"realtime\.[EWI]\d{3}", text)
     )
 
 

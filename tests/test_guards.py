@@ -15,10 +15,14 @@ import redis.asyncio
 import socketio
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
+from channels_postgres.core import PostgresChannelLayer
+from channels_postgres.models import GroupChannel, Message
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
+from django.db.models import Model
 from django.test import SimpleTestCase
 from django.test.utils import _TestState, setup_test_environment, teardown_test_environment
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import realtime.json
 from realtime.cluster.layers import (
@@ -172,3 +176,26 @@ def test_the_encoder_that_json_makes_for_each_call_can_be_kept() -> None:
     source = inspect.getsource(encoder.JSONEncoder.iterencode)
     assert "c_make_encoder(" in source
     assert realtime.json._chunks is not None  # its arguments are compared in test_json.py
+
+
+def test_postgres_layer_has_the_tables_and_the_notices_that_we_use() -> None:
+    """`cluster/postgres.py` has connections of its own to what channels_postgres set up."""
+    place = {"ENGINE": "django.db.backends.postgresql", "NAME": "a b", "HOST": "h", "PORT": "1"}
+    options = {"USER": "u", "PASSWORD": "", "TIME_ZONE": None, "PSYCOPG_OPTIONS": {"max_size": 3}}
+    theirs = PostgresChannelLayer(prefix="mine", **place, **options)
+    assert conninfo_to_dict(make_conninfo(**theirs.db_params))["dbname"] == "a b"
+    assert theirs.django_db.psycopg_options == {"max_size": 3}
+    assert theirs._group_key("a") == "mine:group:a"
+    assert theirs.deserialize(theirs.serialize({"a": b"x"})) == {"a": b"x"}
+    assert fields_of(Message) == {"id", "channel", "message", "expire"}
+    assert fields_of(GroupChannel) == {"id", "group_key", "channel", "expire"}
+    assert Message._meta.db_table == "channels_postgres_message"
+    assert GroupChannel._meta.db_table == "channels_postgres_groupchannel"
+    source = inspect.getsource(PostgresChannelLayer.listen_to_all_channels)
+    assert "LISTEN channels_postgres_messages" in source
+    source = inspect.getsource(PostgresChannelLayer._get_message_from_channel)
+    assert "message_id, _, base64_message, timestamp = split_payload" in source
+
+
+def fields_of(model: type[Model]) -> set[str]:
+    return {field.column for field in model._meta.local_fields}

@@ -36,3 +36,9 @@ def _check(declaration: Declaration) -> Iterator[CheckMessage]:
                 obj=model,
                 id="realtime.W025",
             )
+
+
+def announced_models() -> str:
+    """The models that announce their changes, or some of them; empty for none."""
+    labels = sorted({declaration.model._meta.label for declaration in declared()})
+    return f"{', '.join(labels[:3])}{' ...' if labels[3:] else ''}"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 
-from ..recovery.options import KEYS, OF_SITE
+from ..conf import settings
+from ..recovery.options import KEYS, OF_SITE, combined
 from ..routing import registered
 from .rules import COUNT, EVENT, TIME, TIME_OR_NONE, Rule
 
@@ -47,6 +48,23 @@ def check_consumers() -> list[CheckMessage]:
         for route, consumer in registered()
         if not (consumer.recovery is None or isinstance(consumer.recovery, bool))
         for fault in _faults_of_consumer(consumer.recovery)
+    ]
+
+
+def check_store(backend: str) -> list[CheckMessage]:
+    """For production: recovery on a layer of several processes that is none of channels_redis'."""
+    said = [None, *(consumer.recovery for _, consumer in registered())]
+    if not any(combined(settings.RECOVERY, of) for of in said):
+        return []
+    return [
+        Warning(
+            f"Recovery keeps what clients missed in the memory of each process, because {backend!r}"
+            " is no layer of channels_redis: a client that comes back to another process, or after"
+            " a restart, gets a fresh session.",
+            hint="Use a layer of channels_redis, on Redis or on Valkey. Silence this check if the"
+            " site has one process, or if a client's reload after a lost connection is enough.",
+            id="realtime.W027",
+        )
     ]
 
 

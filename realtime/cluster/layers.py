@@ -64,6 +64,11 @@ def configured() -> Any:
         own.channel_capacity.append((_capacity_pattern, CHANNEL_CAPACITY))
     if hasattr(type(own), "brpop_timeout"):
         own.brpop_timeout = BLOCKING_POP
+    if is_postgres(own):
+        from .postgres import PostgresLayer  # its library is an extra
+
+        # 0, its default, means never.
+        return PostgresLayer(own, min(own.group_expiry or GROUP_EXPIRY, GROUP_EXPIRY))
     if "group_expiry" in attributes:
         own.group_expiry = min(own.group_expiry, GROUP_EXPIRY)
     return own
@@ -135,7 +140,16 @@ async def close(own: Any) -> None:
 
 def is_redis(own: Any) -> bool:
     """Whether a layer is one of channels_redis'."""
-    return any(kind.__module__.startswith("channels_redis.") for kind in type(own).__mro__)
+    return _is_of(own, "channels_redis")
+
+
+def is_postgres(own: Any) -> bool:
+    """Whether a layer is channels_postgres' own."""
+    return _is_of(own, "channels_postgres")
+
+
+def _is_of(own: Any, package: str) -> bool:
+    return any(kind.__module__.startswith(f"{package}.") for kind in type(own).__mro__)
 
 
 def redis_client() -> Any:
@@ -151,6 +165,14 @@ def redis_client() -> Any:
     config = channel_layers.configs[settings.CHANNEL_LAYER].get("CONFIG", {})
     pool = utils.create_pool(utils.decode_hosts(config.get("hosts"))[0])
     return redis.Redis(connection_pool=pool)
+
+
+async def close_client(client: Any) -> None:
+    """Close the connections of a `redis_client`, those to Sentinels too."""
+    await client.aclose(close_connection_pool=True)
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in getattr(manager, "sentinels", ()):
+        await sentinel.aclose()
 
 
 def redis_prefix() -> str:
@@ -187,8 +209,9 @@ def layer_error(error: Exception) -> ChannelLayerError:
 def cause(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    # Not its repr, which with redis-py is without its message.
-    return f"{type(error).__name__}: {str(error).rstrip('.')}"
+    # Not its repr, which with redis-py is without its message. psycopg's advice goes over lines.
+    said = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {said.rstrip('.')}"
 
 
 async def tidied(found: Any) -> None:

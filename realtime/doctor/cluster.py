@@ -89,8 +89,9 @@ def _note_site(findings: Findings) -> None:
 
 def _through_layer(make: Callable[[Node], Any], name: str) -> None:
     hint = (
-        f"Is Redis up, and at the address that CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] gives in"
-        " the environment of this command?"
+        "Is Redis, or what the layer stands on, up, and at the address that"
+        f" CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] gives in the environment of this command?"
+        " The tables of channels_postgres are made by `manage.py migrate`."
     )
     try:
         current.run(make, name, settings.EMIT_TIMEOUT)

@@ -17,6 +17,7 @@ from .client import Client
 from .diagnoses import no_page, not_live
 from .findings import Ailment, Findings
 from .namespace import NAMESPACE, new_token
+from .postgres import examine_postgres
 from .site import Answer, Site, fetch
 from .wires import Polling, Websocket, Wire, greeting, probe
 
@@ -40,6 +41,8 @@ class Examination:
         if is_live:
             self._examine_ready()
         self._layer_works = cluster.examine_layer(self.findings)
+        if self._layer_works:
+            examine_postgres(self.findings)
         self._nodes = cluster.examine_nodes(self.findings) if self._layer_works else None
         self._token, self._room = new_token()
         self._clients: dict[str, Client] = {}

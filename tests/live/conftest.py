@@ -9,7 +9,8 @@ from realtime.testing import real_layer
 from tests.conformance.raw import Link
 from tests.live.clients import Client
 from tests.live.farm import Farm, mishaps
-from tests.live.servers import Redis, Server, eventually, manage
+from tests.live.layer_servers import LayerServer, layer_server
+from tests.live.servers import Server, eventually, manage
 from tests.site.layers import SITE, channel_layers
 
 USERS = """
@@ -122,10 +123,8 @@ def room() -> str:
 
 
 @pytest.fixture(scope="session")
-def redis_server(farm: Farm) -> Redis:
-    redis = Redis(farm.folder("redis"))
-    farm.run(redis)
-    return redis
+def redis_server(farm: Farm) -> LayerServer:
+    return layer_server(farm, "redis")
 
 
 @pytest.fixture(params=["core", "pubsub"])
@@ -136,19 +135,19 @@ def layer(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def cluster(farm: Farm, redis_server: Redis, layer: str) -> list[Server]:
+def cluster(farm: Farm, redis_server: LayerServer, layer: str) -> list[Server]:
     """Two processes of one site."""
     return farm.shared("daphne", "uvicorn", LIVE_REDIS=redis_server.url, LIVE_LAYER=layer)
 
 
 @pytest.fixture
-def environment(redis_server: Redis, layer: str) -> dict[str, str]:
+def environment(redis_server: LayerServer, layer: str) -> dict[str, str]:
     """For further processes of that site."""
     return {"LIVE_REDIS": redis_server.url, "LIVE_LAYER": layer}
 
 
 @pytest.fixture
-def outside(settings: Any, redis_server: Redis, layer: str) -> Iterator[None]:
+def outside(settings: Any, redis_server: LayerServer, layer: str) -> Iterator[None]:
     """This very process is one of that site, without a server: `emit` goes through the layer."""
     settings.CHANNEL_LAYERS = channel_layers(redis_server.url, layer)
     settings.REALTIME = {"SITE": SITE}

@@ -1,6 +1,7 @@
 """What docs/deploy.md sets up: a fresh site with the files of docs/deploy, under their commands."""
 
 import configparser
+import contextlib
 import json
 import os
 import re
@@ -10,8 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
 
 from tests.live.servers import ENDS_WITHIN, ROOT, STARTS_WITHIN, Process, Redis
 from tests.ports import free_port
@@ -82,9 +88,36 @@ class Postgres(Process):
             cwd=Path("/"),
         )
 
-    def stop(self) -> None:
-        super().stop()
-        shutil.rmtree(self._data)
+        self.url = f"postgres://127.0.0.1:{port}"
+        # After stop() it can be started again, with what it holds.
+        weakref.finalize(self, shutil.rmtree, self._data, ignore_errors=True)
+
+    def connected(self) -> "psycopg.Connection[Any]":
+        """A connection of the test's own."""
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user="mysite", dbname="postgres", autocommit=True
+        )
+
+    def terminate(self) -> None:
+        # SIGTERM would have it wait until each client has gone.
+        if self._process is not None and not self._ending:
+            self._ending = True
+            self._process.send_signal(signal.SIGINT)
+
+    def pause(self) -> None:
+        super().pause()
+        self._each("suspend")
+
+    def resume(self) -> None:
+        self._each("resume")
+        super().resume()
+
+    def _each(self, method: str) -> None:
+        """Do that to each of its own processes: a connection has one."""
+        assert self._process is not None
+        for process in psutil.Process(self._process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                getattr(process, method)()
 
 
 def _as_nobody(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.certificates import certificate
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -48,6 +49,7 @@ class Process:
         self._ready = ready
         self._cwd = cwd
         self._checked = 0
+        self._started_at = 0
         self._ending = False
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,6 +66,7 @@ class Process:
         """Start without waiting, so that several can start together."""
         self._ending = False
         with self.log.open("ab") as log:
+            self._started_at = log.tell()
             self._process = subprocess.Popen(
                 self._command, cwd=self._cwd, env=self._environment, stdout=log, stderr=log
             )
@@ -80,7 +83,7 @@ class Process:
 
     def _answers(self) -> bool:
         if self._ready is not None:
-            return self._ready in self.log.read_text()
+            return self._ready.encode() in self.log.read_bytes()[self._started_at :]
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port or 0)) == 0
 
@@ -182,16 +185,52 @@ class CeleryWorker(Process):
 
 
 class Redis(Process):
-    """A redis-server. After a restart it has forgotten all, unless it `keeps`."""
+    """A redis-server, or another `program`.
 
-    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
-        program = shutil.which("redis-server")
+    After a restart it has forgotten all, unless it `keeps`.
+    """
+
+    def __init__(
+        self, folder: Path, *more: str, keeps: bool = False, program: str | None = None
+    ) -> None:
+        program = program or shutil.which("redis-server")
         assert program, "redis-server is not installed: make test installs it, WITHOUT=redis omits"
         port = free_port()
         options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
         options += ["--appendonly", "yes" if keeps else "no", "--appendfsync", "always"]
-        super().__init__("redis", [program, *options, "--dir", str(folder)], folder, port=port)
+        command = [program, *options, "--dir", str(folder), *more]
+        super().__init__("redis", command, folder, port=port)
         self.url = f"redis://127.0.0.1:{port}/0"
+
+
+class TLSRedis(Redis):
+    """It hears nothing but TLS, with a certificate of its own."""
+
+    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
+        certificate_path, key_path = certificate(folder)
+        files = ["--tls-cert-file", str(certificate_path), "--tls-key-file", str(key_path)]
+        super().__init__(folder, *files, "--tls-auth-clients", "no", keeps=keeps)
+        # The later of two options of one name has the say.
+        self._command += ["--port", "0", "--tls-port", str(self.port)]
+        self.url = f"rediss://127.0.0.1:{self.port}/0?ssl_ca_certs={certificate_path}"
+
+
+class Sentinel(Process):
+    """Watches a Redis, which it calls "live"; one is enough for it to be found."""
+
+    def __init__(self, folder: Path, watched: Redis) -> None:
+        program = shutil.which("redis-server")
+        assert program
+        port = free_port()
+        settings = folder / "sentinel.conf"
+        settings.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
+            f"sentinel monitor live 127.0.0.1 {watched.port} 1\n"
+            "sentinel down-after-milliseconds live 1000\n"
+            "sentinel failover-timeout live 3000\n"
+        )
+        super().__init__("sentinel", [program, str(settings), "--sentinel"], folder, port=port)
+        self.url = f"sentinel://127.0.0.1:{port}"
 
 
 def site_environment(more: Mapping[str, str]) -> dict[str, str]:

@@ -13,8 +13,10 @@ from realtime.metrics import counts
 from realtime.testing import real_layer
 from tests.live.clients import Client, post
 from tests.live.conftest import Connect, Logs
+from tests.live.deployment import Postgres
 from tests.live.farm import Farm
-from tests.live.servers import Redis, Server, eventually
+from tests.live.layer_servers import LayerServer, layer_server
+from tests.live.servers import Server, eventually
 from tests.site.layers import SITE, channel_layers
 
 pytestmark = pytest.mark.redis
@@ -27,16 +29,15 @@ def layer(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def own_redis(farm: Farm, layer: str) -> Iterator[Redis]:
+def own_redis(farm: Farm, layer: str) -> Iterator[LayerServer]:
     """A Redis that the tests may stop and start."""
-    redis = Redis(farm.folder("own-redis"))
-    farm.run(redis)
-    yield redis
-    farm.end(redis)
+    server = layer_server(farm, "own-redis")
+    yield server
+    farm.end(server)
 
 
 @pytest.fixture(scope="module")
-def servers(farm: Farm, own_redis: Redis, layer: str) -> Iterator[list[Server]]:
+def servers(farm: Farm, own_redis: LayerServer, layer: str) -> Iterator[list[Server]]:
     servers = farm.own(
         "daphne", "uvicorn", LIVE_REDIS=own_redis.url, LIVE_LAYER=layer, LIVE_EMIT_TIMEOUT="2"
     )
@@ -45,7 +46,7 @@ def servers(farm: Farm, own_redis: Redis, layer: str) -> Iterator[list[Server]]:
 
 
 @pytest.fixture(autouse=True)
-def without_server(settings: Any, own_redis: Redis, layer: str) -> Iterator[None]:
+def without_server(settings: Any, own_redis: LayerServer, layer: str) -> Iterator[None]:
     """This process is one more of the site, without a server."""
     settings.CHANNEL_LAYERS = channel_layers(own_redis.url, layer)
     settings.REALTIME = {"SITE": SITE, "EMIT_TIMEOUT": 2}
@@ -67,7 +68,7 @@ async def arrives(listeners: list[Client], event: str, room: str) -> None:
 
 async def test_layer_that_is_down_is_named_and_heals_by_itself(
     connect: Connect,
-    own_redis: Redis,
+    own_redis: LayerServer,
     servers: list[Server],
     logs: Logs,
     caplog: pytest.LogCaptureFixture,
@@ -106,7 +107,7 @@ async def test_layer_that_is_down_is_named_and_heals_by_itself(
 
 
 async def test_layer_that_restarts_in_a_moment_has_all_groups_again(
-    connect: Connect, own_redis: Redis, servers: list[Server], logs: Logs, room: str
+    connect: Connect, own_redis: LayerServer, servers: list[Server], logs: Logs, room: str
 ) -> None:
     listeners = [await connect(server, auth={"rooms": [room]}) for server in servers]
     member = await connect(servers[0], "/groups")
@@ -119,15 +120,15 @@ async def test_layer_that_restarts_in_a_moment_has_all_groups_again(
         own_redis.start()
         await asyncio.to_thread(own_redis.wait)
         await arrives(listeners, f"news {number}", room)
-    # It has forgotten Channels' groups, too.
-    while not member.waiting("paid"):
+    # It has forgotten Channels' groups, too; channels_postgres itself never hears again.
+    while not isinstance(own_redis, Postgres) and not member.waiting("paid"):
         await member.call("tell", group, {"type": "order.paid", "order": 1})
         await asyncio.sleep(0.1)
     logs.tolerate()
 
 
 async def test_layer_that_hangs_is_given_up_in_time(
-    connect: Connect, own_redis: Redis, servers: list[Server], logs: Logs, room: str
+    connect: Connect, own_redis: LayerServer, servers: list[Server], logs: Logs, room: str
 ) -> None:
     listeners = [await connect(server, auth={"rooms": [room]}) for server in servers]
     await arrives(listeners, "before", room)

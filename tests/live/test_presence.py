@@ -12,7 +12,8 @@ from realtime.testing import real_layer
 from tests.live.clients import Client, log_in
 from tests.live.conftest import Connect, Logs
 from tests.live.farm import Farm, start
-from tests.live.servers import Redis, Server
+from tests.live.layer_servers import LayerServer, layer_server
+from tests.live.servers import Server
 from tests.site.layers import SITE, channel_layers
 
 HERE = "/here"
@@ -206,16 +207,15 @@ async def test_user_is_online_in_all_processes(
 
 
 @pytest.fixture(scope="module")
-def own_redis(farm: Farm, layer: str) -> Iterator[Redis]:
+def own_redis(farm: Farm, layer: str) -> Iterator[LayerServer]:
     """A Redis that the tests may restart."""
-    redis = Redis(farm.folder("presence-redis"))
-    farm.run(redis)
-    yield redis
-    farm.end(redis)
+    server = layer_server(farm, "presence-redis")
+    yield server
+    farm.end(server)
 
 
 @pytest.fixture(scope="module")
-def mortals(farm: Farm, own_redis: Redis, layer: str) -> Iterator[list[Server]]:
+def mortals(farm: Farm, own_redis: LayerServer, layer: str) -> Iterator[list[Server]]:
     environment = {"LIVE_REDIS": own_redis.url, "LIVE_LAYER": layer, "LIVE_EMIT_TIMEOUT": "2"}
     servers = farm.own("daphne", "uvicorn", "daphne", **environment)
     yield servers
@@ -224,7 +224,7 @@ def mortals(farm: Farm, own_redis: Redis, layer: str) -> Iterator[list[Server]]:
 
 @pytest.fixture
 def three(
-    mortals: list[Server], own_redis: Redis, layer: str, settings: Any
+    mortals: list[Server], own_redis: LayerServer, layer: str, settings: Any
 ) -> Iterator[list[Server]]:
     """Servers that the tests may kill: those that one killed are there again for the next."""
     start(*(server for server in mortals if not server.running))
@@ -279,7 +279,7 @@ async def test_process_that_was_suspended_finds_its_users_present_again(
 
 @pytest.mark.redis
 async def test_processes_agree_after_redis_was_away(
-    three: list[Server], enter: Enter, room: str, own_redis: Redis, logs: Logs
+    three: list[Server], enter: Enter, room: str, own_redis: LayerServer, logs: Logs
 ) -> None:
     watchers = [await enter(server) for server in three]
     ada = await enter(three[0], "ada")

@@ -24,7 +24,8 @@ from tests.conformance.guest import Guest, cut, gone
 from tests.conformance.raw import Closed
 from tests.live.conftest import Logs
 from tests.live.farm import Farm
-from tests.live.servers import OPTIONS, Process, Redis, eventually
+from tests.live.layer_servers import LayerServer, addresses, layer_server
+from tests.live.servers import OPTIONS, Process, Sentinel, eventually
 from tests.live.test_javascript import MSGPACK_BUILD, run
 from tests.ports import free_port
 from tests.site.layers import channel_layers
@@ -47,7 +48,12 @@ class Site(Process):
     """A process of the site of recovering.py."""
 
     def __init__(
-        self, kind: str, folder: Path, redis: Redis | None = None, layer: str = "", **realtime: Any
+        self,
+        kind: str,
+        folder: Path,
+        redis: LayerServer | Sentinel | None = None,
+        layer: str = "",
+        **realtime: Any,
     ) -> None:
         port = free_port()
         application = "tests.conformance.recovering:application"
@@ -68,16 +74,15 @@ def layer(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def redis(farm: Farm, layer: str) -> Iterator[Redis]:
+def redis(farm: Farm, layer: str) -> Iterator[LayerServer]:
     """A Redis that keeps its data, and that the tests may stop and start."""
-    redis = Redis(farm.folder("recovering-redis"), keeps=True)
-    farm.run(redis)
-    yield redis
-    farm.end(redis)
+    server = layer_server(farm, "recovering-redis", keeps=True)
+    yield server
+    farm.end(server)
 
 
 @pytest.fixture(scope="module")
-def site(farm: Farm, redis: Redis, layer: str) -> Iterator[list[Site]]:
+def site(farm: Farm, redis: LayerServer, layer: str) -> Iterator[list[Site]]:
     """Two processes of the site."""
     folder = farm.folder("site")
     site = [Site(kind, folder, redis, layer) for kind in ("daphne", "uvicorn")]
@@ -87,7 +92,7 @@ def site(farm: Farm, redis: Redis, layer: str) -> Iterator[list[Site]]:
 
 
 @pytest.fixture
-def further(farm: Farm, redis: Redis, layer: str) -> Iterator[Callable[[str], Site]]:
+def further(farm: Farm, redis: LayerServer, layer: str) -> Iterator[Callable[[str], Site]]:
     """Starts a further process, for the test to end."""
     started: list[Site] = []
 
@@ -104,7 +109,7 @@ def further(farm: Farm, redis: Redis, layer: str) -> Iterator[Callable[[str], Si
 
 
 @pytest.fixture
-def outside(settings: Any, redis: Redis, layer: str) -> Iterator[None]:
+def outside(settings: Any, redis: LayerServer, layer: str) -> Iterator[None]:
     """This very process is one of that site, without a server."""
     settings.CHANNEL_LAYERS = channel_layers(redis.url, layer)
     settings.REALTIME = REALTIME
@@ -279,7 +284,7 @@ async def test_client_comes_back_after_its_process_was_shut_down(
 
 
 async def test_redis_that_restarts_with_its_data_loses_nothing(
-    site: list[Site], speakers: list[Guest], redis: Redis, name: str, logs: Logs
+    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     guest, stays = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
@@ -303,7 +308,7 @@ async def test_redis_that_restarts_with_its_data_loses_nothing(
 
 
 async def test_client_that_comes_back_while_redis_restarts_waits_or_comes_again(
-    site: list[Site], speakers: list[Guest], redis: Redis, name: str, logs: Logs
+    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     guests = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
@@ -336,7 +341,7 @@ async def comes_back(guest: Guest, site: Site, name: str) -> Guest:
 
 @pytest.mark.any_layer
 async def test_client_that_comes_back_without_redis_is_as_good_as_new_in_the_end(
-    site: list[Site], redis: Redis, name: str, logs: Logs
+    site: list[Site], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     speaker = await Guest.visit(site[0], "speaker")
@@ -356,11 +361,11 @@ async def test_client_that_comes_back_without_redis_is_as_good_as_new_in_the_end
 
 @pytest.mark.any_layer
 async def test_redis_that_is_full_gives_a_fresh_session_and_refuses_events(
-    site: list[Site], speakers: list[Guest], redis: Redis, name: str, logs: Logs
+    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await cut(guest, speakers[0], name)
-    async with asyncio_redis.from_url(redis.url) as client:
+    async with asyncio_redis.from_url(addresses(redis)[0]) as client:
         await client.config_set("maxmemory", "1")
         try:
             again = await guest.back(site[1], name)
@@ -379,7 +384,7 @@ async def test_redis_that_is_full_gives_a_fresh_session_and_refuses_events(
 
 @pytest.mark.any_layer
 async def test_event_whose_message_was_lost_is_read_from_the_log(
-    site: list[Site], speakers: list[Guest], redis: Redis, name: str, outside: None
+    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, outside: None
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("enter", name)
@@ -390,11 +395,11 @@ async def test_event_whose_message_was_lost_is_read_from_the_log(
     await hears(guest, [*news(range(2)), *news(range(1)), *news(range(2, 4))])
 
 
-async def say_again_unheard(redis: Redis, room: str) -> str:
+async def say_again_unheard(redis: LayerServer, room: str) -> str:
     """Log the first event of a room once more, of which no process hears; its offset."""
     names = Names(redis_prefix(), current_site().digest)
     stream = names.stream(("/", room))
-    async with asyncio_redis.from_url(redis.url) as client:
+    async with asyncio_redis.from_url(addresses(redis)[0]) as client:
         [(_, said)] = await client.xrange(stream, count=1)
         args = [10_000, 60_000, 8_000_000, "tag", "0", said[b"b"], "what nobody hears", 60_000]
         keys = [names.head("/"), stream, names.values(("/", room))]
@@ -404,7 +409,7 @@ async def say_again_unheard(redis: Redis, room: str) -> str:
 
 @pytest.mark.any_layer
 async def test_client_knows_more_than_the_process_that_it_comes_back_to(
-    site: list[Site], speakers: list[Guest], redis: Redis, name: str, outside: None
+    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, outside: None
 ) -> None:
     guest, watcher = await Guest.visit(site[0], name), await Guest.visit(site[1], f"{name} watches")
     for client in (guest, watcher):
@@ -471,14 +476,14 @@ async def test_operations_reach_clients_that_are_away_wherever_they_were(
 
 
 async def test_events_that_redis_lost_under_a_dead_connection_are_not_passed_over(
-    site: list[Site], speakers: list[Guest], redis: Redis, name: str
+    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("enter", name)
     await say(speakers, name, range(1))
     await hears(guest, news(range(1)))
     await say(speakers, name, range(1, 2))  # which it does not read
-    async with asyncio_redis.from_url(redis.url) as client:
+    async with asyncio_redis.from_url(addresses(redis)[0]) as client:
         await client.flushall()
     guest.cut()
     await gone(speakers[0], name)
@@ -488,7 +493,7 @@ async def test_events_that_redis_lost_under_a_dead_connection_are_not_passed_ove
 
 
 async def test_what_a_client_did_while_redis_was_away_is_kept(
-    redis: Redis, site: list[Site], further: Callable[[str], Site], name: str, logs: Logs
+    redis: LayerServer, site: list[Site], further: Callable[[str], Site], name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     process = further("uvicorn")
@@ -512,7 +517,7 @@ async def test_what_a_client_did_while_redis_was_away_is_kept(
 
 @pytest.mark.any_layer
 async def test_newcomer_who_is_told_history_waits_for_redis_or_comes_again(
-    redis: Redis, site: list[Site], speakers: list[Guest], name: str, logs: Logs
+    redis: LayerServer, site: list[Site], speakers: list[Guest], name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     await say(speakers, name, range(2))
@@ -543,7 +548,7 @@ async def dead(process: Site) -> None:
 
 @pytest.mark.any_layer
 async def test_of_two_whose_session_redis_gives_at_once_one_has_it(
-    site: list[Site], speakers: list[Guest], redis: Redis, name: str
+    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str
 ) -> None:
     guests = [await Guest.visit(site[0], f"{name} {number}") for number in range(5)]
     for number, guest in enumerate(guests):
@@ -598,7 +603,7 @@ async def test_presence_is_restored_in_another_process(site: list[Site], name: s
 async def test_emit_without_redis_is_refused_and_no_client_gets_it(
     site: list[Site],
     speakers: list[Guest],
-    redis: Redis,
+    redis: LayerServer,
     name: str,
     logs: Logs,
     outside: None,

@@ -1,7 +1,7 @@
 """The site of the live tests: the demo's settings with an app, a database and pages of its own.
 
-LIVE_REDIS         address of a Redis; without it the channel layer is in memory
-LIVE_LAYER         "core" or "pubsub": which of the two Redis layers
+LIVE_REDIS         address of the layer's server; without it the channel layer is in memory
+LIVE_LAYER         "core", "pubsub" or another one of tests/site/layers.py
 LIVE_PARSER        "json" or "msgpack"
 LIVE_EMIT_TIMEOUT  seconds
 LIVE_RELAY         "no" for RELAY off
@@ -28,8 +28,8 @@ import json
 import os
 
 from tests.settings import *  # noqa: F403
-from tests.settings import DATABASES, FOLDER, SECRET_KEY
-from tests.site.layers import SITE, channel_layers
+from tests.settings import DATABASES, FOLDER, MIGRATION_MODULES, SECRET_KEY
+from tests.site.layers import SITE, channel_layers, postgres
 
 INSTALLED_APPS = [
     "daphne",
@@ -68,6 +68,10 @@ CHANNEL_LAYERS = channel_layers(
     os.environ.get("LIVE_LAYER", "core"),
     **json.loads(os.environ.get("LIVE_LAYER_CONFIG", "{}")),
 )
+if os.environ.get("LIVE_REDIS", "").startswith("postgres"):
+    INSTALLED_APPS.append("channels_postgres")
+    MIGRATION_MODULES.clear()
+    DATABASES["channels_postgres"] = postgres(os.environ["LIVE_REDIS"])
 REALTIME = {
     "SITE": os.environ.get("LIVE_SITE", SITE) or None,
     "PARSER": os.environ.get("LIVE_PARSER", "json"),

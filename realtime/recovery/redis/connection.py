@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from ...cluster.bus import AT_A_TIME, MAX_WAITING, Bus
-from ...cluster.layers import TRIES, layer_error, redis_client, redis_prefix
+from ...cluster.layers import TRIES, close_client, layer_error, redis_client, redis_prefix
 from ...conf import settings
 from ...exceptions import ChannelLayerError
 from ...metrics.counters import count
@@ -189,7 +189,7 @@ class Redis:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self.client.aclose(close_connection_pool=True)
+        await close_client(self.client)
 
 
 def is_full(error: ChannelLayerError) -> bool:
