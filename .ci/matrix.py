@@ -46,7 +46,7 @@ def environment(python: Path, version: str, django: str) -> Path:
     if not mark.exists() or mark.read_text() != wanted:
         run(python, "-m", "venv", "--clear", folder)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
-        package = f"{ROOT}[test,docs]"
+        package = f"{ROOT}[test,docs,lint]"
         run(*pip, "--disable-pip-version-check", "-e", package, f"Django=={django}.*")
         mark.write_text(wanted)
     return folder / "bin" / "python"

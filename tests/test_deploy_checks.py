@@ -196,6 +196,8 @@ def test_wrong_values_are_left_to_the_check_of_values(found: Any) -> None:
     assert found(REALTIME={"PING_INTERVAL": "60", "THREADS": "many"}) == []
 
 
+# Some of Django's own ask the database what it can do.
+@pytest.mark.django_db
 def test_checks_run_with_deploy_only() -> None:
     with override_settings(**{**SANE, "ALLOWED_HOSTS": ["*"]}):
         everyday = checks.run_checks()
@@ -204,6 +206,7 @@ def test_checks_run_with_deploy_only() -> None:
     assert "realtime.W011" in [message.id for message in deployment]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("debug", [False, True])
 def test_the_in_memory_layer_is_told_of_once(debug: bool) -> None:
     with override_settings(**{**SANE, "CHANNEL_LAYERS": IN_MEMORY, "DEBUG": debug}):

@@ -31,7 +31,7 @@ class Point:
 CIRCLE: list[Any] = []
 CIRCLE.append({"again": CIRCLE})
 DEEP: Any = 1
-for _ in range(5000):
+for _ in range(20_000):  # Python 3.13's json writes 5,000
     DEEP = [DEEP]
 
 REFUSED: list[tuple[list[Any], str]] = [
