@@ -108,6 +108,16 @@ fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the
 		$(RUN) -m tests.fuzz.decoders $$target $(FUZZ_SECONDS) || exit 1; \
 	done
 
+.PHONY: compose
+compose: setup ## Run docs/deploy/compose.yaml in Docker, with clients, through a new version of the site
+	@$(RUN) -m tests.live.in_docker
+
+# The installed schemas are of what it checks: no others are fetched.
+.PHONY: schemas
+schemas: setup ## Check compose.yaml, the Kubernetes manifest and what GitHub reads against their schemas
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e ".[schemas]"
+	@$(RUN) .ci/schemas.py
+
 # In the folder that they are for; the script, because `python -m django` would find our json.py there.
 .PHONY: messages
 messages: setup ## Collect the admin's texts into realtime/locale and compile the catalogues; needs gettext

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -53,6 +54,18 @@ def missing(wheel: Path, sdist: Path) -> list[str]:
     return sorted(wanted() - (in_wheel & in_sdist))
 
 
+def unpublishable() -> str:
+    """What has to be set before these files may be published, or nothing."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    nobodys = [name for name, address in urls.items() if "/OWNER/" in address]
+    if not nobodys:
+        return ""
+    return (
+        f"Not to be published: {', '.join(nobodys)} in [project.urls] of pyproject.toml name no "
+        'repository yet. Put yours in place of OWNER; CONTRIBUTING.md, "Releases", has the rest.'
+    )
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]).resolve()
     target.mkdir(parents=True, exist_ok=True)
@@ -63,3 +76,5 @@ if __name__ == "__main__":
         sys.exit(f"not in both {built[0].name} and {built[1].name}: {', '.join(lost)}")
     for path in built:
         print(path)
+    if warning := unpublishable():
+        print(warning, file=sys.stderr)

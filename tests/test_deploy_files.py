@@ -112,6 +112,15 @@ def test_dockerfile_copies_packages_from_a_stage_and_runs_as_nobody_special() ->
     assert any(line.startswith("useradd ") and line.endswith(user) for line in docker("RUN"))
 
 
+def test_requirements_are_those_of_the_files() -> None:
+    """What they start, and what production.py names."""
+    named = text_of("requirements.txt")
+    [extras] = re.findall(r"^django-realtime-socketio\[(.+)\]$", named, re.MULTILINE)
+    assert {"daphne", "redis", "uvicorn"} <= set(extras.split(","))
+    assert "psycopg[binary,pool]" in named
+    assert "COPY requirements.txt *.whl ./" in text_of("Dockerfile")
+
+
 def test_secrets_stay_out_of_images() -> None:
     assert "*.env" in text_of("Dockerfile.dockerignore").splitlines()
 
@@ -136,6 +145,15 @@ def test_compose_gives_a_process_the_time_that_its_drain_takes(
     # Caddy's interval and timeout: it knows before the first client is refused.
     times = re.findall(r"^\s+health_(?:interval|timeout) (\d+)s$", text_of("Caddyfile"), re.M)
     assert len(times) == 2 and delay > sum(map(int, times))
+
+
+def test_compose_builds_an_image_once_for_all_who_use_it(services: Mapping[str, Any]) -> None:
+    """Docker builds services side by side, and refuses the second image of one name."""
+    built = [service["image"] for service in services.values() if "build" in service]
+    assert built == ["mysite"]
+    others = [one for one in services.values() if one["image"] in built and "build" not in one]
+    assert len(others) == 2
+    assert {one.get("pull_policy") for one in others} == {"never"}
 
 
 def test_compose_names_only_what_it_has(services: Mapping[str, Any]) -> None:

@@ -58,6 +58,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     )
     assert built.returncode == 0, built.stderr
+    (folder / "stderr").write_text(built.stderr)
     return folder
 
 
@@ -125,6 +126,14 @@ def test_sdist_builds_the_same_wheel_byte_by_byte(dist: Path, wheel: Path, tmp_p
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
     with zipfile.ZipFile(wheel) as archive:
         assert {entry.date_time[0] for entry in archive.infolist()} == {2023}
+
+
+def test_wheel_says_what_keeps_it_from_being_published(dist: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.path.insert(0, '.ci'); import wheel; print(wheel.unpublishable())"
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert ("OWNER" in said) == any("/OWNER/" in url for url in PROJECT["urls"].values())
+    assert said in ("\n", (dist / "stderr").read_text())
 
 
 @pytest.fixture(scope="module")

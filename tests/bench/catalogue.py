@@ -24,6 +24,7 @@ _OPTIONS = {
     ],
     "uvicorn": [
         *("--host", "127.0.0.1", "--log-level", "warning", "--no-access-log"),
+        *("--loop", "asyncio"),  # although uvloop is there
         *("--ws-ping-interval", "3600", "--ws-ping-timeout", "3600"),
     ],
 }

@@ -72,7 +72,7 @@ class Site:
         application = "project.asgi:application"
         address = {
             "daphne": ["-b", "127.0.0.1", "-p", str(self.port)],
-            "uvicorn": ["--host", "127.0.0.1", "--port", str(self.port)],
+            "uvicorn": ["--host", "127.0.0.1", "--port", str(self.port), "--loop", "asyncio"],
         }[self.server]
         return [sys.executable, "-m", self.server, *address, application]
 

@@ -45,7 +45,7 @@ def command(kind: str, port: int, application: str) -> list[str]:
         # uvicorn-wsproto: the part behind the dash is uvicorn's --ws.
         implementation = kind.partition("-")[2] or "auto"
         options = ["-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--log-level"]
-        options += ["warning", "--ws", implementation, application]
+        options += ["warning", "--loop", "asyncio", "--ws", implementation, application]
     return [sys.executable, *options]
 
 

@@ -25,6 +25,8 @@ from tests.ports import free_port
 FILES = ROOT / "docs" / "deploy"
 #: What systemd takes for a clean end: SuccessExitStatus= in systemd.service(5).
 CLEAN = (0, -signal.SIGTERM)
+#: How honcho, as a shell, says that the signal ended its process.
+PASSED_ON = 128 + signal.SIGTERM
 CONSUMERS = """
 from django.contrib.auth.models import User
 
@@ -142,7 +144,7 @@ class Site:
     def __init__(self, folder: Path, redis: Redis, postgres: Postgres) -> None:
         self.folder = folder
         self.environment = {
-            **_variables((FILES / "mysite.env").read_text()),
+            **variables((FILES / "mysite.env").read_text()),
             "DJANGO_ALLOWED_HOSTS": "example.com,127.0.0.1",
             "REDIS_URL": redis.url,
             "PGPORT": str(postgres.port),
@@ -178,7 +180,7 @@ class Site:
         return done.stdout + done.stderr
 
 
-def _variables(text: str) -> dict[str, str]:
+def variables(text: str) -> dict[str, str]:
     """An EnvironmentFile."""
     found = re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE)
     return {name: "".join(shlex.split(value)) for name, value in found}
@@ -216,9 +218,14 @@ def docker_command(name: str, site: Path, port: int) -> list[str]:
 
 
 def procfile_command(name: str, site: Path, port: int) -> list[str]:
-    """The docs' command for Heroku and its like."""
-    [line] = re.findall(r"^web: (.+)$", (FILES / name).read_text(), re.MULTILINE)
-    return _for_this_machine(shlex.split(line.replace("$PORT", str(port))))
+    """As a platform like Heroku runs the docs' file: `honcho` reads it as they do."""
+    ours = site / name
+    text = (FILES / name).read_text()
+    ours.write_text(text.replace("--host 0.0.0.0", "--host 127.0.0.1"))
+    programs = site / ".venv" / "bin"
+    path = f"PATH={programs}{os.pathsep}{os.environ['PATH']}"
+    honcho = ["honcho", "start", "--no-prefix", "--procfile", str(ours), "--port", str(port), "web"]
+    return ["env", path, *honcho]
 
 
 def _for_this_machine(command: list[str]) -> list[str]:
@@ -227,7 +234,25 @@ def _for_this_machine(command: list[str]) -> list[str]:
     return [str(program), *("127.0.0.1" if word == "0.0.0.0" else word for word in command[1:])]
 
 
-COMMANDS = {"Dockerfile": docker_command, "Procfile": procfile_command}
+#: More of uvicorn's options, each at least once; docs/deploy.md names them.
+UVICORN = {
+    "uvloop": "--loop uvloop --http httptools --ws websockets-sansio",
+    "asyncio": "--loop asyncio --http h11 --ws wsproto",
+    "legacy": "--ws websockets",
+    "workers": "--workers 2",
+}
+
+
+def uvicorn_command(name: str, site: Path, port: int) -> list[str]:
+    options = ["--host", "0.0.0.0", "--port", str(port), *UVICORN[name].split()]
+    return _for_this_machine(["uvicorn", *options, "mysite.asgi:application"])
+
+
+COMMANDS = {
+    "Dockerfile": docker_command,
+    "Procfile": procfile_command,
+    **dict.fromkeys(UVICORN, uvicorn_command),
+}
 
 
 class Unit(Process):
@@ -257,4 +282,5 @@ class Unit(Process):
         if process is None:
             return
         process.terminate()
-        assert process.wait(ENDS_WITHIN) in CLEAN, self.log.read_text()
+        clean = (*CLEAN, PASSED_ON) if self.name.startswith("Procfile") else CLEAN
+        assert process.wait(ENDS_WITHIN) in clean, self.log.read_text()

@@ -23,7 +23,8 @@ ENDS_WITHIN = 90
 POLL_INTERVAL = 0.02
 OPTIONS = {
     "daphne": ["-b", "127.0.0.1"],
-    "uvicorn": ["--host=127.0.0.1", "--log-level=warning"],
+    # Its own loop, although uvloop is there: tests/live/test_deploy.py runs that.
+    "uvicorn": ["--host=127.0.0.1", "--log-level=warning", "--loop=asyncio"],
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from realtime.node import rooms
 from tests.conformance.raw import Closed, WebSocket, fetch
 from tests.live.clients import Client
-from tests.live.deployment import FILES, Postgres, Site, Unit
+from tests.live.deployment import FILES, UVICORN, Postgres, Site, Unit
 from tests.live.farm import Farm
 from tests.live.nginx import Nginx
 from tests.live.proxies import Caddy, HAProxy
@@ -80,13 +80,12 @@ def proxy(
     farm.end(proxy)
 
 
-@pytest.fixture(scope="module")
-def others(farm: Farm, site: Site, units: list[Unit]) -> dict[str, Unit]:
-    """More processes of that site, each by another command."""
-    folder = farm.folder("others")
-    others = {name: Unit(name, site, folder, site.environment) for name in OTHERS}
-    farm.run(*others.values())
-    return others
+@pytest.fixture
+def server(request: pytest.FixtureRequest, farm: Farm, site: Site, units: list[Unit]) -> Unit:
+    """One more process of that site, by another command, which the test ends."""
+    server = Unit(request.param, site, farm.folder("server"), site.environment)
+    farm.run(server)
+    return server
 
 
 @pytest.mark.redis
@@ -214,11 +213,15 @@ async def test_proxy_says_who_the_client_is(units: list[Unit], proxy: HAProxy | 
 
 @pytest.mark.redis
 @pytest.mark.postgres
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "server",
+    [*OTHERS, *(pytest.param(name, marks=pytest.mark.full) for name in UVICORN)],
+    indirect=True,
+)
 async def test_site_works_under_each_command_and_ends_gracefully(
-    units: list[Unit], others: dict[str, Unit], name: str
+    units: list[Unit], server: Unit
 ) -> None:
-    server, elsewhere = others[name], Client(units[0].url, ("/",), transports=["websocket"])
+    elsewhere = Client(units[0].url, ("/",), transports=["websocket"])
     await until(server.url + READY, lambda status, _: status == 200)
     polling, idle, at_work = [
         Client(server.url, ("/",), transports=way) for way in [["polling"], BOTH, ["websocket"]]
