@@ -6,7 +6,6 @@ What else may say who a client is, a consumer asks itself: see authentication/.
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from channels.sessions import CookieMiddleware
 from django.conf import settings
 
 from .authentication import session as sessions
@@ -19,7 +18,7 @@ def AuthStack(inner: Any) -> Any:  # noqa: N802 - named as Channels' AuthMiddlew
     It is Channels' AuthMiddlewareStack for sockets: it never writes to a session, reads session and
     user together in a worker thread, and uses no thread for clients without a session cookie.
     """
-    return CookieMiddleware(_Login(inner))
+    return _Login(inner)
 
 
 class _Login:
@@ -27,7 +26,8 @@ class _Login:
         self.inner = inner
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
-        scope = dict(scope)
+        # One coroutine and one copy: both stay for as long as the socket.
+        scope = {**scope, "cookies": sessions.cookies_of(scope)}
         if "session" in scope:  # a middleware further out knows better
             if "user" not in scope:
                 scope["user"] = await _in_thread(sessions.user_of, scope["session"])

@@ -1,6 +1,7 @@
 """`@event`: what a client may call, and how. Signatures are read once, when the class is made."""
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -126,6 +127,7 @@ class Handler:
         "concurrent",
         "event",
         "function",
+        "is_plain",
         "least",
         "most",
         "once",
@@ -146,7 +148,7 @@ class Handler:
         ]
         endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.least = sum(p.default is p.empty for p in positional)
-        self.most = None if endless else len(positional)
+        self.most: float = math.inf if endless else len(positional)
         named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
         self.takes_ack = any(p.name == "ack" for p in named)
         for parameter in named:
@@ -162,6 +164,11 @@ class Handler:
         self.arguments = read_arguments(function, owner)
         #: What checks the values of the arguments; None if the annotations say nothing.
         self.schema: Arguments | None = self.arguments if self.arguments.is_checked else None
+        #: Whether nothing but the number of the arguments is looked at before the call, which has
+        #: its turn among the socket's others.
+        self.is_plain = not (
+            self.permissions or self.takes_ack or self.schema is not None or self.concurrent
+        )
 
     def _handle_once(self, once: Once, parameters: list[str]) -> None:
         where = self.function.__qualname__
@@ -175,22 +182,18 @@ class Handler:
         key, in_thread = reader(once, parameters, where), not iscoroutinefunction(self.function)
         self.call = handle_once(self.call, self.event, key, in_thread=in_thread)
 
-    def check(self, args: list[Any]) -> None:
-        """Raise EventError unless the handler takes so many arguments."""
-        count = len(args)
-        if count < self.least or (self.most is not None and count > self.most):
-            raise EventError(
-                f"{self.event!r} takes {self._wanted}, not {count}", code="bad_arguments"
-            )
+    def refusal(self, count: int) -> EventError:
+        """What to raise for so many arguments, fewer than `least` or more than `most`."""
+        return EventError(f"{self.event!r} takes {self._wanted}, not {count}", code="bad_arguments")
 
     @property
     def _wanted(self) -> str:
-        if self.most is None:
+        if self.most == math.inf:
             return f"at least {_arguments(self.least)}"
         if self.most == 0:
             return "no arguments"
         least = "" if self.least == self.most else f"{self.least} to "
-        return f"{least}{_arguments(self.most)}"
+        return f"{least}{_arguments(int(self.most))}"
 
 
 def _arguments(number: int) -> str:

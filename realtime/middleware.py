@@ -47,6 +47,12 @@ class ActingPageMiddleware:
             acting.reset(token)
 
 
+def nobody_acts() -> None:
+    """What this task does from here on was caused by nobody's request or event."""
+    if acting.get() is not None:
+        acting.set(None)
+
+
 @contextmanager
 def acting_as(actor: Acting) -> Iterator[None]:
     """Do what somebody caused earlier: the on-commit hooks of a test run after its requests."""

@@ -1,7 +1,7 @@
 """`@namespace`: which consumer serves which Socket.IO namespace, by Django's path converters."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from channels.routing import URLRouter
@@ -101,3 +101,20 @@ class NamespaceRouter(URLRouter):
 
     def __init__(self) -> None:
         super().__init__(_routes)
+
+    #: For asgiref, which takes a plain method for an application of ASGI 2.
+    _asgi_single_callable = True
+
+    def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[Any]:
+        """The application of the first route that matches."""
+        # Channels' own is a coroutine, and makes a copy of the scope: both would stay for as long
+        # as the socket, and each event would pass through the coroutine.
+        name = scope["path"].lstrip("/")
+        for route in self.routes:
+            if match := route.pattern.match(name):
+                rest, args, kwargs = match
+                found = {"args": args, "kwargs": {**kwargs, **route.default_args}}
+                scope["path_remaining"], scope["url_route"] = rest, found
+                application: Awaitable[Any] = route.callback(scope, receive, send)
+                return application
+        raise ValueError(f"No route found for path {name!r}.")

@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import re
 import threading
-from json import encoder
+from json import encoder, scanner
 from typing import Any
 
 import pytest
@@ -170,6 +170,14 @@ async def test_pubsub_layer_knows_a_channel_before_redis_does() -> None:
     assert own_channel(core).name.startswith("specific.")
     # It waits in Redis for less long than redis-py waits for an answer.
     assert core.brpop_timeout == BLOCKING_POP < RedisChannelLayer.brpop_timeout
+
+
+def test_the_scanner_of_json_can_be_called_on_a_part_of_a_text() -> None:
+    assert type(realtime.json.scan) is scanner.c_make_scanner
+    assert realtime.json.scan('2["a"] ', 1) == (["a"], 6)
+    for broken, error in (("2[", StopIteration), ("2[1", ValueError), ("2[NaN]", ValueError)):
+        with pytest.raises(error):
+            realtime.json.scan(broken, 1)
 
 
 def test_the_encoder_that_json_makes_for_each_call_can_be_kept() -> None:

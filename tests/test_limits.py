@@ -88,3 +88,14 @@ def test_what_passes_beyond_the_rate_is_to_be_made_up_for() -> None:
     assert bucket.owe(10, 0.0) == 1
     assert bucket.owe(10, 1.0) == 1
     assert bucket.owe(1, 10.0) == 0
+
+
+def test_what_is_prepaid_comes_out_of_the_same_bucket() -> None:
+    bucket, passed = TokenBucket(200, 0.0), 0
+    while True:
+        if bucket.prepaid:
+            bucket.prepaid -= 1
+        elif not bucket.take_some(0.0):
+            break
+        passed += 1
+    assert passed == 400

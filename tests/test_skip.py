@@ -14,7 +14,7 @@ from django.urls import path
 from realtime import SocketIOConsumer, aemit, announce_changes, emit, event
 from realtime.changes.declarations import forget
 from realtime.exceptions import RoomError
-from realtime.middleware import acting_page
+from realtime.middleware import acting, acting_page
 from realtime.node import emissions, rooms
 from realtime.node.actors import HEADER, MAX_SIDS, Actor
 from realtime.testing import SocketIOCommunicator, capture_emits, outbox
@@ -205,3 +205,27 @@ def test_hooks_that_a_test_runs_later_know_who_acted() -> None:
 def test_missing_middleware_is_named() -> None:
     with pytest.raises(ImproperlyConfigured, match="ActingPageMiddleware' in MIDDLEWARE"):
         acting_page()
+
+
+async def test_nobody_acts_in_what_no_client_caused() -> None:
+    seen: list[Any] = []
+
+    class Noting(SocketIOConsumer):
+        @event
+        async def note(self) -> None:
+            seen.append(acting.get())
+
+        async def told_by_a_group(self, message: Any) -> None:
+            seen.append(acting.get())
+
+        async def disconnect(self, reason: str) -> None:
+            seen.append(acting.get())
+
+    communicator = SocketIOCommunicator(Noting)
+    await communicator.connect()
+    sid = communicator.sid
+    await communicator.call("note")
+    await communicator.send_input({"type": "socketio.told", "message": {"type": "told.by.a.group"}})
+    await communicator.call("note")
+    await communicator.disconnect()
+    assert seen == [sid, None, sid, None]

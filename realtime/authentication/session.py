@@ -28,9 +28,12 @@ class SessionAuthentication(BaseAuthentication):
 
 
 def _cookies(scope: dict[str, Any]) -> dict[str, str]:
-    if "cookies" in scope:
-        found: dict[str, str] = scope["cookies"]
-        return found
+    found: dict[str, str] | None = scope.get("cookies")
+    return cookies_of(scope) if found is None else found
+
+
+def cookies_of(scope: dict[str, Any]) -> dict[str, str]:
+    """The cookies in the headers of a scope."""
     texts = [value.decode("latin1") for name, value in scope["headers"] if name == b"cookie"]
     return parse_cookie("; ".join(texts))
 

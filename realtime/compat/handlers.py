@@ -18,8 +18,10 @@ import socketio
 
 from ..aio.calls import run
 from ..exceptions import CallTimeout, ConnectionRefused
+from ..middleware import acting, nobody_acts
 from ..node.threads import lanes
-from ..server.handling import Ack, Handling, UnknownEvent, check_arguments
+from ..server.acks import Ack, socket_behind
+from ..server.handling import Handling, UnknownEvent, check_arguments
 from .client_manager import connecting
 
 if TYPE_CHECKING:
@@ -58,10 +60,11 @@ class CallbackApplication:
         while True:
             message = await receive()
             if message["type"] == "socketio.disconnect":
+                nobody_acts()
                 await socket.trigger("disconnect", message["reason"])
                 return
             if message["type"] == "socketio.event":
-                ack = Ack(send, message["ack_id"])
+                ack = Ack(send, message["ack_id"], socket_behind(send))
                 await socket.handle(message["event"], message["args"], ack)
 
 
@@ -111,6 +114,8 @@ class _Socket:
         # python-socketio looks handlers up by names of texts, where "*" is not the client's.
         is_name = isinstance(event, str) and event != "*"
         found = self._find(event, tuple(args)) if is_name else None
+        if acting.get() != self.sid:
+            acting.set(self.sid)
         await _handling.run(self, event, found, args, ack, self._call)
 
     async def _call(self, event: str, found: _Found, args: list[Any], ack: Ack) -> Any:

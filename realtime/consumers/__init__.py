@@ -1,6 +1,6 @@
 """`SocketIOConsumer`: one instance handles one client in one namespace."""
 
-from ..server.handling import Ack
+from ..server.acks import Ack
 from .consumer import SocketIOConsumer
 
 __all__ = ["Ack", "SocketIOConsumer"]

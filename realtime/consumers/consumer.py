@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
+from asgiref.sync import markcoroutinefunction
 from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from django.conf import settings as django_settings
@@ -21,6 +22,7 @@ from ..authentication.identity import authenticate, default_classes
 from ..events import CATCH_ALL, Handler, handlers_of
 from ..exceptions import ConnectionRefused, EventError, PermissionRefused
 from ..logs import facts, failed, shortened
+from ..middleware import acting, nobody_acts
 from ..node.inboxes import ASGIMessage
 from ..node.threads import lanes
 from ..permissions import made
@@ -28,8 +30,9 @@ from ..rules import changes, joining, spoken
 from ..rules.asking import Admission
 from ..rules.declarations import RoomRule, rules_of
 from ..schema.emits import Emitted, read_emits
-from ..server.handling import Ack, Handling, Send, announce, as_event_error
-from .mailbox import Mailbox, Receive
+from ..server.acks import Ack, Send, socket_behind
+from ..server.handling import Handling, announce, as_event_error
+from .mailbox import CLIENT_EVENT, Mailbox, Receive
 from .socket import ConsumerSocket
 
 logger = logging.getLogger("realtime.consumers")
@@ -101,9 +104,24 @@ class SocketIOConsumer(ConsumerSocket):
 
     # ASGI
 
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> Any:
+        """The ASGI application that makes a consumer for each socket; see Channels."""
+
+        # Not `async`: Channels' own is a coroutine that stays for as long as the socket.
+        def application(scope: dict[str, Any], receive: Receive, send: Send) -> Any:
+            return cls(**initkwargs)(scope, receive, send)
+
+        functools.update_wrapper(application, cls, updated=())
+        vars(application).update(consumer_class=cls, consumer_initkwargs=initkwargs)
+        return markcoroutinefunction(application)
+
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.scope = scope
         self.base_send = send
+        is_own = type(self).send is ConsumerSocket.send
+        self._socket = socket_behind(send) if is_own else None
+        self._spare_ack = None if self._socket is None else Ack(send, None, self._socket)
         self.recovered = False
         self._mailbox = Mailbox(receive, scope.get("ahead"))
         self._tasks = Tasks()
@@ -112,9 +130,15 @@ class SocketIOConsumer(ConsumerSocket):
         self._event_permissions = [
             permission for permission in self.permission_instances if permission.minds_events
         ]
+        mailbox = self._mailbox
         try:
             while True:
-                message = await self._mailbox.next()
+                mailbox.is_read = True
+                message = await (receive() if mailbox.is_quiet else mailbox.next())
+                mailbox.is_read = False
+                is_usual = mailbox.is_quiet and message["type"] == CLIENT_EVENT
+                if not is_usual and mailbox.keeps(message):
+                    continue
                 # While a handler waits for an answer its mailbox reads on, so this has to be said.
                 busy.add(self)
                 await self.dispatch(message)
@@ -122,7 +146,7 @@ class SocketIOConsumer(ConsumerSocket):
         except StopConsumer:
             pass
         finally:
-            self._mailbox.close()
+            mailbox.close()
             # The scope is ours, too: what is left in the set would hold this object for ever.
             busy.discard(self)
             self._tasks.cancel()
@@ -132,6 +156,8 @@ class SocketIOConsumer(ConsumerSocket):
 
     def dispatch(self, message: ASGIMessage) -> Awaitable[None]:
         """Hand a message to the method of its type, as Channels does: "chat.note" to chat_note."""
+        if "type" in message and message["type"] == CLIENT_EVENT:
+            return self.socketio_event(message)
         kind = message.get("type")
         name = _method_of(kind) if isinstance(kind, str) else get_handler_name(message)
         method: Callable[[ASGIMessage], Awaitable[None]] | None = getattr(self, name, None)
@@ -168,14 +194,24 @@ class SocketIOConsumer(ConsumerSocket):
         name: Any = message["event"]
         handler = self.handlers.get(name)
         args: list[Any] = message["args"]
+        sid = self.scope["sid"]
+        if acting.get() != sid:
+            # Until a message of another kind: to set and reset it takes longer than the rest here.
+            acting.set(sid)
         if handler is None or name == CATCH_ALL:
             # A client that calls its event "*" is no exception: the name is not its to choose.
             handler = self.handlers.get(CATCH_ALL)
             args = args if handler is None else [name, *args]
-        ack = Ack(self.send, message["ack_id"])
-        if handler is None or not handler.concurrent:
-            hint = self._undeclared(name) if handler is None else ""
-            return _handling.run(self, name, handler, args, ack, self._call, hint=hint)
+        ack = self._spare_ack
+        if ack is None or handler is None or not handler.is_plain:
+            ack = Ack(self.send, message["ack_id"], self._socket)
+        else:  # nobody else gets hold of it, and there is one such event at a time
+            ack.ack_id = message["ack_id"]
+        if handler is None:
+            hint = self._undeclared(name)
+            return _handling.run(self, name, None, args, ack, self._call, hint=hint)
+        if not handler.concurrent:
+            return _handling.run(self, name, handler, args, ack, self._call)
         return self._run_beside(
             functools.partial(_handling.run, self, name, handler, args, ack, self._call)
         )
@@ -183,6 +219,7 @@ class SocketIOConsumer(ConsumerSocket):
     async def socketio_told(self, message: ASGIMessage) -> None:
         """A message came over the channel layer, from a group or to `channel_name`."""
         told: Any = message["message"]
+        nobody_acts()
         lane = lanes().acquire()
         try:
             await run(self._told_method(told), told)
@@ -203,6 +240,7 @@ class SocketIOConsumer(ConsumerSocket):
     async def socketio_disconnect(self, message: ASGIMessage) -> None:
         await self._tasks.wait()
         reason: str = message["reason"]
+        nobody_acts()
         lane = lanes().acquire()
         try:
             await run(self.disconnect, reason)
@@ -278,7 +316,12 @@ class SocketIOConsumer(ConsumerSocket):
         return found
 
     def _call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Awaitable[Any]:
-        handler.check(args)
+        count = len(args)
+        if count < handler.least or count > handler.most:
+            raise handler.refusal(count)
+        if handler.is_plain and not self._event_permissions:
+            plainly: Awaitable[Any] = handler.call(self, *args)
+            return plainly
         schema = handler.schema
         is_asked = self._event_permissions or handler.permissions
         if is_asked or (schema is not None and schema.blocking):

@@ -20,6 +20,9 @@ class Queue(Protocol):
     def popleft(self) -> ASGIMessage: ...
 
 
+#: The type of most messages.
+CLIENT_EVENT = "socketio.event"
+
 #: Why a call has no answer, where it is not the time that was over.
 _LOST = "the client left before it answered, or its answer could not be read"
 
@@ -36,31 +39,33 @@ class Mailbox:
         self._backlog: Queue = deque() if ahead is None else ahead
         self._calls: dict[int, asyncio.Future[list[Any] | None]] = {}
         self._last_call = 0
-        self._reading = False
+        #: Whether the consumer's loop waits for the next message.
+        self.is_read = False
+        #: Whether nothing waits here, and nobody for an answer: what comes is the next message.
+        self.is_quiet = True
         self._pump: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._gone = False
 
     async def next(self) -> ASGIMessage:
-        """The next message that is not an answer."""
-        while True:
-            if self._backlog:
-                message = self._backlog.popleft()
-                break
-            if self._pump is not None:
-                self._waiter = asyncio.get_running_loop().create_future()
-                await self._waiter
-                continue
-            self._reading = True
-            try:
-                message = await self._receive()
-            finally:
-                self._reading = False
-            if message["type"] == "socketio.event" or not self._overtakes(message):
-                break
+        """The next message where it is not quiet, which `keeps` has to be asked about."""
+        while not self._backlog:
+            if self._pump is None:
+                self.is_quiet = not self._calls
+                return await self._receive()
+            self.is_read = False
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+            self.is_read = True
+        return self._backlog.popleft()
+
+    def keeps(self, message: ASGIMessage) -> bool:
+        """Whether the message was an answer to a call, and is none of the consumer's."""
+        if message["type"] != CLIENT_EVENT and self._overtakes(message):
+            return True
         if self._calls:
             self._start_pump()
-        return message
+        return False
 
     def expect(self) -> tuple[int, asyncio.Future[list[Any] | None]]:
         """A new id for a call, and the future of its answer."""
@@ -69,7 +74,8 @@ class Mailbox:
         self._last_call += 1
         answer: asyncio.Future[list[Any] | None] = asyncio.get_running_loop().create_future()
         self._calls[self._last_call] = answer
-        if not self._reading:
+        self.is_quiet = False
+        if not self.is_read:
             self._start_pump()
         return self._last_call, answer
 

@@ -38,6 +38,7 @@ class Connection(Heartbeat):
         "closed",
         "environ",
         "id",
+        "paused",
         "rejected",
         "scope",
         "sessions",
@@ -65,6 +66,8 @@ class Connection(Heartbeat):
         # The websocket that probes while the session still polls.
         self.upgrade: Wire | None = None
         self.wire = wire(self)
+        #: Whether the client is not read from.
+        self.paused = False
         self._resumed: asyncio.Future[None] | None = None
         # Why the client is not read from: so many calls of `pause` have not been taken back.
         self._holds = 0
@@ -112,12 +115,11 @@ class Connection(Heartbeat):
 
     def receive(self, kind: str, data: str | bytes) -> None:
         """One packet of the client."""
-        self._unbilled += 1
-        if self._unbilled >= BILL:
-            self._bill()
         if kind == MESSAGE:
-            self._receive_message(data)
-        elif kind == PONG:
+            self.receive_message(data)
+            return
+        self._count()
+        if kind == PONG:
             self._pong()
         elif kind == CLOSE:
             self.wire.left()
@@ -125,6 +127,11 @@ class Connection(Heartbeat):
         elif kind == PING:
             self.reject("clients may not send pings: in Engine.IO 4 the server does")
         # The others, open, upgrade and noop, mean nothing here; both reference servers ignore them.
+
+    def _count(self) -> None:
+        self._unbilled += 1
+        if self._unbilled >= BILL:
+            self._bill()
 
     def _bill(self) -> None:
         """Read no more for a while from a client that sends more packets than it may."""
@@ -150,7 +157,11 @@ class Connection(Heartbeat):
         self.pause()
         self.sessions.wheel.after(seconds, self.resume)
 
-    def _receive_message(self, data: str | bytes) -> None:
+    def receive_message(self, data: str | bytes) -> None:
+        """The data of one packet that is a message."""
+        self._unbilled += 1
+        if self._unbilled >= BILL:
+            self._bill()
         try:
             self.sessions.sink.received(self, data)
         except ProtocolError as error:
@@ -216,10 +227,6 @@ class Connection(Heartbeat):
 
     # Flow control
 
-    @property
-    def paused(self) -> bool:
-        return self._resumed is not None
-
     def pause(self) -> None:
         """Stop reading from the client until each pause has its `resume`."""
         if self.closed:
@@ -227,6 +234,7 @@ class Connection(Heartbeat):
         self._holds += 1
         if self._resumed is None:
             self._resumed = asyncio.get_running_loop().create_future()
+            self.paused = True
             self.wire.pause_reading()
 
     def resume(self) -> None:
@@ -238,6 +246,7 @@ class Connection(Heartbeat):
 
     def _read_on(self) -> None:
         resumed, self._resumed = self._resumed, None
+        self.paused = False
         if resumed is None:
             return
         if not resumed.done():

@@ -22,16 +22,12 @@ class Heartbeat:
 
     sessions: Sessions
     wire: Wire
+    paused: bool
     _awaiting_pong: bool
     _beat: Handle
     _deadline: float
     # True from the moment when a ping is on its way to the client until its pong.
     ping_delivered: bool
-
-    @property
-    def paused(self) -> bool:
-        """Whether the client is not read from."""
-        raise NotImplementedError
 
     def send(self, frames: Frames, volatile: bool = False) -> bool:
         raise NotImplementedError

@@ -10,12 +10,14 @@ REMEMBERED = 10_000
 class TokenBucket:
     """Lets `rate` things a second pass, and up to twice as many at once after a calm second."""
 
-    __slots__ = ("_filled", "_tokens", "overrun", "rate")
+    __slots__ = ("_filled", "_tokens", "overrun", "prepaid", "rate")
 
     def __init__(self, rate: float, now: float) -> None:
         self.rate = rate
         self._tokens = 2 * rate
         self._filled = now
+        #: How many more may pass before `take` has to look; see `take_some`.
+        self.prepaid = 0
         #: For callers that report only the first refusal.
         self.overrun = False
 
@@ -30,6 +32,19 @@ class TokenBucket:
             self._tokens = tokens
             return False
         self._tokens = tokens - 1
+        return True
+
+    def take_some(self, now: float) -> bool:
+        """Take one, and the hundredth part of a second's as well if they are there.
+
+        These are the caller's to take back from `prepaid`, one for each that passes without asking.
+        """
+        if not self.take(now):
+            return False
+        more = int(self.rate // 100)
+        if self._tokens >= more:
+            self._tokens -= more
+            self.prepaid = more
         return True
 
     def owe(self, count: int, now: float) -> float:

@@ -36,6 +36,10 @@ class Wire:
         """Hand over or queue the frames; False if they were dropped."""
         raise NotImplementedError
 
+    def send_message(self, message: str | bytes) -> bool:
+        """Hand over or queue one message that goes to nobody else; False if it was dropped."""
+        return self.send(Frames((message,)))
+
     def close(self, discard: bool) -> None:
         """Hand over what is queued unless it is to be discarded, then tell the client goodbye."""
         raise NotImplementedError

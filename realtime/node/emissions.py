@@ -110,6 +110,14 @@ def messages_of(packet: Packet) -> tuple[Payload, ...]:
         raise refused(packet, error) from None
 
 
+def encode_ack(namespace: str, id: int, args: list[Any]) -> tuple[Payload, ...]:
+    """The same for the answer to a client's event."""
+    try:
+        return (_chosen or parser()).encode_ack(namespace, id, args)
+    except UNSENDABLE as error:
+        raise refused(Packet(PacketType.ACK, namespace, args, id), error) from None
+
+
 def refused(packet: Packet, error: Exception) -> Exception:
     """The error to raise for a packet that could not be encoded, which says what is to be done."""
     return unsendable.explain(packet, error, parser().encode)

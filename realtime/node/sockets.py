@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from ..aio.bells import Bell
 from ..conf import settings
 from ..engine.connection import Connection
 from ..engine.limits import TokenBucket
@@ -105,8 +106,7 @@ class Socket:
     """One client in one namespace."""
 
     __slots__ = (
-        "_loop",
-        "_waiter",
+        "_bell",
         "ahead",
         "answers",
         "busy",
@@ -155,13 +155,13 @@ class Socket:
         #: What the application has in progress, whether it reads meanwhile or not.
         self.busy: set[Any] = set()
         self.answers = Answers()
-        self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
+        # Where the application waits for its next message.
+        self._bell = Bell()
 
     @property
     def is_idle(self) -> bool:
         """Whether the application has nothing in hand, and waits for the next message."""
-        is_waiting = self._waiter is not None and not self.inbox
+        is_waiting = self._bell.has_waiter and not self.inbox
         return is_waiting and not self.busy and self.state is not State.CONNECTING
 
     @property
@@ -179,12 +179,9 @@ class Socket:
     def put(self, message: ASGIMessage) -> None:
         """Queue a message for the application. The caller minds the bounds."""
         self.inbox.append(message)
-        self.client.waiting_bytes += message.get("size", 0)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if "size" in message:
+            self.client.waiting_bytes += message["size"]
+        self._bell.ring()
 
     async def receive(self) -> ASGIMessage:
         """The next message for the application; its ASGI `receive`.
@@ -192,21 +189,19 @@ class Socket:
         Clients may send events right behind their connect: those wait here for the acceptance.
         """
         while not self.inbox or (self.state is _CONNECTING and _is_event(self.inbox[0])):
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._bell.wait()
         message = self.inbox.pop(0)
-        self.client.waiting_bytes -= message.get("size", 0)
-        if self.client.full:
-            self.client.release()
+        client = self.client
+        if "size" in message:
+            client.waiting_bytes -= message["size"]
+        if client.full:
+            client.release()
         return message
 
     def accepted(self) -> None:
         """The client is in: hand out what it sent meanwhile."""
         self.state = State.CONNECTED
-        self._wake()
+        self._bell.ring()
 
     def turn_away(self) -> None:
         """The client was not let in: drop the events that it sent meanwhile."""
@@ -227,7 +222,10 @@ class Socket:
 
     def send(self, messages: tuple[str | bytes, ...], volatile: bool = False) -> bool:
         """Send one packet to this client alone; False if it was dropped."""
-        return self.connection.send(Frames(messages), volatile)
+        connection = self.connection
+        if volatile or len(messages) > 1:
+            return connection.send(Frames(messages), volatile)
+        return False if connection.closed else connection.wire.send_message(messages[0])
 
 
 def _is_event(message: ASGIMessage) -> bool:

@@ -26,6 +26,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_current = SyncToAsync.thread_sensitive_context.get
+
+
 class _LaneThread(Executor):
     """One thread. The first work of each handler finds no stale database connection there.
 
@@ -38,13 +41,13 @@ class _LaneThread(Executor):
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         # Each has one writer, so that neither needs a lock.
-        self._taken = self._done = 0
+        self.taken = self.done = 0
         self.used = False
 
     @property
     def is_busy(self) -> bool:
         """Whether work is in progress or waits, if only that of a handler which is no more."""
-        return self._taken != self._done
+        return self.taken != self.done
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if not self.used:
@@ -63,7 +66,7 @@ class _LaneThread(Executor):
 
     def _put(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._taken += 1
+        self.taken += 1
         self._work.put(functools.partial(self._fulfil, future, work))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -79,16 +82,16 @@ class _LaneThread(Executor):
 
     def _fulfil(self, future: Future[T], work: Callable[[], T]) -> None:
         if not future.set_running_or_notify_cancel():
-            self._done += 1
+            self.done += 1
             return
         # It counts as done first: whoever hears of it may ask at once whether the thread is busy.
         try:
             result = work()
         except BaseException as error:  # as the standard library's pool: it is for the caller
-            self._done += 1
+            self.done += 1
             future.set_exception(error)
         else:
-            self._done += 1
+            self.done += 1
             future.set_result(result)
 
 
@@ -138,9 +141,11 @@ class Lanes:
         # Empty but in tests; asking for the running loop costs a system call on Python 3.11.
         if loops and asyncio.get_running_loop() in loops:
             return None
-        lane = self._idle.pop() if self._idle else self._next()
+        idle = self._idle
+        lane = idle.pop() if idle else self._next()
         lane.users += 1
-        SyncToAsync.thread_sensitive_context.set(lane)
+        if _current(None) is not lane:  # most often it is; to set it takes longer than to ask
+            SyncToAsync.thread_sensitive_context.set(lane)
         return lane
 
     def _next(self) -> Lane:
@@ -158,14 +163,21 @@ class Lanes:
             return
         lane.users -= 1
         thread = lane.thread
+        if thread.used or thread.taken != thread.done:  # most handlers use none
+            self._release_used(lane)
+        elif not lane.users:
+            self._idle.append(lane)
+
+    def _release_used(self, lane: Lane) -> None:
+        thread = lane.thread
         is_blocked = thread.is_busy
-        if thread.used:  # most handlers do not, and this is on the way of each
+        if thread.used:
             thread.tidy()
         if lane.users:
             return
         if is_blocked:
             loop = asyncio.get_running_loop()
-            lane.thread.when_free(functools.partial(self._free_later, loop, lane))
+            thread.when_free(functools.partial(self._free_later, loop, lane))
         else:
             self._idle.append(lane)
 

@@ -71,22 +71,27 @@ def websocket_frame(packet: str | bytes) -> bytes:
 
     RSV1 is 0, so it is legal also where permessage-deflate was negotiated (RFC 7692, section 6).
     """
-    if isinstance(packet, str):
-        data, opcode = packet.encode(), 0x81
-    else:
-        data, opcode = packet, 0x82
+    return text_frame(packet) if isinstance(packet, str) else _frame(0x82, packet)
+
+
+def text_frame(text: str) -> bytes:
+    """The frame of a text, see `websocket_frame`."""
+    data = text.encode()
+    length = len(data)
+    return _SHORT_HEADS[length] + data if length < 126 else _frame(0x81, data)
+
+
+def _frame(opcode: int, data: bytes) -> bytes:
     length = len(data)
     if length < 126:
-        return _SHORT_HEADS[opcode][length] + data
+        return bytes((opcode, length)) + data
     if length < 65_536:
         return struct.pack("!BBH", opcode, 126, length) + data
     return struct.pack("!BBQ", opcode, 127, length) + data
 
 
-# By opcode and length: to look one up takes less than to make it.
-_SHORT_HEADS = {
-    opcode: [bytes((opcode, length)) for length in range(126)] for opcode in (0x81, 0x82)
-}
+# Of texts, by length: to look one up takes less than to make it.
+_SHORT_HEADS = [bytes((0x81, length)) for length in range(126)]
 
 
 def polling_piece(packet: str | bytes) -> bytes:

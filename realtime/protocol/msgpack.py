@@ -41,6 +41,9 @@ class MsgpackParser:
         packed: bytes = msgpack.packb(fields, default=self._convert, unicode_errors="surrogatepass")
         return (packed,)
 
+    def encode_ack(self, namespace: str, id: int, args: list[Any]) -> tuple[Payload, ...]:
+        return self.encode(Packet(PacketType.ACK, namespace, args, id))
+
     def decoder(self) -> "MsgpackDecoder":
         return MsgpackDecoder()
 

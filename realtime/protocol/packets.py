@@ -65,6 +65,9 @@ class Parser(Protocol):
     def encode(self, packet: Packet) -> tuple[Payload, ...]:
         """The messages of a packet. Raises TypeError or ValueError for what can't be sent."""
 
+    def encode_ack(self, namespace: str, id: int, args: list[Any]) -> tuple[Payload, ...]:
+        """The messages of an ACK, as `encode` gives them."""
+
     def decoder(self) -> Decoder:
         """A decoder for a new connection."""
 

@@ -13,6 +13,7 @@ from .attachments import MAX_ATTACHMENTS, check_outgoing, put_back, set_apart, t
 from .packets import (
     MAX_DEPTH,
     MAX_ID_DIGITS,
+    RESERVED_EVENTS,
     TOO_DEEP,
     Fault,
     Packet,
@@ -24,9 +25,12 @@ from .packets import (
 )
 
 _KINDS = "0123456"
+#: A text of so many characters nests nothing too deep: what was opened was closed as well.
+SHORT = 2 * MAX_DEPTH
 # What a NamedTuple's own constructor does as well, in half the time.
 _new = tuple.__new__
-_EVENT, _BINARY_EVENT = int(PacketType.EVENT), int(PacketType.BINARY_EVENT)
+_EVENT, _ACK = int(PacketType.EVENT), int(PacketType.ACK)
+_BINARY_EVENT = int(PacketType.BINARY_EVENT)
 
 # A lone surrogate is legal in a JavaScript string and in JSON text, as an escape, but not in UTF-8.
 _surrogate = re.compile("[\ud800-\udfff]")
@@ -34,6 +38,10 @@ _surrogate = re.compile("[\ud800-\udfff]")
 
 def _escape_surrogates(text: str) -> str:
     return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+#: The value that begins at a place in a text, and where it ends.
+Scan = Callable[[str, int], tuple[Any, int]]
 
 
 class JSONParser:
@@ -52,21 +60,34 @@ class JSONParser:
         self._max_attachments = max_attachments
         self._dumps: Callable[..., str | bytes] = json.dumps
         self._loads: Callable[[str], Any] = json.loads
+        # What realtime.json has, and other modules need not.
+        self._scan: Scan = getattr(json, "scan", self._copied)
+
+    def _copied(self, text: str, at: int) -> tuple[Any, int]:
+        return self._loads(text[at:]), len(text)
 
     def encode(self, packet: Packet) -> tuple[Payload, ...]:
-        type, namespace, data, id = packet
+        data = packet.data
         text: str | bytes = ""
         if data is not None:
-            if type == _EVENT:
+            if packet.type == _EVENT:
                 check_event_name(data)
             try:
                 text = self._dumps(data)
             except TypeError:  # binary data or instances, most likely
                 return self._encode_rest(packet)
-        return (_head_of(_KINDS[type], namespace, id) + _sendable(text),)
+        return (_head_of(_KINDS[packet.type], packet.namespace, packet.id) + _sendable(text),)
+
+    def encode_ack(self, namespace: str, id: int, args: list[Any]) -> tuple[Payload, ...]:
+        try:
+            text = self._dumps(args)
+        except TypeError:
+            return self._encode_rest(Packet(_ACK, namespace, args, id))
+        head = f"3{id}" if namespace == "/" else f"3{namespace},{id}"
+        return (head + _sendable(text),)
 
     def decoder(self) -> "JSONDecoder":
-        return JSONDecoder(self._loads, self._max_attachments)
+        return JSONDecoder(self._loads, self._scan, self._max_attachments)
 
     def append(self, messages: tuple[Payload, ...], text: str) -> tuple[Payload, ...]:
         head = messages[0]
@@ -98,19 +119,28 @@ def _head_of(kind: str, namespace: str, id: int | None) -> str:
 
 
 def _sendable(dumped: str | bytes) -> str:
-    text = dumped if isinstance(dumped, str) else dumped.decode()
-    if not text.isascii() and _surrogate.search(text):
-        return _escape_surrogates(text)
-    return text
+    text = dumped.decode() if isinstance(dumped, bytes) else dumped
+    if text.isascii() or not _surrogate.search(text):
+        return text
+    return _escape_surrogates(text)
 
 
 class JSONDecoder:
     """Decodes one connection's messages. Anything that is not the protocol raises ProtocolError."""
 
-    __slots__ = ("_attachments", "_fault", "_loads", "_max_attachments", "_missing", "_packet")
+    __slots__ = (
+        "_attachments",
+        "_fault",
+        "_loads",
+        "_max_attachments",
+        "_missing",
+        "_packet",
+        "_scan",
+    )
 
-    def __init__(self, loads: Callable[[str], Any], max_attachments: int) -> None:
+    def __init__(self, loads: Callable[[str], Any], scan: Scan, max_attachments: int) -> None:
         self._loads = loads
+        self._scan = scan
         self._max_attachments = max_attachments
         # What is wrong with the packet in hand: its attachments are dropped as they come.
         self._fault: str | None = None
@@ -122,7 +152,8 @@ class JSONDecoder:
         if isinstance(message, str):
             if self._packet is not None:
                 raise ProtocolError("text where a binary attachment was due")
-            return self._parse(message)
+            head = _common_head(message)
+            return self._parse(message) if head is None else self._event(message, *head)
         if self._packet is None:
             raise ProtocolError("a binary message that no packet announced")
         if self._fault is None:
@@ -140,8 +171,29 @@ class JSONDecoder:
                 fault = str(error)
         raise UnreadableData(fault, packet)
 
+    def _event(self, text: str, id: int | None, at: int) -> Packet:
+        """An event of the default namespace, whose array begins at `at`."""
+        data, end = None, -1
+        if len(text) < SHORT:
+            try:  # `suppress` takes longer than to decode
+                data, end = self._scan(text, at)
+            except (ValueError, StopIteration):
+                end = -1  # the long way says what is wrong
+        if end != len(text):
+            data = self._whole(text, id, at)
+        packet = _new(Packet, (_EVENT, "/", data, id))
+        if not data or type(data[0]) is not str or data[0] in RESERVED_EVENTS:
+            check(packet)
+        return packet
+
+    def _whole(self, text: str, id: int | None, at: int) -> Any:
+        try:
+            return self._payload(text, at)
+        except Fault as fault:
+            raise UnreadableData(str(fault), Packet(_EVENT, "/", None, id)) from None
+
     def _parse(self, text: str) -> Packet | None:
-        type, namespace, id, count, at = _common_head(text) or _any_head(text)
+        type, namespace, id, count, at = _any_head(text)
         fault = data = None
         try:
             data = self._payload(text, at)
@@ -171,9 +223,8 @@ class JSONDecoder:
                 raise ProtocolError("payload is not JSON") from error
             reason = TOO_DEEP if isinstance(error, RecursionError) else str(error)[:100]
             raise Fault(f"its data is not JSON ({reason})") from error
-        # What was opened was closed as well, so that a short text needs no count.
         if (
-            len(text) - at > 2 * MAX_DEPTH
+            len(text) - at > SHORT
             and text.count("[", at) + text.count("{", at) > MAX_DEPTH
             and is_too_deep(value)
         ):
@@ -185,13 +236,15 @@ class JSONDecoder:
 _Head = tuple[int, str, int | None, int, int]
 
 
-def _common_head(text: str) -> _Head | None:
-    """That of an event of the default namespace. None: look closer."""
-    end = text.find("[", 1, MAX_ID_DIGITS + 2) if text[:1] == "2" else -1
+def _common_head(text: str) -> tuple[int | None, int] | None:
+    """The id of an event of the default namespace, and where its data begins. None: look closer."""
+    if not text.startswith("2"):
+        return None
+    end = text.find("[", 1, MAX_ID_DIGITS + 2)
     if end == 1:
-        return _EVENT, "/", None, 0, end
+        return None, end
     if end > 0 and (digits := text[1:end]).isascii() and digits.isdecimal():
-        return _EVENT, "/", int(digits), 0, end
+        return int(digits), end
     return None
 
 

@@ -48,12 +48,11 @@ from ..node.inboxes import ASGIMessage
 from ..node.keeping import Recovered
 from ..node.node import ServingNode
 from ..node.sockets import Socket, State
-from ..protocol.packets import Packet, PacketType
 
 #: Seconds between two looks whether as much waits for a socket's handlers as may.
 FULL_PAUSE = 0.05
 # On Python 3.11 to look a member of an enum up takes longer than to compare it.
-_ACK, _CONNECTED = int(PacketType.ACK), State.CONNECTED
+_CONNECTED = State.CONNECTED
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -89,8 +88,12 @@ def scope_of(
 
 async def ack(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     """The answer to an event of the client's."""
-    packet = Packet(_ACK, socket.namespace, message["args"], message["ack_id"])
-    messages = emissions.messages_of(packet)
+    answer(socket, message["ack_id"], message["args"])
+
+
+def answer(socket: Socket, ack_id: int, args: list[Any]) -> None:
+    """Send an ack. Raises TypeError or ValueError for what can't be sent."""
+    messages = emissions.encode_ack(socket.namespace, ack_id, args)
     if socket.state is _CONNECTED:
         socket.send(messages)
 

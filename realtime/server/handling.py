@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from django.core.exceptions import PermissionDenied
@@ -12,17 +12,14 @@ from django.dispatch import Signal
 from django.http import Http404
 
 from .. import signals
-from ..aio.calls import in_threads_too
 from ..aio.tasks import is_being_cancelled
 from ..exceptions import CallError, EventError, PermissionRefused
 from ..logs import brief, facts, failed, shortened
 from ..metrics import instruments
 from ..metrics.counters import counts
 from ..metrics.timings import FAILED, OK, REFUSED
-from ..middleware import acting
 from ..node.threads import lanes
-
-Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
+from .acks import Ack
 
 #: Codes of errors that no handler had a part in.
 CLIENT_MISTAKES = ("unknown_event", "bad_arguments")
@@ -94,39 +91,6 @@ def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any,
         raise EventError(f"{shortened(event)}: {error}", code="bad_arguments") from None
 
 
-class Ack:
-    """The acknowledgement of an event, for handlers with the keyword-only parameter `ack`."""
-
-    __slots__ = ("_ack_id", "_send")
-
-    def __init__(self, send: Send, ack_id: int | None) -> None:
-        self._send = send
-        self._ack_id = ack_id
-
-    @property
-    def wanted(self) -> bool:
-        """Whether the client waits for an answer that it has not had."""
-        return self._ack_id is not None
-
-    @in_threads_too
-    async def __call__(self, *args: Any) -> None:
-        """Send the acknowledgement with these values. Only the first call has an effect.
-
-        It does nothing if the client did not ask for one.
-        """
-        await self.answer(*args)
-
-    async def answer(self, *args: Any) -> None:
-        """The same, for async code only."""
-        if self._ack_id is not None:
-            ack_id, self._ack_id = self._ack_id, None
-            try:
-                await self._send({"type": "socketio.ack", "ack_id": ack_id, "args": list(args)})
-            except (TypeError, ValueError):  # can't be encoded: the client still waits
-                self._ack_id = ack_id
-                raise
-
-
 class Handling:
     """Runs the handlers of one style: in a lane, timed, traced, logged, and never unanswered."""
 
@@ -151,11 +115,13 @@ class Handling:
         `name` is the client's word for the event. `handler` is None where nothing handles it;
         `hint` is what else there is to say then.
         """
-        started = time.perf_counter()
+        # Whether somebody wants to know how long it took: the clock is not read for nobody.
+        is_watched = instruments.timings is not None or signals.event_handled.receivers
+        started = time.perf_counter() if is_watched else 0.0
         outcome = OK
         failed = "the handler of event %s raised, for %s"
-        lane = lanes().acquire()
-        acts = acting.set(owner.sid)
+        threads = lanes()
+        lane = threads.acquire()
         try:
             if handler is None:
                 raise UnknownEvent(name, hint)
@@ -164,9 +130,11 @@ class Handling:
             else:
                 handling = _later(call, name, handler, args, ack)
                 result = await instruments.tracing.handle(owner, handler.event, handling)
-            if not handler.takes_ack and ack.wanted:
+            if ack.ack_id is not None and not handler.takes_ack:
                 failed = "what the handler of event %s returned can't be sent, to %s"
-                await ack.answer(*(result if isinstance(result, tuple) else (result,)))
+                answer = list(result) if isinstance(result, tuple) else [result]
+                if not ack.answer_now(answer):
+                    await ack.answer(*answer)
         except REFUSALS as error:
             outcome = REFUSED
             if isinstance(error, UnknownEvent):
@@ -182,15 +150,15 @@ class Handling:
             await ack.answer(_INTERNAL.as_dict())
             await self._announce_failure(owner, name, args, error)
         else:
-            if self._kind is None and signals.event_handled.receivers:
+            if is_watched and self._kind is None:
                 seconds = time.perf_counter() - started
                 about = {"event": name, "args": args, "result": result, "seconds": seconds}
                 await announce(owner, signals.event_handled, **about)
         finally:
-            acting.reset(acts)
-            lanes().release(lane)
-            if instruments.timings is not None and handler is not None:
-                seconds, kind = time.perf_counter() - started, self._kind or type(owner)
+            threads.release(lane)
+            if is_watched and instruments.timings is not None and handler is not None:
+                seconds = time.perf_counter() - started
+                kind = self._kind or type(owner)
                 instruments.timings.handled(kind, handler.event, seconds, outcome)
 
     async def _refuse(

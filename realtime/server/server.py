@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from sys import getsizeof
 
 from ..conf import settings
 from ..engine.connection import Connection
@@ -14,7 +15,7 @@ from ..logs import facts
 from ..metrics.counters import counts, report
 from ..node import emissions, rooms
 from ..node.current import announce, withdraw
-from ..node.inboxes import EVENT, weight
+from ..node.inboxes import EVENT, LONG, weight
 from ..node.node import ServingNode
 from ..node.sockets import Client, Socket
 from ..protocol.packets import Packet, PacketType
@@ -104,24 +105,27 @@ class Server:
             client.arriving = 0
             refuse_unreadable(self._parser, client, fault)
             return
-        size = weight(message)
+        size = getsizeof(message)
+        if size > LONG:
+            size = weight(message)
         if packet is None:
             client.arriving += size
             return
         if client.arriving:
             size += client.arriving
             client.arriving = 0
-        socket = client.sockets.get(packet.namespace)
-        if packet.type == _EVENT and socket is not None:
+        type, namespace = packet.type, packet.namespace
+        socket = client.sockets.get(namespace)
+        if type == _EVENT and socket is not None:
             # Also before the acceptance, which it then waits for; see Socket.receive.
             self._event(socket, packet, EVENT + size)
-        elif packet.type == PacketType.CONNECT:
-            application = self._application_of(packet.namespace)
+        elif type == PacketType.CONNECT:
+            application = self._application_of(namespace)
             self.namespaces.connect(client, packet, application)
         elif socket is None:
-            if packet.namespace not in client.left:
+            if namespace not in client.left:
                 raise ProtocolError("a packet for a namespace that was not joined")
-        elif packet.type == PacketType.DISCONNECT:
+        elif type == PacketType.DISCONNECT:
             self.namespaces.leave(socket, "client namespace disconnect")
         else:
             self._answered(socket, packet)
@@ -133,19 +137,28 @@ class Server:
             self.namespaces.leave(socket, reason)
 
     def _event(self, socket: Socket, packet: Packet, size: int) -> None:
-        if not self._is_within_rate(socket):
+        client = socket.client
+        bucket = client.events
+        if bucket is not None and bucket.prepaid:
+            bucket.prepaid -= 1
+        elif not self._is_within_rate(socket):
             self._refuse_event(socket, packet)
             return
+        data = packet.data
         counts["events.in"] += 1
         socket.put(
             {
                 "type": "socketio.event",
-                "event": packet.data[0],
-                "args": packet.data[1:],
+                "event": data.pop(0),
+                "args": data,
                 "ack_id": packet.id,
                 "size": size,
             }
         )
+        if client.waiting_bytes > size or size >= LONG or settings.INBOX_EVENTS == 1:
+            self._hold_if_full(socket)
+
+    def _hold_if_full(self, socket: Socket) -> None:
         if socket.is_full and not socket.client.full:
             # Read on when half of it is handled; meanwhile the client's own buffers fill.
             report("paused.inbox", address=socket.connection.address)
@@ -160,7 +173,7 @@ class Server:
         bucket = client.events
         if bucket is None:
             bucket = client.events = TokenBucket(rate, now)
-        if bucket.take(now):
+        if bucket.take_some(now):
             return True
         if not bucket.overrun:
             bucket.overrun = True

@@ -48,6 +48,15 @@ class AutobahnReader(FrameReader):
 
     __slots__ = ()
 
+    def read(self, data: bytes) -> None:
+        """What Twisted's transport has read."""
+        if not self.is_open():
+            self.pass_on(data)
+            return
+        if self.feed(data):
+            # Daphne pings a client that has sent nothing for a while.
+            self._protocol.last_ping = time.time()
+
     def pass_on(self, data: bytes) -> None:
         # The method of its class: on the object itself it is ours.
         type(self._protocol).dataReceived(self._protocol, data)
@@ -70,7 +79,3 @@ class AutobahnReader(FrameReader):
         logger = logging.getLogger(type(protocol).__module__)
         logs = protocol.logOctets or protocol.logFrames or protocol.trackedTimings
         return bool(logs) or logger.isEnabledFor(logging.DEBUG)
-
-    def has_read(self) -> None:
-        # Daphne pings a client that has sent nothing for a while.
-        self._protocol.last_ping = time.time()

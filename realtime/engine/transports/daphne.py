@@ -179,7 +179,7 @@ class DaphneWire(DirectWire):
         limit = self.connection.sessions.limits.max_payload  # Autobahn's are above, see __init__
         reader = AutobahnReader.find(self.connection, protocol, inlet, take, limit)
         if reader is not None:
-            protocol.dataReceived = reader.feed
+            protocol.dataReceived = reader.read
 
     def pause_reading(self) -> None:
         self._transport.pauseProducing()

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from ...metrics import counters as metrics
-from ...protocol.frames import Frames
+from ...protocol.frames import MESSAGE, Frames, text_frame
 from ..connection import Connection
 from .asgi import CLOSE_EVENT, Take, WebsocketWire
 
@@ -118,6 +118,11 @@ class DirectWire(WebsocketWire):
         if self.busy or self._queue is not None:
             return self._send_later(frames, volatile)
         return self.put(frames.websocket or frames.frame())
+
+    def send_message(self, message: str | bytes) -> bool:
+        if self.busy or self._queue is not None or type(message) is not str:
+            return self.send(Frames((message,)))
+        return self.put(text_frame(MESSAGE + message))
 
     def enqueue(self, frames: Frames) -> None:
         data = frames.frame()

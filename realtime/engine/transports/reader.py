@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Self
 
+from ...protocol.frames import MESSAGE
 from ..connection import Connection
 from .asgi import Take
 from .direct import Inlet
@@ -47,12 +48,14 @@ def text_frame(data: bytes, start: int, limit: int) -> tuple[str, int] | None:
         return None
     payload = start + 6
     size = data[start + 1] - 0x80  # negative without a mask
-    if size == 126 and end >= payload + 2:
+    if size > 125:
+        if size > 126 or end < payload + 2:
+            return None
         payload += 2
         size = data[start + 2] << 8 | data[start + 3]
         if size < 126:
             return None
-    elif not 0 <= size < 126:
+    elif size < 0:
         return None
     stop = payload + size
     if stop > end or size > limit:
@@ -92,12 +95,13 @@ class FrameReader:
         except AttributeError:
             return None
 
-    def feed(self, data: bytes) -> None:
-        """What was read from the network."""
-        if not self.is_open() or (self._in_parser and not self.is_between_messages()):
-            self.pass_on(data)
-            return
-        self._in_parser = False
+    def feed(self, data: bytes) -> bool:
+        """What was read while the server would take a message; whether one was taken here."""
+        if self._in_parser:
+            if not self.is_between_messages():
+                self.pass_on(data)
+                return False
+            self._in_parser = False
         connection, inlet = self._connection, self._inlet
         at = 0
         while inlet.direct and not (connection.paused or connection.closed):
@@ -105,14 +109,15 @@ class FrameReader:
             if frame is None:
                 break
             text, at = frame
-            self._take(connection, text)
+            if text.startswith(MESSAGE):
+                connection.receive_message(text[1:])
+            else:
+                self._take(connection, text)
             if at == len(data):
-                break
-        if at:
-            self.has_read()
-        if at < len(data):
-            self._in_parser = True
-            self.pass_on(data[at:])
+                return True
+        self._in_parser = True
+        self.pass_on(data[at:])
+        return at > 0
 
     def pass_on(self, data: bytes) -> None:
         """Give the bytes to the server's parser."""
@@ -129,6 +134,3 @@ class FrameReader:
     def is_watched(self) -> bool:
         """Whether the server tells somebody of each frame: then its parser has to see them all."""
         raise NotImplementedError
-
-    def has_read(self) -> None:
-        """Messages were taken: what the server does for each, beside passing it on."""

@@ -24,8 +24,9 @@ from .direct import DirectWire, Inlet
 from .http import Receive, header
 from .reader import FrameReader
 
-#: Bytes that are read at a time of a client that may have deflated them.
-READ_AT_A_TIME = 16_384
+#: Bytes that are read at a time; of a client that may have deflated them, and of others. asyncio
+#: would make room for a quarter of a megabyte, for which glibc may map and unmap memory each time.
+READ_DEFLATED, READ_AT_A_TIME = 16_384, 65_536
 EXTENSIONS = b"sec-websocket-extensions"
 #: Module and class of each protocol whose attributes are known.
 IMPLEMENTATIONS = (
@@ -89,7 +90,10 @@ class UvicornReader(FrameReader, asyncio.Protocol):
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
-        self.feed(data)
+        if self._protocol.close_sent:
+            self.pass_on(data)
+        else:
+            self.feed(data)
 
     def pass_on(self, data: bytes) -> None:
         self._protocol.data_received(data)
@@ -171,10 +175,12 @@ class UvicornWire(DirectWire):
             protocol.response.headers.clear()
         agrees = connection.sessions.limits.websocket_compression
         if agrees and "permessage-deflate" in (header(connection.scope, EXTENSIONS) or ""):
-            # Both inflate all of what was read before they do anything else, and asyncio reads
-            # 256 kB at a time: up to 260 MB. Other loops have no such attribute.
-            with contextlib.suppress(AttributeError):
-                self._transport.max_size = READ_AT_A_TIME
+            # Both inflate all of what was read before they do anything else: up to 260 MB.
+            size = READ_DEFLATED
+        else:
+            size = READ_AT_A_TIME
+        with contextlib.suppress(AttributeError):  # other loops have no such attribute
+            self._transport.max_size = size
 
     @classmethod
     def find(cls, connection: Connection, send: Any) -> WebsocketWire | None:
