@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.core import checks
 
 from ..cluster.bus import PROTOCOL
-from ..cluster.layers import layer, layer_error, reaches_processes
+from ..cluster.layers import is_postgres, layer, layer_error, reaches_processes
 from ..cluster.site import current_site
 from ..conf import settings
 from ..exceptions import ChannelLayerError
@@ -88,11 +88,16 @@ def _note_site(findings: Findings) -> None:
 
 
 def _through_layer(make: Callable[[Node], Any], name: str) -> None:
-    hint = (
-        "Is Redis, or what the layer stands on, up, and at the address that"
-        f" CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] gives in the environment of this command?"
-        " The tables of channels_postgres are made by `manage.py migrate`."
+    where = (
+        f"at the address that CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] gives in the environment"
+        " of this command?"
     )
+    if is_postgres(layer()):
+        hint = (
+            f"Is PostgreSQL up, {where} `manage.py migrate` makes the tables that the layer needs."
+        )
+    else:
+        hint = f"Is Redis up, {where}"
     try:
         current.run(make, name, settings.EMIT_TIMEOUT)
     except ChannelLayerError as error:
