@@ -40,6 +40,7 @@ INTERNAL = {
     "realtime.logs.shortened",
     "realtime.logs.writable",
     "realtime.middleware.acting_as",
+    "realtime.middleware.nobody_acts",
     "realtime.models.NothingStored",
     "realtime.models.Shown",
     "realtime.permissions.made",
