@@ -207,3 +207,8 @@ class Brief(Lasting):
 @namespace("/short")
 class Short(Lasting):
     recovery = {"MAX_EVENTS": 3, "RESYNC_EVENT": "resync"}
+
+
+@namespace("/narrow")
+class Narrow(Lasting):
+    recovery = {"MAX_BYTES": 10_000, "RESYNC_EVENT": "resync"}

@@ -292,12 +292,15 @@ async def test_refused_client_may_come_back_later(site: Server, speaker: Guest, 
     assert again.recovered and again.heard == [["news", 1]]
 
 
-async def test_log_that_does_not_reach_back_is_said(site: Server, name: str) -> None:
-    speaker = await Guest.visit(site, "speaker", "/short")
-    guest = await Guest.visit(site, name, "/short")
+@pytest.mark.parametrize("namespace", ["/short", "/narrow"])
+async def test_log_that_does_not_reach_back_is_said(
+    site: Server, name: str, namespace: str
+) -> None:
+    speaker = await Guest.visit(site, "speaker", namespace)
+    guest = await Guest.visit(site, name, namespace)
     await cut(guest, speaker, name)
     for number in range(4):
-        await speaker.ask("say", guest.sid, "news", number)
+        await speaker.ask("say", guest.sid, "news", "x" * 3_000, number)
     again = await guest.back(site, name)
     assert not again.recovered and again.sid != guest.sid
     await again.settled()

@@ -703,12 +703,15 @@ async def test_emits_from_a_process_without_a_server_are_logged(
 
 
 @pytest.mark.any_layer
-async def test_log_that_does_not_reach_back_is_said(site: list[Site], name: str) -> None:
-    speaker = await Guest.visit(site[0], "speaker", "/short")
-    guest = await Guest.visit(site[0], name, "/short")
+@pytest.mark.parametrize("namespace", ["/short", "/narrow"])
+async def test_log_that_does_not_reach_back_is_said(
+    site: list[Site], name: str, namespace: str
+) -> None:
+    speaker = await Guest.visit(site[0], "speaker", namespace)
+    guest = await Guest.visit(site[0], name, namespace)
     await cut(guest, speaker, name)
     for number in range(4):
-        await speaker.ask("say", guest.sid, "news", number)
+        await speaker.ask("say", guest.sid, "news", "x" * 3_000, number)
     again = await guest.back(site[1], name)
     assert not again.recovered and again.sid != guest.sid
     await hears(again, [["resync"]])
