@@ -52,7 +52,7 @@ ON_THE_DEMO_SITE = {
 
 #: Markers of what `make matrix` runs and `make test` does not: programs that a newcomer is not
 #: asked for, what takes long, and what is marked so because something like it is run anyway.
-FULL_ONLY = ("haproxy", "caddy", "failover", "soak", "full")
+FULL_ONLY = ("haproxy", "caddy", "failover", "full")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

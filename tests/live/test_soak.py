@@ -9,8 +9,6 @@ from tests.soak import report
 from tests.soak.options import Options
 from tests.soak.run import run
 
-# Not by default: an event may come twice where a connection breaks while it is coming back, which
-# is a limit of the protocol's order (docs/delivery.md, "The proof").
 pytestmark = [pytest.mark.node, pytest.mark.soak]
 
 SEED = int(os.environ.get("SOAK_SEED", "1"))
