@@ -25,6 +25,7 @@ from django.test.utils import _TestState, setup_test_environment, teardown_test_
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import realtime.json
+from realtime.aio.bells import Bell
 from realtime.cluster.layers import (
     BLOCKING_POP,
     CHANNEL_CAPACITY,
@@ -207,3 +208,18 @@ def test_postgres_layer_has_the_tables_and_the_notices_that_we_use() -> None:
 
 def fields_of(model: type[Model]) -> set[str]:
     return {field.column for field in model._meta.local_fields}
+
+
+async def test_tasks_wait_at_anything_that_looks_like_a_future() -> None:
+    bell = Bell()
+    assert asyncio.isfuture(bell)
+    waiting = asyncio.ensure_future(bell.wait())
+    await asyncio.sleep(0)
+    assert bell.has_waiter  # the task has called `add_done_callback`
+    bell.ring()
+    await waiting
+    leaving = asyncio.ensure_future(bell.wait())
+    await asyncio.sleep(0)
+    leaving.cancel()  # which calls its `cancel`, and then its `result`
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
