@@ -281,7 +281,13 @@ def test_autobahn_keeps_the_names_of_its_parser() -> None:
     messages = inspect.getsource(ws_protocol.WebSocketProtocol.onMessage)
     assert "self.last_ping = time.time()" in messages
     server = inspect.getsource(autobahn_protocol.WebSocketServerProtocol)
-    for name in ("http_headers", "http_request_data", "http_response_data"):
+    for name in (
+        "http_headers",
+        "http_request_params",
+        "http_request_data",
+        "http_response_data",
+        "websocket_extensions",
+    ):
         assert f"self.{name}" in server
         assert f".{name}" not in inspect.getsource(ws_protocol)
 

@@ -10,6 +10,7 @@ from tests.fuzz.websockets import KINDS, Websocket, frame
 BROWSER = (
     b"user-agent: Mozilla/5.0 (a browser)\r\naccept-encoding: gzip, br\r\n"
     b"cookie: sessionid=secret\r\nx-token: secret\r\n"
+    b"sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n"
 )
 
 
@@ -36,6 +37,8 @@ async def test_the_servers_own_copies_of_the_request_are_dropped() -> None:
     assert not websockets.protocol.response.headers
     autobahn = await opened("daphne", headers=BROWSER)
     assert not autobahn.protocol.http_headers and not autobahn.protocol.request.headers
+    assert not autobahn.protocol.websocket_extensions and not autobahn.protocol.request.extensions
+    assert not autobahn.protocol.http_request_params and not autobahn.protocol.request.params
     for websocket in (websockets, autobahn):
         assert dict(websocket.connection.scope["headers"])[b"user-agent"].startswith(b"Mozilla")
         websocket.feed(frame(0x81, b"4hello") + frame(0x89, b"?"))

@@ -52,9 +52,18 @@ class Site(Process):
 
 
 @pytest.fixture(scope="module")
-def site(farm: Farm, redis_server: Redis) -> Iterator[list[Site]]:
+def redis(farm: Farm) -> Iterator[Redis]:
+    """One of their own: what is cut here would be missed by the servers of other tests."""
+    redis = Redis(farm.folder("hostile-redis"))
+    farm.run(redis)
+    yield redis
+    farm.end(redis)
+
+
+@pytest.fixture(scope="module")
+def site(farm: Farm, redis: Redis) -> Iterator[list[Site]]:
     folder = farm.folder("hostile")
-    site = [Site(kind, folder, redis_server) for kind in ("daphne", "uvicorn")]
+    site = [Site(kind, folder, redis) for kind in ("daphne", "uvicorn")]
     farm.run(*site)
     yield site
     farm.end(*site)
@@ -198,7 +207,7 @@ async def test_session_is_of_one_namespace_of_a_route(site: list[Site], speaker:
     ids=lambda command: "-".join(command).lower(),
 )
 async def test_redis_forgets_scripts_or_cuts_connections_and_nothing_is_missing(
-    site: list[Site], speaker: Guest, redis_server: Redis, command: tuple[str, ...], logs: Logs
+    site: list[Site], speaker: Guest, redis: Redis, command: tuple[str, ...], logs: Logs
 ) -> None:
     logs.tolerate()
     name = " ".join(command)
@@ -208,7 +217,7 @@ async def test_redis_forgets_scripts_or_cuts_connections_and_nothing_is_missing(
     for guest in (away, stays):
         await guest.ask("enter", name)
     await cut(away, speaker, f"{name} 0")
-    async with asyncio_redis.from_url(redis_server.url) as client:
+    async with asyncio_redis.from_url(redis.url) as client:
         for number in range(6):
             assert await speaker.ask("say", name, "news", number) == [None]
             if number % 2:
@@ -225,16 +234,16 @@ async def test_redis_forgets_scripts_or_cuts_connections_and_nothing_is_missing(
 
 
 async def test_room_that_is_left_before_the_join_is_done_is_left(
-    site: list[Site], speaker: Guest, redis_server: Redis
+    site: list[Site], speaker: Guest, redis: Redis
 ) -> None:
     for process in site:
         guest = await Guest.visit(process, "hasty", NAMESPACE)
-        redis_server.pause()
+        redis.pause()
         try:
             asked = asyncio.create_task(guest.ask("enter and exit", "hall"))
             await asyncio.sleep(0.5)
         finally:
-            redis_server.resume()
+            redis.resume()
         assert await asked == [True]
         assert (await guest.ask("state"))[0][1] == ["lobby"]
         await guest.ask("enter", "hall")
