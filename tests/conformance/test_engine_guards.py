@@ -26,6 +26,7 @@ from uvicorn.server import ServerState
 
 from realtime.engine.transports import autobahn, bodies, compression, daphne, reader, valve
 from realtime.engine.transports import uvicorn as uvicorn_wire
+from realtime.engine.transports.daphne import HANDSHAKE_ONLY
 from tests.conformance.raw import WebSocket
 from tests.conformance.servers import Server
 from tests.fuzz.websockets import HANDSHAKE, AsyncioTransport, frame
@@ -281,15 +282,20 @@ def test_autobahn_keeps_the_names_of_its_parser() -> None:
     messages = inspect.getsource(ws_protocol.WebSocketProtocol.onMessage)
     assert "self.last_ping = time.time()" in messages
     server = inspect.getsource(autobahn_protocol.WebSocketServerProtocol)
-    for name in (
-        "http_headers",
-        "http_request_params",
-        "http_request_data",
-        "http_response_data",
-        "websocket_extensions",
-    ):
+    for name in ("http_headers", "http_request_params", "websocket_extensions"):
         assert f"self.{name}" in server
         assert f".{name}" not in inspect.getsource(ws_protocol)
+    opening = ("processHandshake", "succeedHandshake", "_connectionMade", "_onOpen")
+    opening += ("onConnect", "connectionMade", "__init__")
+    kinds = (*ws_protocol.WebSocketProtocol.__mro__,)
+    for name in HANDSHAKE_ONLY:
+        users = {
+            method
+            for kind in kinds
+            for method, value in vars(kind).items()
+            if inspect.isfunction(value) and f"self.{name}" in inspect.getsource(value)
+        }
+        assert users and users <= {*opening}, (name, users)
 
 
 def test_autobahn_formats_its_options_for_its_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,18 @@ def stop_listening() -> bool:
     return True
 
 
+#: What Autobahn and Daphne keep and read no more once a websocket is open.
+HANDSHAKE_ONLY = (
+    "http_request_data",
+    "http_response_data",
+    "http_request_uri",
+    "http_status_line",
+    "_wskey",
+    "_transport_details",
+    "application_deferred",
+)
+
+
 class DaphneWire(DirectWire):
     """A Twisted producer (`IPushProducer`) beside a wire."""
 
@@ -97,7 +109,8 @@ class DaphneWire(DirectWire):
             protocol.http_headers.clear()
             protocol.http_request_params.clear()
             protocol.websocket_extensions.clear()
-            protocol.http_request_data = protocol.http_response_data = None
+            for name in HANDSHAKE_ONLY:
+                setattr(protocol, name, None)
         # The HTTP channel that read the upgrade request is still registered. It would pause
         # reading along with writing, so that a slow reader's pongs were never seen.
         self._transport.unregisterProducer()
