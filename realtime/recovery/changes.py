@@ -1,5 +1,6 @@
 """What operations do to sockets that are away: their sessions change as they would have."""
 
+from ..conf import settings
 from ..node.keeping import Change
 from .positions import Position
 from .sessions import EVERYONE, Session
@@ -21,7 +22,9 @@ def apply(change: Change, session: Session, position: Position) -> bool:
     if change.kind == "disconnect":
         return False
     if change.kind == "join":
-        session.rooms.setdefault(room, position)
+        # Two of them are no rooms: EVERYONE and the sid.
+        if len(session.rooms) - 2 < settings.MAX_ROOMS:
+            session.rooms.setdefault(room, position)
     elif room not in (EVERYONE, session.sid):
         session.rooms.pop(room, None)
         session.presence.discard(room)

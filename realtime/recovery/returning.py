@@ -161,10 +161,10 @@ class Returning:
             self._kept.forget(socket)
             self._kept.store.drop(session)
             self._namespaces.close(socket)
-        elif change.kind == "join":
-            socket.rooms.add(change.room)
-        else:
+        elif change.kind == "leave":
             socket.rooms.discard(change.room)
+        elif change.room in session.rooms:
+            socket.rooms.add(change.room)
 
     def _give_back(self, socket: Socket, session: Session) -> Recovered:
         ruled, session.ruled = session.ruled, {}
