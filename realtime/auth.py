@@ -1,6 +1,6 @@
 """Django's session and user in the scope of the `socketio` protocol type, for any application.
 
-What else may say who a client is, a consumer asks itself: see authentication/.
+Consumers don't need it: they ask their authentication classes, see realtime/authentication/.
 """
 
 from typing import Any

@@ -56,21 +56,22 @@ def event(
 ) -> Function | Callable[[Function], Function]:
     """Declare a method of a consumer as the handler of an event that clients send.
 
-    Use it bare, or with the event's name: `@event` or `@event("typing:start")`. The client's
-    arguments become the method's positional arguments, checked against its annotations; see
-    docs/schema.md. The return value is the acknowledgement, a tuple several values of it. A method
-    with the keyword-only parameter `ack` sends the acknowledgement itself, with `await ack(...)`.
+    Use it without arguments, or with the event's name: `@event` or `@event("typing:start")`. The
+    client's arguments become the method's positional arguments, checked against its annotations;
+    see docs/schema.md. The return value is the acknowledgement; a tuple becomes several values. A
+    method with the keyword-only parameter `ack` sends the acknowledgement itself, with
+    `await ack(...)`.
 
     - `@event("*")` handles all events without a handler of their own. The event's name is the first
       argument.
     - `concurrent` lets the handler run at the same time as the socket's other handlers instead of
       in order.
     - `permission_classes` are checked for this event, after those of the consumer.
-    - `once` names the argument that is the same when a client repeats the event, or a part of it
-      such as "order.key"; or it is a function of all arguments. A repeat is answered with what the
+    - `once` is the name of the argument that identifies repeats of the event, a part of it such as
+      "order.key", or a function that takes all arguments. A repeat is acknowledged with what the
       handler returned the first time; see docs/durable.md.
 
-    Raises TypeError when the class is defined if the declaration can't work.
+    Raises TypeError if the declaration can't work, at the time when the class is defined.
     """
     if callable(name):
         check_twice(name, inspect.currentframe(), _MARK)

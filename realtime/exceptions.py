@@ -1,21 +1,21 @@
-"""Every error that realtime raises on purpose. One root; each message says what to do."""
+"""The exceptions that realtime defines. Their messages say what to do."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 class RealtimeError(Exception):
-    """The base class of all errors of this package."""
+    """The base class of all exceptions that realtime defines."""
 
 
 class ProtocolError(RealtimeError):
-    """A client sent something that the protocol does not allow. It is disconnected."""
+    """A client violated the protocol. Its connection is closed."""
 
 
 class UnreadableData(ProtocolError):
-    """The data of one packet can't be read, but what follows it can: the packet alone is lost.
+    """The data of one packet can't be read. Only this packet is lost; later ones can be read.
 
-    `packet` has its type, namespace and id; its data is not to be used.
+    `packet` has the type, namespace and id of the packet. Don't use its data.
     """
 
     def __init__(self, fault: str, packet: Any) -> None:
@@ -26,7 +26,7 @@ class UnreadableData(ProtocolError):
 class ConnectionRefused(RealtimeError):
     """Raise it in `connect` to refuse a client.
 
-    The client's `connect_error` event carries `message` and, where given, `data` (Socket.IO
+    The client's `connect_error` event gets an error with `message` and, if given, `data` (Socket.IO
     protocol 5, packet type 4).
     """
 
@@ -40,7 +40,7 @@ class AuthenticationFailed(ConnectionRefused):
     """A client's token, or other credential, is not valid.
 
     Raise it in `authenticate` of an authentication class. The client's `connect_error` event
-    carries `message`, and `code` in its data: `{"code": "invalid_token"}`.
+    gets an error with `message`, and with `code` in its data: `{"code": "invalid_token"}`.
     """
 
     def __init__(self, message: str = "Invalid token.", code: str = "invalid_token") -> None:
@@ -74,7 +74,7 @@ MAX_FAULTS = 20
 
 
 class BadArguments(EventError):
-    """The arguments of an event don't fit the annotations. Handlers may raise it themselves, too.
+    """The arguments of an event don't match the annotations. Handlers may raise it, too.
 
     The acknowledgement has the code "bad_arguments", the message, and `errors`: a list of at most
     20 dicts such as `{"path": ["order", "items", 0], "message": ..., "code": ...}`. A path begins
@@ -112,7 +112,8 @@ class PermissionRefused(EventError):
 class RoomError(EventError, ValueError):
     """An invalid room name, or a target that is not a room, sid, user or saved model instance.
 
-    Room names often come from clients, so in a handler it is answered like an EventError.
+    Room names often come from clients. If a handler doesn't catch it, the client gets the error in
+    the acknowledgement, as for any EventError.
     """
 
     def __init__(self, message: str) -> None:
@@ -120,9 +121,9 @@ class RoomError(EventError, ValueError):
 
 
 class CallError(RealtimeError):
-    """A client did not answer a `call`: it left, or the timeout was over."""
+    """A client did not answer a `call`: it left, or the timeout expired."""
 
-    #: The code in the ack of an event whose handler did not catch this error.
+    #: The error code that a client gets if the handler of its event does not catch this error.
     code = "no_answer"
 
 

@@ -1,10 +1,10 @@
-"""Health addresses for load balancers and supervisors, under `REALTIME["PATH"]` and as views::
+"""Health endpoints for load balancers and supervisors, under `REALTIME["PATH"]` and as views::
 
     <PATH>health/live    200 while the event loop answers
     <PATH>health/ready   200 if this process can take clients, 503 and the reasons if not
 
-The body is JSON: {"ready": false, "reasons": ["draining"]}. Under PATH they are answered before
-Django: without a database, middleware or ALLOWED_HOSTS, whatever Host header the probe sends.
+The body is JSON: {"ready": false, "reasons": ["draining"]}. Under PATH, requests don't reach
+Django: they need no database, no middleware, and no Host header that ALLOWED_HOSTS allows.
 """
 
 import json

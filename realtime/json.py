@@ -1,8 +1,8 @@
-"""JSON for Socket.IO: compact, with Django's types, and nothing that JavaScript can't read.
+"""JSON for Socket.IO: compact, with support for Django's types, and readable by JavaScript.
 
-The setting `REALTIME["JSON"]` names another module with the same two functions, for instance one on
-orjson. Both must refuse NaN and infinities: one such value makes every JavaScript client of a room
-drop its connection.
+The setting `REALTIME["JSON"]` can name another module with the same two functions. It must not
+write NaN or infinities, because such a value makes every JavaScript client in a room drop its
+connection.
 """
 
 import json
@@ -75,11 +75,11 @@ _chunks = _reused_encoder()
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
-    """The JSON text of `value`.
+    """Return the JSON text of `value`.
 
-    `default` is called with every object that JSON can't hold, and returns one that it can, or
-    raises TypeError; Django's dates, decimals, UUIDs and lazy strings need no `default`. Raises
-    TypeError or ValueError for what JSON can't hold.
+    `default` is called with every object that JSON can't represent. It returns one that JSON can
+    represent, or raises TypeError. Dates, decimals, UUIDs and lazy strings need no `default`.
+    Raises TypeError or ValueError for values that can't be represented.
     """
     if default is None:
         if _chunks is not None:
@@ -99,7 +99,7 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError, also for NaN and numbers out of range."""
+    """Return the value of a JSON text. Raises ValueError, also for NaN and numbers out of range."""
     # A short text holds no long number, so it needs no call for each integer.
     decoder = _decoder if len(text) < _ENDLESS else _long_decoder
     if text[:1] not in "[{":

@@ -1,6 +1,6 @@
-"""The attributes of realtime's log records besides their text, and a JSON formatter for them.
+"""Additional attributes of realtime's log records, and a JSON formatter that includes them.
 
-Imports nothing that needs Django's settings, so that `LOGGING` can name the formatter.
+The module imports nothing that needs Django's settings, so that `LOGGING` can use the formatter.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Who is acting, for code that is not given it: signal receivers, what models announce."""
+"""Finds the page that is acting, for code without a request, such as signal receivers."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager

@@ -1,8 +1,8 @@
-"""The functions of realtime.json on orjson: `REALTIME = {"JSON": "realtime.orjson"}`.
+"""The functions of realtime.json, with orjson: `REALTIME = {"JSON": "realtime.orjson"}`.
 
-realtime.json does what orjson can't, such as writing integers beyond 64 bits or lone surrogates.
-Two differences remain: orjson writes NaN and infinities as null instead of refusing them, and reads
-integers beyond 64 bits as floats.
+It falls back to realtime.json for what orjson can't do, such as writing integers beyond 64 bits or
+lone surrogates. Two differences remain: orjson writes NaN and infinities as null instead of
+refusing them, and reads integers beyond 64 bits as floats.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
-    """The JSON text of `value`; see realtime.json.dumps."""
+    """Return the JSON text of `value`; see realtime.json.dumps."""
     if default is not None:
         # It sets attachments apart, which must happen once: there is no second try with it.
         return json.dumps(value, default)
@@ -28,7 +28,7 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text; see realtime.json.loads."""
+    """Return the value of a JSON text; see realtime.json.loads."""
     try:
         return orjson.loads(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Who may connect, and who may send which event; for `permission_classes`.
+"""Permission classes decide who may connect, and who may send which event.
 
-Named and composed as Django REST framework's are: `IsStaff | HasPermission("shop.change_order")`.
+Combine them as in Django REST framework: `IsStaff | HasPermission("shop.change_order")`.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,11 +1,11 @@
-"""The page that Prometheus reads: this process's numbers as text. An extra: prometheus-client.
+"""The Prometheus endpoint, with the metrics of this process. It needs prometheus-client.
 
 In urls.py::
 
     path("metrics/", realtime.prometheus.metrics_view)
 
-Importing this module starts the measuring of handlers and arrivals; nothing else costs anything
-until the page is read. docs/metrics.md says what each metric means.
+Importing this module starts to measure handlers and arrivals. Everything else has no cost until
+the endpoint is read. docs/metrics.md says what each metric means.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,9 +45,9 @@ _PREFIXES = tuple(kinds.prefix for kinds in KINDS.values())
 
 
 class RealtimeCollector(Collector):
-    """Reads everything when it is asked to, in any thread; stores nothing.
+    """A collector for Prometheus' client library that reads everything when it is scraped.
 
-    For a page of your own: `prometheus_client.REGISTRY.register(RealtimeCollector())`.
+    To use it in another endpoint: `prometheus_client.REGISTRY.register(RealtimeCollector())`.
     """
 
     def describe(self) -> Iterable[Metric]:
@@ -179,7 +179,7 @@ def _registry() -> CollectorRegistry:
     return registry
 
 
-#: What the page shows; for exporters of your own, as `start_http_server(port, registry=registry)`.
+#: The registry of the endpoint, for other exporters: `start_http_server(port, registry=registry)`.
 registry = _registry()
 
 
@@ -187,8 +187,10 @@ registry = _registry()
 @never_cache
 @require_safe
 def metrics_view(request: HttpRequest) -> HttpResponse:
-    """This process's metrics. For `REALTIME["METRICS_TOKEN"]` in the header `Authorization:
-    Bearer`, and for staff with the permission `realtime.view_node`; others get 401.
+    """A view with this process's metrics.
+
+    It accepts `REALTIME["METRICS_TOKEN"]` in the header `Authorization: Bearer`, and staff with the
+    permission `realtime.view_node`. Other requests get the status 401.
     """
     if not (_has_token(request) or _is_allowed_staff(request)):
         refusal = HttpResponse(

@@ -1,4 +1,4 @@
-"""`@namespace`: which consumer serves which Socket.IO namespace, by Django's path converters."""
+"""`@namespace` assigns consumers to Socket.IO namespaces, with Django's path converters."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -97,7 +97,7 @@ def registered() -> list[tuple[str, type[SocketIOConsumer]]]:
 
 
 class NamespaceRouter(URLRouter):
-    """Channels' URLRouter over the registered routes, those too that are registered later."""
+    """A URLRouter of Channels for the registered routes, including routes registered later."""
 
     def __init__(self) -> None:
         super().__init__(_routes)

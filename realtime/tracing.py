@@ -1,10 +1,10 @@
-"""OpenTelemetry: spans for handlers, emits, and deliveries in other processes. An extra.
+"""OpenTelemetry spans for handlers, emits, and deliveries in other processes.
 
 It needs `pip install opentelemetry-api`, and the SDK and exporter of your choice.
 
 Names and attributes follow OpenTelemetry's conventions for messaging spans: the name is
-"{operation} {destination}", where the destination is the route of the namespace, not its name, so
-that there are as many names as the code declares.
+"{operation} {destination}". The destination is the route of the namespace and not its name, so that
+the number of span names is limited by what the code declares.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MAX_ROOMS = 10
 
 
 def instrument(tracer_provider: TracerProvider | None = None) -> None:
-    """Make spans from now on, with this tracer provider or OpenTelemetry's global one.
+    """Start to make spans, with this tracer provider or OpenTelemetry's global one.
 
-    Call it once in each process that serves or emits, after OpenTelemetry was set up.
+    Call it once in each process that serves or emits, after you have set up OpenTelemetry.
     """
     tracer = trace.get_tracer("realtime", __version__, tracer_provider)
     instruments.tracing = OpenTelemetryTracing(tracer)

@@ -1,6 +1,6 @@
-"""Who a client is: classes that read a session or a token, and what comes of them.
+"""Authentication classes, which find the user of a client by a session or a token.
 
-Names are imported when they are first used: what PyJWT brings along is for those who use it.
+Names are imported on first use, so that PyJWT is imported only if a project uses it.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -13,8 +13,8 @@ from ..aio.calls import async_or_not
 class Credential:
     """What an authentication class knows about how a client logged in. It does not hold the secret.
 
-    `expires` is in seconds since the epoch. The connection is closed then; None is never. `claims`
-    is the content of a token, which consumers read as `self.credential.claims`.
+    `expires` is in seconds since the epoch. The connection is closed then; None means never.
+    `claims` is the content of a token. Consumers read it as `self.credential.claims`.
     """
 
     expires: float | None = None
@@ -23,7 +23,7 @@ class Credential:
     digest: str | None = None
     #: The path of the authentication backend that the user logged in with, or None.
     backend: str | None = None
-    #: For the use of the class that made it. It may be secret.
+    #: For private use by the class that made the credential. It may be secret.
     key: Any = field(default=None, repr=False)
 
 
@@ -51,10 +51,10 @@ class BaseAuthentication:
 
     @classmethod
     def still_valid(cls, credentials: Collection[Credential]) -> Collection[Credential]:
-        """Return those of the credentials that are still valid.
+        """Return the credentials that are still valid.
 
-        It runs in a worker thread, once in each `LOGIN_CHECK_INTERVAL`. The user and `expires` are
-        checked for every class and need not be checked here.
+        Called in a worker thread, once in each `LOGIN_CHECK_INTERVAL`. The user and `expires` are
+        checked for all classes, so you don't have to check them here.
         """
         return credentials
 

@@ -14,7 +14,7 @@ from .base import BaseAuthentication, Found
 
 
 class SessionAuthentication(BaseAuthentication):
-    """Authenticates by Django's session, which the client's cookie names."""
+    """Authenticates by the Django session that the client's cookie refers to."""
 
     name = "session"
 

@@ -91,8 +91,8 @@ def announce_changes(
 def announce_created(objects: Iterable[Model], *, using: str | None = None) -> None:
     """Announce rows as created, after the commit: pass what `bulk_create` returned.
 
-    `using` is the database whose commit is waited for, by default that of each row. Raises
-    ValueError for a row without a primary key.
+    `using` is the database whose commit to wait for, by default that of each row. Raises ValueError
+    for a row without a primary key.
     """
     for instance in objects:
         if instance.pk is None:
@@ -116,8 +116,8 @@ def announce_updated(
     """Announce rows as updated, after the commit: those of `update()`, `bulk_update()` or raw SQL.
 
     The rows are read again after the commit. Instances that were loaded before the update are
-    compared with them, so that clients can get only what changed. Of a queryset only the primary
-    keys are read, at once. `using` is the database whose commit is waited for.
+    compared with them, so that clients can get only what changed. For a queryset, only the
+    primary keys are read immediately. `using` is the database whose commit to wait for.
     """
     if isinstance(objects, QuerySet):
         declarations = _announced(objects.model)

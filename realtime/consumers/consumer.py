@@ -106,7 +106,7 @@ class SocketIOConsumer(ConsumerSocket):
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Any:
-        """The ASGI application that makes a consumer for each socket; see Channels."""
+        """Return an ASGI application that creates a consumer for each socket, as in Channels."""
 
         # Not `async`: Channels' own is a coroutine that stays for as long as the socket.
         def application(scope: dict[str, Any], receive: Receive, send: Send) -> Any:

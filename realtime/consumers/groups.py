@@ -24,7 +24,7 @@ class GroupMember(AsyncConsumer):
 
     @property
     def channel_layer(self) -> Any:
-        """The channel layer, as in any consumer of Channels; None if there is none."""
+        """The channel layer, as in any Channels consumer, or None if none is configured."""
         if self._layer is None:
             layer = get_channel_layer(self.channel_layer_alias)
             self._layer = None if layer is None else GroupLayer(layer)
@@ -32,7 +32,7 @@ class GroupMember(AsyncConsumer):
 
     @property
     def channel_name(self) -> str:
-        """The name of this consumer's own channel: what joins groups, and can be sent to."""
+        """The name of this consumer's channel, for `group_add` and `send` of the channel layer."""
         layer = self._group_layer()
         if layer.channel is None:
             try:

@@ -62,7 +62,7 @@ class ConsumerSocket(GroupMember):
 
     @property
     def data(self) -> dict[str, Any]:
-        """A dict for your own use, kept for as long as the socket."""
+        """A dict for your own use, kept for the lifetime of the socket."""
         data: dict[str, Any] = self.scope.setdefault("data", {})
         return data
 

@@ -1,4 +1,4 @@
-"""What happened in this process, as counters, and how things stand, as plain numbers."""
+"""Counters of what happened in this process, and numbers for its current state."""
 
 from .counters import counts, snapshot
 

@@ -104,10 +104,10 @@ _NO_SERVER = dict.fromkeys(
 
 
 def snapshot() -> dict[str, float]:
-    """How this process stands, in plain numbers; docs/metrics.md says what each is.
+    """Return the current state of this process as numbers; docs/metrics.md says what each is.
 
-    Bytes and seconds; rates are for a second, over the last ten. From any thread. Costs about a
-    microsecond for each connection.
+    Sizes are in bytes and times in seconds. Rates are for one second, averaged over the last ten.
+    Can be called from any thread, and takes about a microsecond for each connection.
     """
     numbers = dict(_NO_SERVER)
     for source in tuple(sources):

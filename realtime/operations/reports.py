@@ -1,7 +1,7 @@
-"""The results of operations: plain frozen data, to be imported by whoever names their types.
+"""The results of operations: frozen dataclasses, which you can import for annotations.
 
-`missing` are the ids of nodes, processes with a server, that did not answer in time: what they hold
-is not in the result.
+`missing` has the ids of the nodes (processes with a server) that did not answer in time. Their
+sockets are not part of the result.
 """
 
 from dataclasses import dataclass
@@ -155,8 +155,8 @@ class Outcome:
 class Answers:
     """The answers of clients to a call, by sid.
 
-    An answer is one value, a tuple of several, or None for an empty one. `silent` are the sids that
-    did not answer in time, or left before.
+    An answer is a single value, a tuple of several values, or None if it is empty. `silent` has the
+    sids of clients that did not answer in time, or left before they answered.
     """
 
     answers: dict[str, Any]
@@ -181,9 +181,9 @@ class ServerAnswers:
 class NodeInfo:
     """The state of a node, which is a process with a server, when it answered.
 
-    `healthy` means that it hears itself through the channel layer, `draining` that it takes no new
-    clients. `peers` are the ids of the nodes that it knows. `stats` are the numbers of
-    `metrics.snapshot()` in that process; see docs/metrics.md.
+    `healthy` means that it receives its own messages through the channel layer, `draining` that it
+    accepts no new clients. `peers` are the ids of the nodes that it knows. `stats` are the numbers
+    of `metrics.snapshot()` in that process; see docs/metrics.md.
     """
 
     id: str

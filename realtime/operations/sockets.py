@@ -183,7 +183,7 @@ def _details(socket: Socket) -> Body:
 def _count_sockets(
     to: Any = None, *, namespace: str | None = "/", timeout: float | None = None
 ) -> Operation[Count]:
-    """Return how many sockets match: an int with the attribute `missing`."""
+    """Return how many sockets match, as an int with an additional attribute `missing`."""
     body = selection(to, namespace)
 
     async def ask(inquiry: Inquiry) -> Count:

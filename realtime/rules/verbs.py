@@ -18,7 +18,7 @@ def recheck(*targets: Any, namespace: str | None = None, using: str | None = Non
     Each target is a model instance (the rooms whose rules got it), a user (the permissions and all
     rooms of the user's sockets), the name of a room, or a list or queryset of these. `namespace`
     limits names of rooms to one namespace; without targets, it means everything in it. `using` is
-    the database whose commit is waited for, by default that of the first instance.
+    the database whose commit to wait for, by default that of the first instance.
 
     Returns when the nodes have been told, or keeps telling them in the background while the channel
     layer fails. Raises RoomError for an invalid target, and SyncEmitInAsyncCode in async code.

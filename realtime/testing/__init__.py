@@ -1,6 +1,6 @@
-"""The test kit: what was emitted, clients without a network, and a live server.
+"""The test kit: recorded emits, clients without a network, and a live server.
 
-Its pytest plugin is imported in every test run, so a name is imported when it is first used.
+Names are imported on first use, because the pytest plugin is imported in every test run.
 """
 
 from typing import TYPE_CHECKING, Any

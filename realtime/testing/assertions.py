@@ -75,10 +75,10 @@ class RealtimeAssertions:
 
 
 class capture_emits:  # noqa: N801 - used like a function
-    """The emits of a block, as a list: `with capture_emits() as emits: ...`.
+    """Records the emits of a block in a list: `with capture_emits() as emits: ...`.
 
-    At the end of the block its on-commit hooks run, which a `TestCase` never comes to by itself.
-    Blocks nest: each hook runs once. In async code it is `async with`.
+    At the end of the block, it runs the on-commit hooks, which a `TestCase` doesn't run by itself.
+    Blocks can be nested; each hook runs once. In async code, use `async with`.
     """
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class capture_emits:  # noqa: N801 - used like a function
 def real_layer() -> Iterator[None]:
     """Let this process use the channel layer of the settings, as outside of tests.
 
-    What is emitted and asked reaches the processes of that layer, or raises ChannelLayerError.
+    Emits and operations reach the other processes of that layer, or raise ChannelLayerError.
     """
     with reaching_out():
         try:

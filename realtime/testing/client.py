@@ -52,7 +52,7 @@ class SocketIOClient:
         self.raise_exceptions = raise_exceptions
         #: The public id of the socket, None before it is connected.
         self.sid: str | None = None
-        #: Whether it is connected; the server may have ended it.
+        #: Whether the client is connected. The server may have disconnected it.
         self.connected = False
         #: Events that wait for this client's answer, by the id of the ack.
         self.owes: dict[int, str] = {}
@@ -113,9 +113,10 @@ class SocketIOClient:
         return values[0] if len(values) == 1 else tuple(values)
 
     def received(self, event: str | None = None) -> list[Any]:
-        """Return what was received since `connect`, in order: tuples of a name and arguments.
+        """Return the events received since `connect`, in order: tuples of a name and arguments.
 
-        With the name of an event, only its arguments: a single one as it is, several as a tuple.
+        With the name of an event, return only its arguments: a single one as it is, several as a
+        tuple.
         """
         if self._site is not None:
             self._site.run(self._site.settle())
@@ -133,7 +134,7 @@ class SocketIOClient:
         self._events.clear()
 
     def answer(self, event: str, *values: Any) -> None:
-        """Set how this client answers an event of the server's `call`, from now on.
+        """Set how this client answers an event that the server sends with `call`.
 
         `values` are the values of the answer, or one function that gets the event's arguments.
         """
@@ -142,7 +143,7 @@ class SocketIOClient:
             self._run(self._answer_late(event))
 
     def disconnect(self) -> None:
-        """Disconnect, and wait until the consumer is done. Does nothing if already disconnected."""
+        """Disconnect, and wait until the consumer is done. Does nothing if not connected."""
         left, self._site = self._site, None
         if left is None:
             return

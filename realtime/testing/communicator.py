@@ -78,7 +78,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
 
     @property
     def rooms(self) -> set[str]:
-        """The rooms that the consumer joined."""
+        """The rooms that the consumer has joined."""
         joined: set[str] = self.scope["rooms"]
         return joined
 
@@ -100,13 +100,13 @@ class SocketIOCommunicator(ApplicationCommunicator):
         await self._send(event, args, None)
 
     async def send(self, event: str, *args: Any) -> int:
-        """Send an event that wants an answer, and don't wait for it; returns the id of its ack."""
+        """Send an event that asks for an ack, without waiting for it. Returns the id of the ack."""
         ack_id = next(self._ack_ids)
         await self._send(event, args, ack_id)
         return ack_id
 
     async def receive_ack(self, timeout: float = 5) -> tuple[Any, ...]:
-        """The next answer to what was sent with `send`: the id of the ack and its values."""
+        """Return the next ack of an event that was sent with `send`: its id and its values."""
         while not self._acks:
             self._keep(await self.receive_output(timeout))
         ack_id = next(iter(self._acks))
@@ -121,7 +121,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
         return values[0] if len(values) == 1 else tuple(values)
 
     async def receive_event(self, timeout: float = 5) -> tuple[Any, ...]:
-        """The next event for this client: its name and its arguments."""
+        """Return the next event for this client: its name and its arguments."""
         message = await self._next_event(timeout)
         return (message["event"], *message["args"])
 
@@ -134,7 +134,10 @@ class SocketIOCommunicator(ApplicationCommunicator):
         return (message["event"], *message["args"])
 
     async def receive_close(self, timeout: float = 5) -> bool:
-        """Wait until the consumer closes this socket; True if it closes the whole connection."""
+        """Wait until the consumer closes this socket.
+
+        Returns True if it closes the whole connection.
+        """
         while True:
             message = await self.receive_output(timeout)
             if message["type"] == "socketio.close":
@@ -147,7 +150,7 @@ class SocketIOCommunicator(ApplicationCommunicator):
         await self.wait(timeout)
 
     async def receive_output(self, timeout: float = 1) -> dict[str, Any]:
-        """The next message from the consumer, as it is; asgiref's."""
+        """Return the next message from the consumer, as it is."""
         message: dict[str, Any] = await super().receive_output(timeout)
         if message["type"] == "socketio.emit":
             self.emitted.append(message)

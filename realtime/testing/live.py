@@ -145,7 +145,7 @@ class SocketIOLiveServerTestCase(TransactionTestCase):
         cls.live_server = cls.enterClassContext(live_server())
 
     def run(self, result: TestResult | None = None) -> TestResult | None:
-        """unittest's; Django flushes the database behind it, and disconnect handlers may write."""
+        """As in unittest. Clients are disconnected before Django flushes the database."""
         try:
             return super().run(result)
         finally:

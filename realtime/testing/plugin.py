@@ -1,7 +1,7 @@
-"""Fixtures for pytest, which finds this file by its entry point.
+"""Fixtures for pytest, which loads them through an entry point.
 
-pytest loads it in every run of a Python that realtime is installed in: it imports no Django by
-itself, and does nothing in tests of projects without it.
+pytest loads this module in every test run if realtime is installed. The module doesn't import
+Django by itself, and has no effect on the tests of projects that don't use realtime.
 """
 
 import sys
@@ -32,7 +32,7 @@ def _forget() -> None:
 
 @pytest.fixture
 def emits(_realtime_outbox: None) -> "Recorded[Emitted]":
-    """What the test has emitted so far: `realtime.testing.outbox`."""
+    """The emits of the test so far: `realtime.testing.outbox`."""
     _demand_test_environment()
     from .assertions import outbox
 
@@ -41,7 +41,7 @@ def emits(_realtime_outbox: None) -> "Recorded[Emitted]":
 
 @pytest.fixture
 def operations(_realtime_outbox: None) -> "Recorded[Asked]":
-    """What the test has asked of the site so far: `realtime.testing.operations`."""
+    """The calls of operations and presence in the test so far: `realtime.testing.operations`."""
     _demand_test_environment()
     from .assertions import operations
 
@@ -50,7 +50,7 @@ def operations(_realtime_outbox: None) -> "Recorded[Asked]":
 
 @pytest.fixture
 def real_layer() -> Iterator[None]:
-    """For a test that uses the channel layer of the settings: `realtime.testing.real_layer`."""
+    """Lets a test use the channel layer of the settings: `realtime.testing.real_layer`."""
     from .assertions import real_layer
 
     with real_layer():

@@ -42,7 +42,7 @@ BATCH = 0.25
 
 @namespace(NAMESPACE)
 class LiveAdminConsumer(SocketIOConsumer):
-    """One open page of the admin."""
+    """Sends live updates to one open page of the admin."""
 
     authentication_classes = (SessionAuthentication,)
 

@@ -52,7 +52,7 @@ MAX_CHANGES = 200
 
 
 class AdminUIConsumer(SocketIOConsumer):
-    """One open Admin UI. Its user must be staff and may view rooms, sockets and nodes.
+    """Serves one open Socket.IO Admin UI, for staff users who may view rooms, sockets and nodes.
 
     With `read_only = False` it may also emit, join, leave and disconnect, as far as the user's
     permissions allow; every action is recorded in the admin's log. Events of clients are not shown.
