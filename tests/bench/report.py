@@ -73,15 +73,16 @@ def sections(results: Results) -> Iterator[str]:
     base = PEERS[results.base].label
     yield "## Processor time and memory"
     yield ""
-    yield f"The server's alone, as the operating system counts it; in brackets the ratio to {base}."
-    yield "Medians over the repeats; each ratio is taken within one repeat."
+    yield "Processor time and memory of the server alone, as counted by the operating system. In"
+    yield f"brackets: the ratio to {base}. Figures are medians of all repeats, and each ratio is"
+    yield "computed within one repeat."
     yield ""
     yield from lines(_costs(results))
     yield ""
-    yield "## The clock on the wall"
+    yield "## Wall-clock time"
     yield ""
-    yield "One core for the server, one for the load. A star: the load generator was busy for nine"
-    yield "tenths of the time or more, so the server could have done better."
+    yield "The server has one core, and the load generator the other. A star marks figures that the"
+    yield "load generator may have limited, because it was busy for at least 90% of the time."
     yield ""
     yield from lines(_walls(results))
     targets = _targets(results)
@@ -92,7 +93,7 @@ def sections(results: Results) -> Iterator[str]:
         yield from lines(targets)
     if results.slow:
         yield ""
-        yield "Measured once and not in each repeat, because it took over a minute:"
+        yield "Measured only once, because it took longer than a minute:"
         yield (
             ", ".join(f"{scenario} of {PEERS[peer].label}" for scenario, peer in results.slow) + "."
         )
@@ -107,12 +108,16 @@ def sections(results: Results) -> Iterator[str]:
 def _about(results: Results) -> Iterator[str]:
     about = results.about
     start, end = about["load_average"]
-    yield f"{about['date']}, {about['machine']}; {about['repeats']} repeats, peers in turn in each."
-    yield f"Load average {start} at the start and {end} at the end, this benchmark's own included."
+    yield "`make bench` writes this page. It measures realtime beside its peers, in the same run"
+    yield "and on the same machine."
+    yield ""
+    repeats = "1 repeat" if about["repeats"] == 1 else f"{about['repeats']} repeats"
+    yield f"{about['date']}, {about['machine']}, {repeats}. In each repeat, the peers take turns."
+    yield f"The load average, benchmark included, was {start} at the start and {end} at the end."
     if about["quick"]:
-        yield "**A quick run: it shows that everything works, and its figures mean nothing.**"
+        yield "**A quick run, which shows that everything works: its figures mean nothing.**"
     if not about["pinned"]:
-        yield "**Server and load shared a core.**"
+        yield "**The server and the load generator shared a core.**"
     yield ""
     yield ", ".join(f"{name} {version}" for name, version in about["versions"].items()) + "."
 

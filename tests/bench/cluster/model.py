@@ -29,31 +29,34 @@ SOCKETS, MEMBERS, EVERY = 10_000, 5, 100.0
 NODES = (10, 100, 1_000)
 
 _COSTS = f"""
-Fitted to the measured clusters of up to {FITTED} nodes; times are processor time. *n* is the number
-of nodes on which the room has a member, for python-socketio the number of all nodes. A membership
-is a room on a node.
+These costs are fitted to the measured clusters of up to {FITTED} nodes. Times are processor time.
+*n* is the number of nodes that have a member of the room; for python-socketio it is the number of
+all nodes. A membership is a room on a node.
 """
 _FORETOLD = f"""
-µs for an emit from outside, of all nodes together and of Redis: what the model says, and in
-brackets how far that is from what was measured. Clusters of more than {FITTED} nodes were not part
-of the fit, nor was Redis with the large room.
+Processor time in µs for an emit from outside, in all nodes together and in Redis. Each cell has the
+model's prediction, and in brackets its difference from the measured value. Clusters of more than
+{FITTED} nodes were not part of the fit, and neither was the time of Redis with the large room.
 """
 _COUNTED = """
-Simulated clusters with rooms of five: how many nodes a room is on, and what a node hears.
+These simulated clusters check the formulas of the model. The rooms have five members. The columns
+show how many nodes a room is on, and how many messages a node receives.
 """
-_RHYTHMS = "Heartbeats, and how soon the others know that a node was killed:"
+_RHYTHMS = "Heartbeats, and the time until the other nodes notice that a node was killed:"
 _QUEUES = """
-Redis is one thread. How long an emit waits for it, with scattered rooms on 1,000 nodes and with a
-few emits that go to all of them:
+Redis runs commands in a single thread. This table shows how long an emit waits for it, with
+scattered rooms on 1,000 nodes, and with a small share of emits that go to all of them:
 """
 _SIZES = f"""
-{SOCKETS:,} sockets on each node, each in one room of {MEMBERS} whose members are anywhere; one
-emit for each socket every {EVERY:g} s, by the nodes; a Redis host is {BUSY:.0%} busy at most.
+The table assumes {SOCKETS:,} sockets on each node, each of them in one scattered room of {MEMBERS},
+and one emit for each socket every {EVERY:g} s, sent by the nodes. There are enough Redis hosts to
+keep each of them at most {BUSY:.0%} busy.
 """
-_REDIS = "How busy that keeps Redis, in cores:"
+_REDIS = "The load that this causes in Redis, in cores:"
 _LIMITS = f"""
-Emits a second, of the whole cluster, at which one Redis, or each node, is {BUSY:.0%} busy with
-them, with heartbeats and with renewals. *None*: it is that busy without any emit.
+The number of emits a second in the whole cluster at which one Redis server, or each node, is
+{BUSY:.0%} busy with emits, heartbeats and renewals. *None* means that it is that busy without any
+emits.
 """
 
 

@@ -28,27 +28,24 @@ def _about(results: Results) -> Iterator[str]:
     about = results.about
     start, end = about["load_average"]
     sockets = about["rooms"] * about["members"]
-    yield f"{about['date']}, {about['machine']}; {about['repeats']} rounds of each phase."
-    yield f"Load average {start} at the start and {end} at the end, this benchmark's own included."
+    yield "`make bench-cluster` writes this page. It measures clusters of several processes, called"
+    yield "nodes, beside python-socketio with its Redis manager."
+    yield ""
+    yield f"{about['date']}, {about['machine']}, {about['repeats']} rounds of each phase."
+    yield f"The load average, benchmark included, was {start} at the start and {end} at the end."
     if about["quick"]:
-        yield "**A quick run: it shows that everything works, and its figures mean nothing.**"
+        yield "**A quick run, which shows that everything works: its figures mean nothing.**"
     if not about["pinned"]:
-        yield "**Everything shared a core.**"
+        yield "**All processes shared a core.**"
     yield ""
     yield ", ".join(f"{name} {version}" for name, version in about["versions"].items()) + "."
     yield ""
-    yield f"{sockets:,} websockets over all nodes, under uvicorn, with one Redis. Each is in one"
-    yield f"of {about['rooms']} near rooms, one of {about['rooms']} scattered ones, and the"
-    yield f"large one that has all. A small room has {about['members']} members. A near one's are"
-    yield "on one node but for one member of every second room; a scattered one's are anywhere."
-    yield f"{about['rate']:g} emits a second to small rooms and {about['large_rate']:g} to the"
-    yield "large one, the same for all peers. All nodes share one core; Redis, the load and the"
-    yield "process that emits from outside have the other."
+    setup = _SETUP.format(sockets=sockets, **about)
+    yield textwrap.fill(" ".join(setup.split()), 100)
 
 
 def sections(results: Results) -> Iterator[str]:
-    yield f"{results.deliveries:,} deliveries were counted; {results.lost:,} that were due"
-    yield "never came."
+    yield f"{results.deliveries:,} events were delivered, and {results.lost:,} were lost."
     yield ""
     for title, text, table in _SECTIONS:
         if title:
@@ -186,30 +183,42 @@ def _redis(results: Results) -> Table:
     return _by_nodes(results, lambda cost: cost.redis)
 
 
+_SETUP = """
+The nodes have {sockets:,} websockets in all, under uvicorn, with one Redis server. Each socket is
+in one of {rooms} near rooms, in one of {rooms} scattered rooms, and in the large room, which has
+all sockets. Small rooms have {members} members. Those of a near room are on one node, except that
+every second room has one member on another node. Those of a scattered room are on random nodes. For
+all peers, there are {rate:g} emits a second to small rooms and {large_rate:g} to the large one. All
+nodes share one core. Redis, the load generator and the process that emits from outside share the
+other.
+"""
 NODE = """
-Processor time of a node for 1,000 emits, in ms: the mean of the nodes, without what they take at
-rest, in the best round; in brackets the ratio to python-socketio with as many nodes.
+Processor time of a node for 1,000 emits, in ms: the mean of all nodes in the best round, minus the
+time that they need when idle. In brackets: the ratio to python-socketio with as many nodes.
 """
 _ALL = """
-All nodes, the process that emits from outside, and Redis, for 1,000 emits, in ms.
+Processor time of all nodes, the process that emits from outside, and Redis together, for 1,000
+emits, in ms.
 """
 _TRAFFIC = """
-For one emit from outside: commands, with those in scripts, and bytes in and out.
+The work of Redis for one emit from outside: commands, including those in scripts, and bytes
+received and sent.
 """
 _FLOOD = """
-Emits a second that the nodes take from their clients, until all is answered and delivered. They
-share one core: the figure would be the same everywhere if more nodes cost nothing.
+Emits a second that the nodes can handle from their clients, until everything is acknowledged and
+delivered. All nodes share one core, so if additional nodes cost nothing, the figure would be the
+same in each row.
 """
-_REST = "Processor time in each second, in ms: of a node, and of Redis for all of them."
+_REST = "Processor time a second without any emits, in ms: of one node, and of Redis for all nodes."
 _HOSTS = "Processor time of the busiest host for 1,000 emits from outside, in ms."
 #: Title, text and table; without a title a table belongs to the one before.
 _SECTIONS: tuple[tuple[str, str, Callable[[Results], Table]], ...] = (
     ("A node", NODE, node_times),
     ("All processes", _ALL, _all),
-    ("Redis", "Its processor time for 1,000 emits, in ms.", _redis),
+    ("Redis", "Processor time of Redis for 1,000 emits, in ms.", _redis),
     ("", _TRAFFIC, _traffic),
-    ("As fast as they can", _FLOOD, _floods),
-    ("At rest", _REST, _idle),
+    ("Maximum throughput", _FLOOD, _floods),
+    ("When idle", _REST, _idle),
     ("Several Redis hosts", _HOSTS, _sharded),
     ("Memory and memberships", "", footprints),
 )
