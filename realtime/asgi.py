@@ -34,6 +34,7 @@ class RealtimeApplication:
         self._http = http
         self._websocket = websocket
         self._path: str = settings.PATH.rstrip("/")
+        self._own_paths = (f"{self._path}/", self._path)
         # Requests that Django, or your own application, is about to answer.
         self._unanswered = 0
         self._signals = StopSignals(self._stop, server.core.drain.hurry)
@@ -46,9 +47,8 @@ class RealtimeApplication:
             await self._lifespan(receive, send)
             return
         self._start()
-        root: str = scope.get("root_path", "")
-        path = _path_info(scope["path"], root)
-        if self._serves(scope["path"], root):
+        path = _path_info(scope["path"], scope.get("root_path", ""))
+        if path in self._own_paths:
             await self.server.eio(scope, receive, send)
         elif kind == "websocket":
             await self._other_websocket(scope, receive, send)
@@ -59,7 +59,7 @@ class RealtimeApplication:
 
     def _serves(self, path: str, root: str) -> bool:
         """Whether the Socket.IO server answers for a path."""
-        return _path_info(path, root) in (self._path, f"{self._path}/")
+        return _path_info(path, root) in self._own_paths
 
     async def _own_page(self, name: str, scope: dict[str, Any], send: Any) -> None:
         if name.startswith(health.PREFIX):

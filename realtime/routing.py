@@ -62,7 +62,7 @@ def autodiscover() -> None:
 
 def serves(name: str) -> bool:
     """Return whether a registered route matches the namespace."""
-    return any(route.resolve(name[1:]) is not None for route in _routes)
+    return route_of(name) is not None
 
 
 def route_of(name: str) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
@@ -24,9 +25,20 @@ class Completion(Coroutine[Any, Any, T_co]):
 
 async def run(function: Callable[..., Any], *args: Any) -> Any:
     """Call an `async def` function, or a plain one in a worker thread."""
-    if iscoroutinefunction(function):
+    if _is_async(function):
         return await function(*args)
     return await sync_to_async(function)(*args)
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    plain = getattr(function, "__func__", function)
+    if isinstance(plain, FunctionType):
+        return _is_async_function(plain)
+    return iscoroutinefunction(function)
+
+
+# To look takes longer than the rest of a call, and the functions of a site are few.
+_is_async_function = functools.lru_cache(maxsize=1_000)(iscoroutinefunction)
 
 
 def in_threads_too(verb: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Completion[T]]:

@@ -38,8 +38,10 @@ class CallbackApplication:
         self._server = server
 
     def serves(self, namespace: str) -> bool:
-        registered = (self._server.handlers, self._server.namespace_handlers)
-        return any(namespace in registry or "*" in registry for registry in registered)
+        handlers, namespaces = self._server.handlers, self._server.namespace_handlers
+        if not handlers and not namespaces:
+            return False
+        return any(name in found for found in (handlers, namespaces) for name in (namespace, "*"))
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         await receive()

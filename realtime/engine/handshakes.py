@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING, Any
 
 from ..metrics import counters as metrics
 from ..protocol.frames import OPEN
@@ -15,6 +17,9 @@ from .refusals import shown
 from .scopes import address_of
 from .transports import http
 from .transports.http import Refused
+
+if TYPE_CHECKING:
+    from .sessions import Limits
 
 logger = logging.getLogger("realtime.engine")
 
@@ -52,18 +57,21 @@ def check_query(scope: Mapping[str, Any], transport: str, allowed: Sequence[str]
 
 def greeting(connection: Connection, *, upgradable: bool) -> str:
     """The packet that opens a session. Engine.IO 4, "Handshake"."""
-    limits = connection.sessions.limits
-    upgrades = ["websocket"] if upgradable and connection.transport == "polling" else []
-    return OPEN + json.dumps(
-        {
-            "sid": connection.id,
-            "upgrades": upgrades,
-            "pingInterval": round(limits.ping_interval * 1000),
-            "pingTimeout": round(limits.ping_timeout * 1000),
-            "maxPayload": limits.max_payload,
-        },
-        separators=(",", ":"),
-    )
+    upgrades = upgradable and connection.transport == "polling"
+    sid = encode_basestring_ascii(connection.id)
+    return f'{OPEN}{{"sid":{sid},{_terms(connection.sessions.limits, upgrades)}'
+
+
+@functools.lru_cache
+def _terms(limits: Limits, upgrades: bool) -> str:
+    """What the greetings of all sessions have in common, behind the id."""
+    terms = {
+        "upgrades": ["websocket"] if upgrades else [],
+        "pingInterval": round(limits.ping_interval * 1000),
+        "pingTimeout": round(limits.ping_timeout * 1000),
+        "maxPayload": limits.max_payload,
+    }
+    return json.dumps(terms, separators=(",", ":")).removeprefix("{")
 
 
 def refuse(scope: Mapping[str, Any], kind: str, text: str) -> None:

@@ -43,8 +43,9 @@ class Heartbeat:
     def _schedule_ping(self) -> None:
         limits = self.sessions.limits
         self._awaiting_pong = self.ping_delivered = False
-        self._deadline = self.sessions.wheel.time() + limits.ping_interval + limits.ping_timeout
-        self._beat = self.sessions.wheel.after(limits.ping_interval, self._ping)
+        wheel = self.sessions.wheel
+        self._beat = wheel.after(limits.ping_interval, self._ping)
+        self._deadline = wheel.time() + limits.ping_interval + limits.ping_timeout
 
     def _ping(self) -> None:
         wheel = self.sessions.wheel

@@ -100,7 +100,9 @@ class EngineServer(EngineAPI):
         self.requests += 1
         try:
             if scope["type"] == "websocket":
-                await self._websocket(scope, receive, send)
+                rest = await self._websocket(scope, receive, send)
+                if rest is not None:
+                    await rest
             else:
                 await self._http(scope, receive, send)
         finally:
@@ -162,25 +164,27 @@ class EngineServer(EngineAPI):
         assert isinstance(wire, polling.PollingWire)
         return wire.take(), self._cookie_headers(connection)
 
-    async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+    async def _websocket(
+        self, scope: dict[str, Any], receive: Receive, send: Any
+    ) -> websocket.Rest:
         scope = daphne.with_scheme(scope, send)
         try:
             self._check_origin(scope)
             sid = check_query(scope, "websocket", self.transports).get("sid") or None
             if self.relay is not None and await self.relay.carry(scope, receive, send):
-                return
+                return None
             if sid is None:
                 self._check_accepting(scope)
-                await websocket.run(self.sessions, scope, receive, send, self._greeting)
-                return
+                return await websocket.begin(self.sessions, scope, receive, send, self._greeting)
             connection = self.sessions.find(sid)
             if connection is None:
                 raise Refused(http.SESSION_UNKNOWN)
         except Refused as refused:
             say_unanswerable(scope, refused.code)
             await websocket.refuse(receive, send)
-            return
-        await websocket.upgrade(connection, scope, receive, send, allowed=self.allow_upgrades)
+            return None
+        upgrade = websocket.upgrade
+        return await upgrade(connection, scope, receive, send, allowed=self.allow_upgrades)
 
     def _check_origin(self, scope: dict[str, Any]) -> None:
         refusal = self.allow(scope)

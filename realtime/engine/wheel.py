@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import logging
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,16 +26,25 @@ class Handle:
 
     __slots__ = ("_bucket", "args", "callback")
 
-    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    def __init__(
+        self, bucket: dict[Handle, None], callback: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
         self.callback = callback
         self.args = args
-        self._bucket: dict[Handle, None] | None = None
+        self._bucket: dict[Handle, None] | None = bucket
+        bucket[self] = None
 
     def cancel(self) -> None:
         """Forget the callback. Harmless when it has run already."""
         bucket, self._bucket = self._bucket, None
         if bucket is not None:
             bucket.pop(self, None)
+            # A handle may be kept for long after this, and what it would have called with it.
+            self.callback, self.args = _forgotten, ()
+
+
+def _forgotten() -> None:
+    """What a cancelled handle calls."""
 
 
 class TimerWheel:
@@ -50,7 +60,9 @@ class TimerWheel:
 
     def time(self) -> float:
         """The event loop's clock."""
-        return self._bound_loop().time()
+        # Not by the running loop, whose look-up is a system call on Python 3.11: all loops of a
+        # process go by one clock.
+        return time.monotonic() if self._loop is None else self._loop.time()
 
     def after(self, seconds: float, callback: Callable[..., object], *args: Any) -> Handle:
         """Run `callback(*args)` in `seconds` or up to one tick later. Call it on the event loop."""
@@ -62,10 +74,7 @@ class TimerWheel:
             heapq.heappush(self._order, number)
             if self._order[0] == number:
                 self._schedule(loop)
-        handle = Handle(callback, args)
-        handle._bucket = bucket
-        bucket[handle] = None
-        return handle
+        return Handle(bucket, callback, args)
 
     def _bound_loop(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()
@@ -93,8 +102,9 @@ class TimerWheel:
         while bucket:
             # The oldest first; a callback may cancel others of the same bucket.
             handle = next(iter(bucket))
+            callback, args = handle.callback, handle.args
             handle.cancel()
             try:
-                handle.callback(*handle.args)
+                callback(*args)
             except Exception:
-                logger.exception("a timer callback failed: %r", handle.callback)
+                logger.exception("a timer callback failed: %r", callback)

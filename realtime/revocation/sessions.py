@@ -19,17 +19,28 @@ from django.core.cache import caches
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from ..installed import until_apps_change
+
 Data = dict[str, Any]
 
 
 def store_class() -> Any:
     """The SessionStore of the engine that the settings name."""
-    return import_module(settings.SESSION_ENGINE).SessionStore
+    return _store_class(settings.SESSION_ENGINE)
+
+
+@until_apps_change
+def _store_class(engine: str) -> Any:
+    return import_module(engine).SessionStore
 
 
 def model() -> type[Model] | None:
     """The model whose rows sessions are; None where they are none, or its app is not installed."""
-    store = store_class()
+    return _model_of(store_class())
+
+
+@until_apps_change
+def _model_of(store: Any) -> type[Model] | None:
     if not issubclass(store, db_engine.SessionStore):
         return None
     try:

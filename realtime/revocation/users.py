@@ -21,6 +21,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 
+from ..installed import until_apps_change
 from ..node import rooms
 from .login import Login, digest
 from .sessions import Data
@@ -52,12 +53,17 @@ class Nobody:
 
 def nobody() -> Any:
     """The user of a client that is not logged in."""
+    return _kind_of_nobody()()
+
+
+@until_apps_change
+def _kind_of_nobody() -> type[Any]:
     if not apps.is_installed("django.contrib.auth"):
-        return Nobody()
+        return Nobody
     # Models can be imported only after Django's set-up.
     from django.contrib.auth.models import AnonymousUser
 
-    return AnonymousUser()
+    return AnonymousUser
 
 
 def is_known(user: Any) -> bool:

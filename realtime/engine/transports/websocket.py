@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ...exceptions import ProtocolError
@@ -24,6 +24,10 @@ logger = logging.getLogger("realtime.engine")
 
 _PROBE = PING + "probe"
 
+#: What is left to do once the handshake is over, which lasts as long as the websocket. To be
+#: awaited by the caller: what a coroutine of the handshake holds would stay for as long.
+Rest = Coroutine[Any, Any, None] | None
+
 
 async def refuse(receive: Receive, send: Send) -> None:
     """Close before the handshake: the client sees HTTP 403."""
@@ -33,35 +37,35 @@ async def refuse(receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close"})
 
 
-async def run(
+async def begin(
     sessions: Sessions,
     scope: dict[str, Any],
     receive: Receive,
     send: Send,
     greeting: Callable[[Connection], str],
-) -> None:
-    """A session that starts on a websocket, until its end."""
+) -> Rest:
+    """A session that starts on a websocket."""
     if (await receive())["type"] != "websocket.connect":
-        return
+        return None
     await accept(sessions, _acceptance(scope), send)
     connection = sessions.admit(scope, lambda owner: _wire_for(owner, scope, send), greeting)
     assert isinstance(connection.wire, WebsocketWire)
-    await _read(connection, connection.wire, receive)
+    return _read(connection, connection.wire, receive)
 
 
 async def upgrade(
     connection: Connection, scope: dict[str, Any], receive: Receive, send: Send, *, allowed: bool
-) -> None:
+) -> Rest:
     """A websocket for a session that polls. If it does not finish, the session goes on polling."""
     if (await receive())["type"] != "websocket.connect":
-        return
+        return None
     await accept(connection.sessions, _acceptance(scope), send)
     polling = connection.wire
     taken = connection.closed or connection.upgrade is not None
     if taken or not allowed or not isinstance(polling, PollingWire):
         # A second websocket for a session that has one, or is about to: the first goes on.
         await send({"type": "websocket.close"})
-        return
+        return None
     wire = connection.upgrade = _wire_for(connection, scope, send)
     limits = connection.sessions.limits
     timer = connection.sessions.wheel.after(
@@ -72,16 +76,15 @@ async def upgrade(
         upgraded = await _probe(connection, polling, wire, receive)
     except Gone:
         wire.gone()
-        return
+        return None
     finally:
         timer.cancel()
         if not upgraded:
             _give_up(connection, polling, wire)
-    if upgraded:
-        _switch(connection, polling, wire)
-        await _read(connection, wire, receive)
-    else:
-        await _drain(wire, receive)
+    if not upgraded:
+        return _drain(wire, receive)
+    _switch(connection, polling, wire)
+    return _read(connection, wire, receive)
 
 
 def _acceptance(scope: dict[str, Any]) -> dict[str, Any]:
