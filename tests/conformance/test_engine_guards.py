@@ -1,5 +1,6 @@
 """The private names of the libraries that the wires touch: a release that moves one fails here."""
 
+import ast
 import asyncio
 import inspect
 import json
@@ -15,6 +16,8 @@ import engineio
 import pytest
 import uvicorn
 import wsproto
+from autobahn import util as autobahn_util
+from autobahn.twisted import websocket as autobahn_twisted
 from autobahn.websocket import protocol as autobahn_protocol
 from daphne import http_protocol, ws_protocol
 from daphne.server import Server as DaphneServer
@@ -302,18 +305,47 @@ def test_autobahn_formats_its_options_for_its_log_alone(monkeypatch: pytest.Monk
     source = inspect.getsource(autobahn_protocol.WebSocketProtocol._connectionMade)
     assert 'self.log.debug("\\n{attrs}", attrs=pformat(configAttrLog))' in source
     monkeypatch.setattr(autobahn_protocol, "pformat", pformat)
-    autobahn.format_options_lazily()
+    autobahn.format_log_lazily()
     options: Any = [("logOctets", False, "WebSocketFactory")] * 40
     shown: Any = autobahn_protocol.pformat(options)
     assert f"{shown}" == pformat(options)
     # For whoever else asks, it is what it was.
     assert autobahn_protocol.pformat({"a": options}, width=40) == pformat({"a": options}, width=40)
     assert str(autobahn_protocol.Timings()) == "{}"
-    autobahn.format_options_lazily()
+    autobahn.format_log_lazily()
     monkeypatch.setattr(autobahn_protocol, "pformat", repr)  # somebody else's
-    autobahn.format_options_lazily()
+    autobahn.format_log_lazily()
     unpatched: Any = autobahn_protocol.pformat
     assert unpatched is repr
+
+
+def test_autobahn_colours_names_for_its_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (autobahn_protocol, autobahn_twisted):
+        tree = ast.parse(inspect.getsource(module))
+        coloured = [node for node in ast.walk(tree) if _calls(node) in ("hltype", "hlval")]
+        logged = [
+            keyword.value
+            for node in ast.walk(tree)
+            if _calls(node).startswith("self.log.")
+            for keyword in getattr(node, "keywords", [])
+        ]
+        assert coloured
+        assert all(node in logged for node in coloured), ast.unparse(coloured[0])
+        for name in ("hltype", "hlval"):
+            monkeypatch.setattr(module, name, getattr(autobahn_util, name))
+        autobahn.format_log_lazily()
+        shown: Any = module.hltype(test_autobahn_colours_names_for_its_log_alone)
+        assert not isinstance(shown, str)
+        plain = autobahn_util.hltype(test_autobahn_colours_names_for_its_log_alone)
+        assert f"{shown}" == plain and "guards" in plain
+        assert f"{module.hlval(3):}" == autobahn_util.hlval(3)
+        once = module.hltype
+        autobahn.format_log_lazily()
+        assert module.hltype is once
+
+
+def _calls(node: ast.AST) -> str:
+    return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
 
 
 def test_twisted_names_the_path_of_a_stream_over_http_2() -> None:

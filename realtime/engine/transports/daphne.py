@@ -16,7 +16,7 @@ from typing import Any
 
 from ..connection import Connection
 from .asgi import Take, WebsocketWire
-from .autobahn import AutobahnReader, format_options_lazily
+from .autobahn import AutobahnReader, format_log_lazily
 from .direct import DirectWire, Inlet, QueueInlet
 from .http import Receive
 
@@ -53,7 +53,7 @@ def with_scheme(scope: dict[str, Any], send: Any) -> dict[str, Any]:
     """
     if "scheme" in scope or (protocol := find_protocol(send)) is None:
         return scope
-    format_options_lazily()
+    format_log_lazily()
     from twisted.internet.interfaces import ISSLTransport
 
     is_secure = ISSLTransport.providedBy(protocol.transport)
