@@ -33,7 +33,7 @@ setup: ## Set up .venv, the Node packages and the stock client for everything be
 	@"$(PYTHON)" .ci/bootstrap.py test
 
 .PHONY: demo
-demo: ## Serve the chat at 127.0.0.1:PORT, with logins, on SQLite and without Redis
+demo: ## Serve the chat demo at 127.0.0.1:PORT, with accounts to log in with; needs no Redis
 	@"$(PYTHON)" .ci/port.py "$(PORT)"
 	@"$(PYTHON)" .ci/bootstrap.py demo
 	@$(RUN) manage.py migrate --verbosity 0
@@ -42,7 +42,7 @@ demo: ## Serve the chat at 127.0.0.1:PORT, with logins, on SQLite and without Re
 	@$(RUN) manage.py runserver "127.0.0.1:$(PORT)"
 
 .PHONY: test
-test: setup system lint types ## Lint, check types, run all tests; WITHOUT="redis browser" omits some
+test: setup system lint types ## Lint, check types and run all tests; WITHOUT="redis browser" leaves some out
 	@$(RUN) -m pytest -n $(WORKERS) $(MARKERS)
 	@test -z '$(LEFT_OUT)' || echo 'Left out because WITHOUT says so: $(LEFT_OUT)'
 
@@ -58,7 +58,7 @@ unit: setup ## Run the fast tests: no servers, no Redis, no proxies, no browser,
 		--ignore=tests/browser --ignore=tests/conformance --ignore=tests/live
 
 .PHONY: lint
-lint: setup ## Check style and format with ruff, and the syntax of our JavaScript
+lint: setup ## Check style and formatting with ruff, and the syntax of the JavaScript
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@find chat tests realtime/static/realtime/admin realtime/static/realtime/page -name node_modules -prune -o -name '*.*js' -print | \
@@ -82,22 +82,22 @@ coverage: setup system ## Run all tests and show the lines that none of them ran
 
 .PHONY: matrix
 matrix: FULL := --full
-matrix: setup system ## Run all tests on each Python found here, with each Django; ONLY="3.13 6.1" on one pair
+matrix: setup system ## Run all tests on each installed Python with each Django; ONLY="3.13 6.1" runs one pair
 	@$(WITH_NODE) $(RUN) .ci/matrix.py $(if $(ONLY),--only "$(ONLY)") --full -n $(WORKERS) $(MARKERS)
 
 .PHONY: bench
-bench: setup system ## Measure realtime beside its peers, into docs/benchmarks
+bench: setup system ## Measure realtime beside comparable servers; writes docs/benchmarks
 	@$(WITH_NODE) $(RUN) -m tests.bench
 
 .PHONY: bench-cluster
-bench-cluster: setup system ## Measure clusters of 1 to 8 processes, into docs/benchmarks/cluster
+bench-cluster: setup system ## Measure clusters of 1 to 8 processes; writes docs/benchmarks/cluster
 	@$(RUN) -m tests.bench.cluster
 	@$(RUN) -m tests.bench.cluster.model --write
 
 # As SOAK_SECONDS=60 in the environment or after make: SEED, CLIENTS, ROOMS, RATE, WINDOW, STORE=memory, LAYER=pubsub.
 SOAK := SECONDS SEED CLIENTS ROOMS RATE WINDOW STORE LAYER
 .PHONY: soak
-soak: setup system ## Cut, freeze and kill for SOAK_SECONDS (600) from SOAK_SEED: do clients miss anything?
+soak: setup system ## Break connections and processes for SOAK_SECONDS (600) from SOAK_SEED; check what clients miss
 	@$(WITH_NODE) $(foreach name,$(SOAK),$(if $(SOAK_$(name)),SOAK_$(name)='$(SOAK_$(name))')) $(RUN) -m tests.soak
 
 FUZZ_SECONDS ?= 60
@@ -109,12 +109,12 @@ fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the
 	done
 
 .PHONY: compose
-compose: setup ## Run docs/deploy/compose.yaml in Docker, with clients, through a new version of the site
+compose: setup ## Run docs/deploy/compose.yaml in Docker with clients, including an update of the site
 	@$(RUN) -m tests.live.in_docker
 
 # The installed schemas are of what it checks: no others are fetched.
 .PHONY: schemas
-schemas: setup ## Check compose.yaml, the Kubernetes manifest and what GitHub reads against their schemas
+schemas: setup ## Check compose.yaml, the Kubernetes manifest and GitHub's files against their schemas
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -e ".[schemas]"
 	@$(RUN) .ci/schemas.py
 
@@ -125,7 +125,7 @@ messages: setup ## Collect the admin's texts into realtime/locale and compile th
 	@cd realtime && ../.venv/bin/django-admin compilemessages --verbosity 0
 
 .PHONY: wheel
-wheel: setup ## Build the wheel and the sdist into dist/ and check what is in them
+wheel: setup ## Build the wheel and the sdist into dist/ and check their contents
 	@$(RUN) .ci/wheel.py dist
 
 # Warnings are errors. A link to a heading that is not there is a warning, and so is a page that no
@@ -133,20 +133,20 @@ wheel: setup ## Build the wheel and the sdist into dist/ and check what is in th
 SPHINX := $(RUN) -m sphinx --fail-on-warning --keep-going --quiet
 
 .PHONY: docs
-docs: setup ## Build the site of the documentation into build/docs, with warnings as errors
+docs: setup ## Build the documentation site into build/docs, with warnings as errors
 	@$(SPHINX) docs build/docs
 	@echo 'The documentation: build/docs/index.html'
 
 .PHONY: docs-links
-docs-links: setup ## Follow the links of the documentation to other sites; needs the internet
+docs-links: setup ## Check the documentation's links to other sites; needs the internet
 	@$(SPHINX) -b linkcheck docs build/docs-links
 
 .PHONY: screenshots
-screenshots: setup system ## Take the README's pictures again, into docs/images
+screenshots: setup system ## Take the screenshots in docs/images again
 	@SCREENSHOTS=docs/images $(RUN) -m pytest tests/browser/test_screenshots.py
 
 .PHONY: clean
-clean: ## Delete all that these targets made, but not the demo's database
+clean: ## Delete everything that these targets created, except the demo's database
 	rm -rf .venv .venvs node_modules tests/bench/node_modules tests/frontend/node_modules dist build htmlcov .coverage .coverage.* .hypothesis
 	rm -rf .fuzz .mypy_cache .pytest_cache .ruff_cache .setup.lock
 	rm -f realtime/static/realtime/*.js realtime/static/realtime/*.js.map \

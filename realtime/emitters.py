@@ -142,7 +142,7 @@ def _split(skip: Any) -> tuple[Any, tuple[str, ...]]:
         return None, rooms.skipped(skip)
     requests = [item for item in skip if actors.is_request(item)]
     if len(requests) > 1:
-        raise TypeError("skip takes one request: that of the page which caused the event")
+        raise TypeError("skip takes only one request: that of the page that caused the event")
     others = [item for item in skip if not actors.is_request(item)]
     return (requests[0] if requests else None), rooms.skipped(others)
 
@@ -190,7 +190,8 @@ def _keep(
         raise ValueError("a volatile event may be dropped, and a durable one may not: choose one")
     if retain is not None:
         raise ValueError(
-            "of a key's values the newest alone counts, and each durable event does: choose one"
+            "retain= keeps only the newest value of a key, and durable=True sends every event:"
+            " choose one"
         )
     key = str(uuid.uuid4())
     emission = _encode(event, (*args, {"durable": key}), to, namespace, skip, volatile, actor, None)

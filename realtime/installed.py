@@ -12,10 +12,10 @@ from django.core.signals import setting_changed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MISSING = '"realtime" is not in INSTALLED_APPS, though this project uses it.'
+MISSING = '"realtime" is not in INSTALLED_APPS, but this project uses it.'
 REMEDY = (
-    'Add "realtime" to INSTALLED_APPS: without it no consumers.py is found, and there are neither'
-    " checks nor commands."
+    'Add "realtime" to INSTALLED_APPS. Without it, no consumers.py is found, and the checks and'
+    " commands are missing."
 )
 
 

@@ -702,7 +702,7 @@ def test_bulk_verbs_refuse_what_they_can_not_announce(announce: Callable[..., No
         ({"namespace": "orders"}, ValueError, "must begin with '/'"),
         ({"fields": (), "serializer": repr, "only_changed": True}, TypeError, "needs fields="),
         ({"fields": (), "serializer": "Order"}, TypeError, "must be a function"),
-        ({"fields": (), "serializer": dict}, TypeError, "dict is no serializer class"),
+        ({"fields": (), "serializer": dict}, TypeError, "dict is not a serializer class"),
     ],
 )
 def test_declaration_that_can_not_be_is_refused(
@@ -733,7 +733,7 @@ def test_only_models_with_tables_announce() -> None:
 
 def test_second_declaration_of_the_same_event_is_refused(announce: Callable[..., None]) -> None:
     announce()
-    with pytest.raises(ValueError, match="announces 'order' in '/' already"):
+    with pytest.raises(ValueError, match="already announces 'order' in '/'"):
         announce()
     announce(event="purchase")
 

@@ -232,7 +232,7 @@ HS256 = {"ALGORITHMS": ["HS256"], "KEY": "k" * 32}
     ("options", "words"),
     [
         ({"AUTHENTICATION_CLASSES": ["realtime.authentication.TokenAuth"]}, "can't be imported"),
-        ({"AUTHENTICATION_CLASSES": ["realtime.permissions.IsStaff"]}, "no subclass"),
+        ({"AUTHENTICATION_CLASSES": ["realtime.permissions.IsStaff"]}, "not a subclass"),
         ({**JWT, "JWT": {"KEY": "k" * 32}}, "ALGORITHMS must be a list"),
         ({**JWT, "JWT": {**HS256, "ALGORITHMS": ["none"]}}, "anybody could make such a token"),
         ({**JWT, "JWT": {**HS256, "ALGORITHMS": ["HS256", "RS256"]}}, "must not mix"),

@@ -280,7 +280,7 @@ def answer(status: int, body: Any = b"", **headers: str) -> Answer:
         (answer(301, location="https://example.com/"), "redirects to https://example.com/"),
         (answer(400, b"<h1>Bad Request"), "ALLOWED_HOSTS"),
         (answer(401), "password"),
-        (answer(502, b"Bad Gateway"), "reaches no server"),
+        (answer(502, b"Bad Gateway"), "can't reach a server"),
     ],
 )
 def test_unexpected_health_answer_is_explained(found: Answer, word: str) -> None:
@@ -310,7 +310,7 @@ def test_unexpected_answer_to_a_poll_is_explained(found: Answer, word: str) -> N
         (answer(400, {"code": 3, "message": "Bad request"}), "proxy_set_header Upgrade"),
         (answer(403), "CONNECTION_RATE"),
         (answer(404), "proxy_set_header Upgrade"),
-        (answer(502), "reaches no server"),
+        (answer(502), "can't reach a server"),
     ],
 )
 def test_unexpected_answer_to_a_websocket_is_explained(found: Answer, word: str) -> None:

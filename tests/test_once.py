@@ -358,7 +358,7 @@ def test_handler_with_the_ack_in_its_hands_is_refused() -> None:
     [
         (LOCMEM, True, None),
         (LOCMEM, False, "private to each process"),
-        ("django.core.cache.backends.dummy.DummyCache", True, "keeps nothing"),
+        ("django.core.cache.backends.dummy.DummyCache", True, "stores nothing"),
         ("django.core.cache.backends.filebased.FileBasedCache", False, None),
     ],
 )

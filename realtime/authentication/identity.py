@@ -104,8 +104,8 @@ def declared(user: Any, expires: Expiry = None) -> Identity:
         return Identity(user=users.nobody() if user is None else user)
     if not isinstance(user, Model):
         raise TypeError(
-            "a client can be logged in as a saved user, or as AnonymousUser or None for nobody, not"
-            f" as {type(user).__name__}. What is no model instance belongs into self.data."
+            "a client can be logged in as a saved user, or as AnonymousUser or None for nobody,"
+            f" but not as {type(user).__name__}. Keep anything else in self.data."
         )
     credential = Credential(expires=_seconds(expires))
     return Identity(user=user, credential=credential, how=BY_CONSUMER)
@@ -145,7 +145,7 @@ def import_class(name: Any) -> type[BaseAuthentication]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, BaseAuthentication)):
         raise ImproperlyConfigured(
-            f'REALTIME["AUTHENTICATION_CLASSES"]: {name!r} is no subclass of'
+            f'REALTIME["AUTHENTICATION_CLASSES"]: {name!r} is not a subclass of'
             " realtime.authentication.BaseAuthentication"
         )
     return found

@@ -36,8 +36,8 @@ DEFAULTS: Mapping[str, Any] = {
 #: What Python says of JSON that nobody means well with: nested too deeply, numbers beyond floats.
 UNREADABLE = (RecursionError, OverflowError, TypeError, ValueError)
 HINT = (
-    'For instance REALTIME = {"JWT": {"ALGORITHMS": ["RS256"], "JWKS_URL": "https://...",'
-    ' "AUDIENCE": "..."}}; docs/authentication.md has the keys.'
+    'Write, for example, REALTIME = {"JWT": {"ALGORITHMS": ["RS256"], "JWKS_URL": "https://...",'
+    ' "AUDIENCE": "..."}}; docs/authentication.md explains the keys.'
 )
 
 

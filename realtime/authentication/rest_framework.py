@@ -47,8 +47,8 @@ class RestFrameworkTokenAuthentication(TokenAuthentication):
             return [
                 Error(
                     str(error),
-                    hint="pip install djangorestframework, put"
-                    ' "rest_framework.authtoken" into INSTALLED_APPS, and migrate.',
+                    hint='Run `pip install djangorestframework`, add "rest_framework.authtoken"'
+                    " to INSTALLED_APPS, and run `manage.py migrate`.",
                     id="realtime.E032",
                 )
             ]

@@ -69,8 +69,8 @@ def register(declaration: Declaration) -> None:
             declaration.event,
         ):
             raise ValueError(
-                f"{declaration.model.__name__} announces {declaration.event!r} in"
-                f" {declaration.namespace!r} already: choose another event="
+                f"{declaration.model.__name__} already announces {declaration.event!r} in"
+                f" {declaration.namespace!r}: choose another event="
             )
     _declarations.append(declaration)
     declarations_of.cache_clear()

@@ -97,8 +97,8 @@ def announce_created(objects: Iterable[Model], *, using: str | None = None) -> N
     for instance in objects:
         if instance.pk is None:
             raise ValueError(
-                f"this {type(instance).__name__} has no primary key: bulk_create sets none with"
-                " ignore_conflicts, nor on every database"
+                f"this {type(instance).__name__} has no primary key: bulk_create does not set it"
+                " with ignore_conflicts, nor on every database"
             )
         alias = using or instance._state.db or router.db_for_write(type(instance))
         change = Change(
@@ -180,8 +180,8 @@ def _callable_of(model: type[Model], serializer: Any) -> Callable[[Any], Any] | 
         )
     if isinstance(serializer, type) and not hasattr(serializer, "to_representation"):
         raise TypeError(
-            f"{model.__name__}: {serializer.__name__} is no serializer class of Django REST"
-            " framework; for another class give a function of the instance"
+            f"{model.__name__}: {serializer.__name__} is not a serializer class of Django REST"
+            " framework; to use another class, pass a function of the instance"
         )
     return cast("Callable[[Any], Any]", serializer)
 

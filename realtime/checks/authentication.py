@@ -22,8 +22,8 @@ def check_authentication() -> list[CheckMessage]:
             messages.append(
                 Error(
                     f"{error}.",
-                    hint="realtime.authentication has the classes to choose from; one of your own"
-                    " is a subclass of its BaseAuthentication.",
+                    hint="Choose a class from realtime.authentication, or write a subclass of its"
+                    " BaseAuthentication.",
                     id="realtime.E031",
                 )
             )

@@ -19,8 +19,8 @@ def _check(declaration: Declaration) -> Iterator[CheckMessage]:
     for name in declaration.missing_fields:
         yield Error(
             f"{model.__name__} announces a field {name!r}, which it does not have.",
-            hint=f"Choose from {', '.join(field.name for field in columns)}; for anything else"
-            " announce_changes takes a serializer.",
+            hint=f"Choose from {', '.join(field.name for field in columns)}. To announce anything"
+            " else, use serializer=.",
             obj=model,
             id="realtime.E010",
         )
@@ -29,10 +29,10 @@ def _check(declaration: Declaration) -> Iterator[CheckMessage]:
     for room in rooms:
         if isinstance(room, str) and field_of(model, room) is not None:
             yield Warning(
-                f"{model.__name__} announces its changes to a room that is named {room!r}, as a"
-                " field of it is.",
-                hint=f"For what the field holds: to=lambda instance: instance.{room}. If the room"
-                " is meant, silence this check or name it otherwise.",
+                f"{model.__name__} announces its changes to a room called {room!r}, and it also"
+                " has a field with that name.",
+                hint="If you mean the value of the field, use to=lambda instance:"
+                f" instance.{room}. If you mean the room, rename it or silence this check.",
                 obj=model,
                 id="realtime.W025",
             )

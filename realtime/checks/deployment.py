@@ -58,10 +58,10 @@ def _check_hosts() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            'ALLOWED_HOSTS contains "*": nothing but the Host header of the request then decides'
-            " whether a page may open a socket.",
-            hint="Name the site's hosts in ALLOWED_HOSTS. Their pages may then connect, even where"
-            " a proxy does not pass the Host header on.",
+            'ALLOWED_HOSTS contains "*", so only the Host header of the request decides whether a'
+            " page may open a socket.",
+            hint="Name the site's hosts in ALLOWED_HOSTS. Their pages can then connect even if a"
+            " proxy does not pass the Host header on.",
             id="realtime.W011",
         )
     ]
@@ -186,8 +186,8 @@ def _check_drain() -> list[CheckMessage]:
             f"DRAIN_TIMEOUT is {settings.DRAIN_TIMEOUT:g} seconds and CLOSE_TIMEOUT"
             f" {settings.CLOSE_TIMEOUT:g}: a process that shuts down cuts off handlers that it"
             " would otherwise let finish.",
-            hint="Make REALTIME['DRAIN_TIMEOUT'] the longer one, and let the supervisor wait longer"
-            " still before SIGKILL.",
+            hint="Make REALTIME['DRAIN_TIMEOUT'] longer than CLOSE_TIMEOUT, and have the"
+            " supervisor wait even longer before it sends SIGKILL.",
             id="realtime.W018",
         )
     ]
@@ -216,7 +216,7 @@ def _check_token() -> list[CheckMessage]:
         Warning(
             f"METRICS_TOKEN {fault}.",
             hint='Make one with `python -c "import secrets; print(secrets.token_urlsafe())"` and'
-            " give it to Prometheus too; or set it to None, so that only staff can read the"
+            " give it to Prometheus too. Or set it to None, so that only staff can read the"
             " metrics.",
             id="realtime.W020",
         )

@@ -48,14 +48,14 @@ def _check_cache() -> list[CheckMessage]:
     if backend == LOCMEM and django_settings.DEBUG and is_in_memory():
         return []
     what = (
-        "keeps nothing"
+        "stores nothing"
         if backend == DUMMY
-        else "is private to each process, and keeps 300 entries unless it is told otherwise"
+        else "is private to each process, and keeps only 300 entries by default"
     )
     return [
         Warning(
-            f"{name} is to handle each event once, which CACHES[{settings.ONCE_CACHE!r}] can't"
-            f" remember: it {what}.",
+            f"{name} should handle each event only once, but CACHES[{settings.ONCE_CACHE!r}] can't"
+            f" remember which events were handled: it {what}.",
             hint="Use a cache that all processes share, and name it in REALTIME['ONCE_CACHE'] if it"
             " is not the default one.",
             id="realtime.W026",

@@ -44,7 +44,7 @@ def is_in_memory() -> bool:
 def _in_memory(fault: str) -> Warning:
     return Warning(
         f"The in-memory channel layer {fault}: events from other processes, such as workers and"
-        " commands, reach nobody.",
+        " commands, reach no clients.",
         hint="Configure channels_redis in CHANNEL_LAYERS.",
         id="realtime.W003",
     )
@@ -90,7 +90,7 @@ def check_layer_in_production() -> list[CheckMessage]:
     entry = _entry()
     if entry is not None and entry.get("BACKEND") == IN_MEMORY and django_settings.DEBUG:
         # `check_layer` is silent about it in development, and this is a check for production.
-        return [_in_memory("is no layer for production")]
+        return [_in_memory("is not suitable for production")]
     if entry is None or entry.get("BACKEND") == IN_MEMORY or check_layer():
         return []
     backend = import_string(entry["BACKEND"])
@@ -111,9 +111,9 @@ def _check_relay() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "RELAY is off and clients may poll: a request that reaches a process other than the one"
-            " that holds its session is refused.",
-            hint="Leave REALTIME['RELAY'] on, which costs nothing where sticky sessions work, or"
+            "RELAY is off, but clients may use polling: a request that reaches a process other"
+            " than the one that holds its session is refused.",
+            hint="Turn REALTIME['RELAY'] on, which costs nothing if sticky sessions work, or"
             ' set REALTIME["TRANSPORTS"] to ["websocket"].',
             id="realtime.W005",
         )
@@ -126,10 +126,10 @@ def _check_site() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"Another site on the same Redis may take this one's events for its own: {site.doubt},"
-            f" so that its name, {site.name!r}, may not be this site's alone.",
-            hint='Name the site in all of its processes: REALTIME = {"SITE": "shop"}. Silence this'
-            " check if no other site has this Redis.",
+            f"Another site on the same Redis may get this site's events: {site.doubt}, so another"
+            f" site may have the same name, {site.name!r}.",
+            hint='Name the site in all of its processes: REALTIME = {"SITE": "shop"}. Silence'
+            " this check if no other site uses this Redis.",
             id="realtime.W021",
         )
     ]

@@ -21,9 +21,9 @@ def check_logins() -> list[CheckMessage]:
 
 def _unusable(engine: str) -> CheckMessage:
     return Warning(
-        f"The app of SESSION_ENGINE = {engine!r} is not in INSTALLED_APPS, so that no client is"
-        " logged in: every socket is anonymous.",
-        hint='Put "django.contrib.sessions" into INSTALLED_APPS, or silence this check if that is'
+        f"The app of SESSION_ENGINE = {engine!r} is not in INSTALLED_APPS, so no client is logged"
+        " in: every socket is anonymous.",
+        hint='Add "django.contrib.sessions" to INSTALLED_APPS, or silence this check if that is'
         " what you want.",
         id="realtime.W022",
     )
@@ -31,9 +31,9 @@ def _unusable(engine: str) -> CheckMessage:
 
 def _without_store(engine: str) -> CheckMessage:
     return Warning(
-        f"SESSION_ENGINE = {engine!r} keeps sessions in cookies only, and nobody can tell that one"
-        " of them has ended. A log-out closes all sockets of the user, and whoever kept a copy of"
-        " the cookie can connect with it again, until it expires.",
+        f"SESSION_ENGINE = {engine!r} stores sessions only in cookies, so realtime can't tell when"
+        " one of them has ended. A log-out closes all sockets of the user, and anyone who kept a"
+        " copy of the cookie can connect with it until it expires.",
         hint='Use an engine with a store, such as the default "django.contrib.sessions.backends.db"'
         ", or silence this check.",
         id="realtime.W023",

@@ -22,10 +22,10 @@ def try_out(backend: Any, config: dict[str, Any]) -> None:
     try:
         backend(**config)
     except KeyError as error:
-        raise ValueError(f"CONFIG lacks {error}, which Django adds to DATABASES only") from error
+        raise ValueError(f"CONFIG has no {error}; Django adds it only to DATABASES") from error
     if "channels_postgres" not in django_settings.DATABASES:
         raise ValueError(
-            "DATABASES has no entry 'channels_postgres', through which it leaves groups"
+            "DATABASES has no entry 'channels_postgres', which the layer uses to leave groups"
         )
 
 
@@ -38,8 +38,8 @@ def check_cost() -> list[CheckMessage]:
         Info(
             f"Each change of {models} is an emit, and {LAYER!r} writes it to PostgreSQL once for"
             " each process that has members of its room.",
-            hint="docs/layers.md says how many it carries. Where they are more, use the pubsub"
-            " layer of channels_redis; else silence this check.",
+            hint="docs/layers.md says how many emits it can carry. If your site has more, use the"
+            " pubsub layer of channels_redis. Otherwise silence this check.",
             id="realtime.I002",
         )
     ]

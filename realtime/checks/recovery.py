@@ -59,10 +59,10 @@ def check_store(backend: str) -> list[CheckMessage]:
     return [
         Warning(
             f"Recovery keeps what clients missed in the memory of each process, because {backend!r}"
-            " is no layer of channels_redis: a client that comes back to another process, or after"
-            " a restart, gets a fresh session.",
+            " is not a layer of channels_redis. A client that comes back to another process, or"
+            " after a restart, is not recovered.",
             hint="Use a layer of channels_redis, on Redis or on Valkey. Silence this check if the"
-            " site has one process, or if a client's reload after a lost connection is enough.",
+            " site has one process, or if it is enough that clients load everything again.",
             id="realtime.W027",
         )
     ]
@@ -76,6 +76,7 @@ def _faults_of_consumer(value: Any) -> list[str]:
     found = faults(value)
     if isinstance(value, Mapping):
         found += [
-            f"{key} is of the whole site, in REALTIME['RECOVERY']" for key in OF_SITE & value.keys()
+            f"{key} can only be set for the whole site, in REALTIME['RECOVERY']"
+            for key in OF_SITE & value.keys()
         ]
     return found

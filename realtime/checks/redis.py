@@ -47,9 +47,10 @@ def check_pubsub() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"MAX_PAYLOAD is {settings.MAX_PAYLOAD:,} bytes, and with the pubsub layer Redis"
-            f" disconnects a process when {PUBSUB_BUFFER:,} bytes wait for it: one event may do.",
-            hint="Lower REALTIME['MAX_PAYLOAD'] and send files by an ordinary upload, or raise"
+            f"MAX_PAYLOAD is {settings.MAX_PAYLOAD:,} bytes. With the pubsub layer, Redis"
+            f" disconnects a process for which {PUBSUB_BUFFER:,} bytes are waiting, and one event"
+            " may be that large.",
+            hint="Lower REALTIME['MAX_PAYLOAD'] and send files as ordinary uploads, or raise"
             " Redis' client-output-buffer-limit for pubsub and silence this check.",
             id="realtime.W010",
         )
@@ -69,9 +70,9 @@ def _check_cost() -> list[CheckMessage]:
     return [
         Info(
             f"Each change of {models} is an emit, and"
-            f" {CORE!r} costs each process, and Redis, several times what the pubsub layer does.",
-            hint=f"Set BACKEND to {PUBSUB!r}. If the core layer is meant, because it keeps messages"
-            " for a process whose connection is cut, silence this check.",
+            f" {CORE!r} costs each process, and Redis, several times as much as the pubsub layer.",
+            hint=f"Set BACKEND to {PUBSUB!r}. If you want the core layer, because it keeps"
+            " messages for a process whose connection is cut, silence this check.",
             id="realtime.I001",
         )
     ]
@@ -125,7 +126,7 @@ def _check_cache(entry: Config) -> list[CheckMessage]:
     return [
         Warning(
             f"CACHES[{alias!r}] and CHANNEL_LAYERS[{settings.CHANNEL_LAYER!r}] share a Redis"
-            " database: `cache.clear()` deletes rooms and messages that are under way.",
+            " database: `cache.clear()` deletes rooms and messages in transit.",
             hint="Give one of them another database number at the end of its address, such as /1."
             " Another Redis is better: a cache may evict entries, and a channel layer must not.",
             id="realtime.W008",

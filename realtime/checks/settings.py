@@ -204,7 +204,7 @@ def _check_rules(value: dict[Any, Any]) -> list[CheckMessage]:
 
 def _hint(key: str, value: Any, rule: Rule) -> str:
     if key == "RECOVERY" and isinstance(value, Mapping):
-        return f"Of the dict, {'; '.join(recovery.faults(value))}."
+        return f"Problems: {'; '.join(recovery.faults(value))}."
     return f"It must be {rule.says}."
 
 

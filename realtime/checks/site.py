@@ -145,9 +145,9 @@ def _check_application() -> list[CheckMessage]:
     return [
         Error(
             f"ASGI_APPLICATION = {name!r} does not serve Socket.IO.",
-            hint="In your asgi.py use `from realtime.asgi import get_asgi_application`. If you wrap"
-            " what it returns in an application of your own, set that one's attribute `realtime` to"
-            " it.",
+            hint="In your asgi.py use `from realtime.asgi import get_asgi_application`. If your"
+            " own application wraps the one that it returns, set the attribute `realtime` of"
+            " yours to the one that it wraps.",
             id="realtime.E002",
         )
     ]

@@ -152,8 +152,8 @@ class Nodes:
         self._was_deaf = True
         count("layer.deaf")
         logger.error(
-            "this process is deaf: the channel layer %r accepts what it sends, but does not even"
-            " bring back its own heartbeats. It is unhealthy, and subscribes again.",
+            "this process is deaf: the channel layer %r accepts what it sends, but does not"
+            " deliver even its own heartbeats. The process is unhealthy, and subscribes again.",
             settings.CHANNEL_LAYER,
         )
         await self._bus.renew(afresh=self._patience > 1)

@@ -55,7 +55,7 @@ class GroupMember(AsyncConsumer):
         layer: GroupLayer | None = self.channel_layer
         if layer is None:
             raise InvalidChannelLayerError(
-                f"{type(self).__name__} uses groups, and CHANNEL_LAYERS has no entry"
+                f"{type(self).__name__} uses groups, but CHANNEL_LAYERS has no entry"
                 f" {self.channel_layer_alias!r}"
             )
         return layer

@@ -62,8 +62,8 @@ def examine_layer(findings: Findings) -> bool:
             "layer",
             "warning",
             f"the channel layer {alias!r} {what}: nothing from this process reaches the servers",
-            "That is fine for one process in development. Otherwise configure channels_redis; if"
-            " you have done so, run this command with the environment of the servers.",
+            "That is fine for one process in development. Otherwise configure channels_redis. If"
+            " you already have, run this command with the same environment as the servers.",
         )
         return False
     with findings.trying("layer") as success:
@@ -81,7 +81,7 @@ def _note_site(findings: Findings) -> None:
         "warning" if site.doubt else "ok",
         f"the site is {site}, as {'REALTIME SITE says' if given else 'the settings imply'}"
         + (f"; {site.doubt}" if site.doubt else ""),
-        'If another site has the same Redis, give each a name: REALTIME = {"SITE": "shop"}.'
+        'If another site uses the same Redis, give each site a name: REALTIME = {"SITE": "shop"}.'
         if site.doubt
         else "",
     )
@@ -94,10 +94,11 @@ def _through_layer(make: Callable[[Node], Any], name: str) -> None:
     )
     if is_postgres(layer()):
         hint = (
-            f"Is PostgreSQL up, {where} `manage.py migrate` makes the tables that the layer needs."
+            f"Is PostgreSQL running, {where} `manage.py migrate` creates the tables that the layer"
+            " needs."
         )
     else:
-        hint = f"Is Redis up, {where}"
+        hint = f"Is Redis running, {where}"
     try:
         current.run(make, name, settings.EMIT_TIMEOUT)
     except ChannelLayerError as error:
@@ -133,9 +134,9 @@ def examine_nodes(findings: Findings) -> NodesReport | None:
         if not (report.nodes or report.missing or report.failures):
             raise Ailment(
                 "no node answered through the layer",
-                "Are the servers up, and do they have the same CHANNEL_LAYERS as this command, with"
-                " the same Redis, database, prefix and keys? (Under Daphne a process becomes a node"
-                f" at its first request.) They also have to be of the same site, {current_site()}.",
+                "Are the servers running, with the same CHANNEL_LAYERS as this command, including"
+                " Redis, database, prefix and keys? (Under Daphne a process becomes a node at its"
+                f" first request.) They must also belong to the same site, {current_site()}.",
             )
         success.text = f"{len(report.nodes)} answered: {', '.join(map(_name, report.nodes))}"
     if not success.worked:
@@ -173,8 +174,8 @@ def _note_absent(findings: Findings, report: NodesReport) -> None:
             "nodes",
             "error",
             f"{id} did not answer within {settings.REQUEST_TIMEOUT:g} s",
-            "It was killed some seconds ago, it hangs, or its clock is more than 30 s ahead of this"
-            " machine's.",
+            "It was killed a few seconds ago, it hangs, or its clock is more than 30 s ahead of"
+            " this machine's.",
         )
     for id, failure in report.failures.items():
         findings.note(
@@ -188,23 +189,23 @@ def _note_states(findings: Findings, report: NodesReport) -> None:
             findings.note(
                 "nodes",
                 "error",
-                f"{_name(node)} does not hear itself through the layer",
+                f"{_name(node)} does not receive its own messages through the layer",
                 "It misses what others emit. Its log, and that of Redis, say why.",
             )
         if node.draining:
             findings.note(
                 "nodes",
                 "warning",
-                f"{_name(node)} is draining: it is to get no new clients",
-                "Normal during a restart. If it was drained by hand, `manage.py realtime drain"
-                " NODE --resume` undoes it.",
+                f"{_name(node)} is draining: it should get no new clients",
+                "This is normal during a restart. If somebody drained it by hand, `manage.py"
+                " realtime drain NODE --resume` undoes that.",
             )
         unknown = _strangers(node, report)
         if unknown:
             findings.note(
                 "nodes",
                 "warning",
-                f"{_name(node)} does not know {', '.join(sorted(unknown))}",
+                f"{_name(node)} does not know of {', '.join(sorted(unknown))}",
                 "It misses what they emit. Its log, and that of Redis, say why.",
             )
 
@@ -222,14 +223,15 @@ def _examine_versions(findings: Findings, report: NodesReport) -> None:
             "versions",
             "warning",
             f"several versions of {package} are running ({each})",
-            "Normal during a deploy. Afterwards restart the processes with the older version.",
+            "This is normal during a deploy. Afterwards, restart the processes with the older"
+            " version.",
         )
     if any(node.protocol != PROTOCOL for node in report.nodes):
         findings.note(
             "versions",
             "error",
             "the nodes speak different versions of realtime's protocol",
-            "They don't hear each other's emits. Restart the processes with the older version.",
+            "They don't get each other's emits. Restart the processes with the older version.",
         )
     if not different:
         findings.note("versions", "ok", f"all nodes have realtime {ours['realtime']}")
@@ -246,7 +248,8 @@ def _examine_clocks(findings: Findings, report: NodesReport) -> None:
                 "error" if abs(skew) > TOO_MUCH_SKEW else "warning",
                 f"the clock of {_name(node)} is {abs(skew):.1f} s"
                 f" {'ahead of' if skew > 0 else 'behind'} this machine's",
-                "Synchronise the clocks (NTP): from 30 s on, questions go unanswered.",
+                "Synchronise the clocks (NTP). If they differ by 30 s or more, questions go"
+                " unanswered.",
             )
     if skews and all(abs(skew) <= SKEW for _, skew in skews):
         findings.note("clocks", "ok", f"every clock is within {SKEW:g} s of this machine's")

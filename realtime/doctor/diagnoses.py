@@ -22,8 +22,8 @@ def not_live(site: Site, answer: Answer) -> Ailment:
     return Ailment(
         f"{site.origin} answers, but not realtime: {path} returned HTTP {answer.status}",
         'Does the server have the same REALTIME["PATH"] as this command? Does it run the'
-        " application of realtime.asgi.get_asgi_application(), rather than the site's wsgi.py? Does"
-        " the proxy pass this address on, rather than answer with a page of its own?",
+        " application of realtime.asgi.get_asgi_application(), rather than the site's wsgi.py?"
+        " Does the proxy pass this address on, rather than answer with its own page?",
     )
 
 
@@ -42,14 +42,14 @@ def no_handshake(site: Site, answer: Answer) -> Ailment:
     if refusal["code"] == TRANSPORT_UNKNOWN:
         return Ailment(
             "the server does not accept polling",
-            'Its REALTIME["TRANSPORTS"] is different from this command\'s.',
+            'Its REALTIME["TRANSPORTS"] differs from this command\'s.',
         )
     if refusal["code"] == SESSION_UNKNOWN:
         return Ailment(f"a poll reached a process that does not know its session: {message}",
-            "Several processes serve this address. Give them one of channels_redis' layers and"
-            ' leave REALTIME["RELAY"] on, so that each can answer for the others; or let the load'
-            " balancer send a client to the same process each time (sticky sessions); or let"
-            ' clients connect with transports: ["websocket"].')  # fmt: skip
+            "Several processes serve this address. Do one of these: give them a layer of"
+            ' channels_redis and leave REALTIME["RELAY"] on, so that each can answer for the'
+            " others; have the load balancer send a client to the same process each time (sticky"
+            ' sessions); or have clients connect with transports: ["websocket"].')  # fmt: skip
     if refusal["code"] == BAD_REQUEST and answer.status == 400:
         return Ailment(
             "the server did not understand what this command sent",
@@ -71,9 +71,9 @@ def no_websocket(site: Site, answer: Answer) -> Ailment:
     if answer.status == 403:
         return Ailment(
             "the server refused the websocket (HTTP 403)",
-            "The server's log says why, in a warning of `realtime.engine`: an Origin that no"
-            " setting allows, more connections a second than CONNECTION_RATE, or a process that is"
-            " shutting down.",
+            "The server's log says why, in a warning from `realtime.engine`: an Origin that no"
+            " setting allows, more connections a second than CONNECTION_RATE, or a process that"
+            " is shutting down.",
         )
     return _by_status(site, answer, site.path()) or Ailment(
         f"the answer to the websocket was HTTP {answer.status}, not 101", UPGRADE_HEADERS
@@ -90,8 +90,8 @@ def no_page(site: Site, answer: Answer, path: str) -> Ailment:
 def _bad_origin(message: str) -> Ailment:
     return Ailment(
         f"browsers on this site are refused: {message}",
-        "Behind a proxy, let it pass on the Host (nginx: proxy_set_header Host $http_host), and"
-        " with TLS the scheme (X-Forwarded-Proto and SECURE_PROXY_SSL_HEADER). Otherwise change"
+        "Behind a proxy, have it pass on the Host (nginx: proxy_set_header Host $http_host) and,"
+        " with TLS, the scheme (X-Forwarded-Proto and SECURE_PROXY_SSL_HEADER). Otherwise change"
         " the setting that the message names.",
     )
 
@@ -102,7 +102,7 @@ def _by_status(site: Site, answer: Answer, path: str) -> Ailment | None:
         target = answer.headers.get("location", "")
         return Ailment(
             f"{path} redirects to {target}",
-            "Clients do not follow redirects: use the target's address in them, and in --url.",
+            "Clients do not follow redirects. Give them, and --url, the address of the target.",
         )
     if answer.status == 401:
         return Ailment(
@@ -114,8 +114,8 @@ def _by_status(site: Site, answer: Answer, path: str) -> Ailment | None:
     if answer.status == 400 and answer.refusal is None:
         return Ailment(
             f"{path} returned HTTP 400, from Django or the proxy",
-            f"Django gives this answer if ALLOWED_HOSTS does not list the Host ({site.netloc!r}),"
-            " and a proxy gives it to http:// where it serves https://.",
+            "Django answers like this if ALLOWED_HOSTS does not contain the Host"
+            f" ({site.netloc!r}). A proxy answers like this to http:// on a port for https://.",
         )
     return None
 
@@ -125,8 +125,9 @@ def _of_status(status: int) -> str:
         429: "There were more connections a second from one address than"
         ' REALTIME["CONNECTION_RATE"] allows. Behind a proxy all clients have the proxy\'s address,'
         " unless the server trusts X-Forwarded-For.",
-        502: "The proxy reaches no server: are they up, and at the addresses that it is given?",
-        503: "A process that is shutting down, or a proxy without a server: try again, and look at"
-        " its log.",
-        504: "The proxy waited for a server that did not answer: look at the server's log.",
+        502: "The proxy can't reach a server. Are the servers running, at the addresses that the"
+        " proxy is configured with?",
+        503: "The process is shutting down, or the proxy has no server. Try again, and look at the"
+        " log.",
+        504: "The proxy waited for a server that did not answer. Look at the server's log.",
     }.get(status, "The server's log says more.")

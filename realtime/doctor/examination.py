@@ -76,7 +76,7 @@ class Examination:
                 reasons = _object(answer).get("reasons") or [f"HTTP {answer.status}"]
                 raise Ailment(
                     f"a process is not ready: {'; '.join(map(str, reasons))}",
-                    "Its log and Redis' log say why.",
+                    "Its log and that of Redis say why.",
                 )
             success.text = "the process that answered is ready"
 
@@ -194,8 +194,8 @@ class Examination:
                 "places",
                 "error",
                 f"{', '.join(sorted(strangers))} serves {self.site.origin}, but does not answer"
-                " through this command's channel layer",
-                "Its layer is different from this command's: another CHANNEL_LAYERS, Redis,"
+                " over this command's channel layer",
+                "It uses a different layer from this command: other CHANNEL_LAYERS, Redis,"
                 " database, prefix or REALTIME['CHANNEL_LAYER']. Or --url names another site.",
             )
 
@@ -207,7 +207,8 @@ class Examination:
                 raise Ailment(
                     f"the client on {topic}, at {client.node}, did not get it: {ailment}",
                     ailment.hint
-                    or "Do all processes use one layer? `realtime status` says which are deaf.",
+                    or "Do all processes use the same layer? `manage.py realtime status` says which"
+                    " are deaf.",
                 ) from None
 
     def _all_of_them(self) -> str:

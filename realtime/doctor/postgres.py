@@ -21,24 +21,24 @@ def examine_postgres(findings: Findings) -> None:
     findings.note(
         "layer",
         "ok",
-        f"PostgreSQL holds {found.memberships} memberships and {found.messages} messages, most of"
-        " which have arrived: each is deleted after a minute or two",
+        f"PostgreSQL holds {found.memberships} memberships and {found.messages} messages. Most of"
+        " the messages have been delivered; each is deleted after a minute or two",
     )
     if found.memberships > MANY and not found.has_index:
         findings.note(
             "layer",
             "warning",
-            f"each emit and each join looks through all {found.memberships} memberships",
-            "Give them an index: CREATE INDEX CONCURRENTLY ON channels_postgres_groupchannel"
+            f"each emit and each join searches all {found.memberships} memberships",
+            "Create an index: CREATE INDEX CONCURRENTLY ON channels_postgres_groupchannel"
             " (group_key)",
         )
     if found.ids_used is not None and found.ids_used > MUCH:
         findings.note(
             "layer",
             "error",
-            f"{found.ids_used:.0%} of the ids that messages can have are used up; after the last"
-            " one nothing is sent any more",
-            "Let them begin again: ALTER SEQUENCE channels_postgres_message_id_seq CYCLE",
+            f"{found.ids_used:.0%} of the possible message ids are used up; after the last one,"
+            " nothing can be sent any more",
+            "Make the ids start again: ALTER SEQUENCE channels_postgres_message_id_seq CYCLE",
         )
 
 

@@ -155,7 +155,7 @@ def fetch(
     except (OSError, http.client.HTTPException) as error:
         raise Ailment(
             f"{site.netloc} broke off its answer to {path}: {error!r}",
-            "It does not speak HTTP there, or only HTTPS: try https:// in --url.",
+            "The port does not serve HTTP, or only HTTPS. Try https:// in --url.",
         ) from None
     finally:
         connection.close()

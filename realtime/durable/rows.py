@@ -20,7 +20,7 @@ def write(emission: Emission, using: str) -> DurableEmit:
     """Write an emission to a database. It is this process's to send as long as the lease runs."""
     if using not in settings.DURABLE_DATABASES:
         raise ImproperlyConfigured(
-            f"nothing would send a durable emit that a crash left in the database {using!r}: add"
+            f"after a crash, nothing would send the durable emits in the database {using!r}: add"
             ' its alias to REALTIME["DURABLE_DATABASES"]'
         )
     if not rooms.is_namespace(emission.namespace):

@@ -148,8 +148,8 @@ class Connection(Heartbeat):
         if not self._bucket.overrun:
             self._bucket.overrun = True
             logger.warning(
-                "%r sent more than %s packets a second (REALTIME PACKET_RATE); it is not read from"
-                " for a while",
+                "%r sent more than %s packets a second (REALTIME PACKET_RATE); the server stops"
+                " reading from it for a while",
                 self,
                 rate,
                 extra=connection_facts(self),

@@ -105,7 +105,7 @@ def say(scope: Mapping[str, Any], kind: str, text: str, *, level: int = logging.
 def _about_transport(asked: str | None, version: str | None, allowed: Sequence[str]) -> str:
     if asked is None and version is None:
         return (
-            "a request that is none of a Socket.IO client: its query has neither EIO nor transport"
+            "a request that is not from a Socket.IO client: its query has neither EIO nor transport"
         )
     if asked is None:
         return "a request without a transport in its query"

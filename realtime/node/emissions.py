@@ -167,8 +167,8 @@ def _check_key(key: Any, volatile: bool) -> None:
         raise ValueError(f"retain= must be valid Unicode: {key!r}") from None
     if volatile:
         raise ValueError(
-            "an event can't be volatile and have its value retained; with retain= a slow client"
-            " gets the newest value alone"
+            "an event can't be both volatile and retained; with retain=, a slow client gets only"
+            " the newest value"
         )
 
 

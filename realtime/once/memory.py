@@ -50,7 +50,7 @@ class Memory:
             nothing = nothing + 1 if found is None else 0
             if nothing > PATIENCE:  # memcached's clients do so where no server answers
                 raise RuntimeError(
-                    f"the cache {settings.ONCE_CACHE!r} takes nothing: is its server there?"
+                    f"the cache {settings.ONCE_CACHE!r} stores nothing: is its server running?"
                 )
             await asyncio.sleep(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE)

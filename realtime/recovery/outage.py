@@ -65,8 +65,8 @@ def put_off(socket: Socket, error: ChannelLayerError) -> None:
     """Close the connection of a client that needs the store, for it to try again."""
     count("recoveries.put_off")
     logger.warning(
-        "closed the connection of a client of %s while the store of recovery is away, for it to"
-        " try again: %s",
+        "closed the connection of a client of %s, which will try again, because the recovery"
+        " store is unavailable: %s",
         socket.namespace,
         brief(error),
         extra=facts(sid=socket.sid, namespace=socket.namespace),

@@ -42,8 +42,8 @@ def _position(offset: Any) -> Position:
     position = from_text(offset)
     if position is None:
         raise ValueError(
-            f"history={offset[:40]!r} is no offset: it must be one that a client got with an event,"
-            " such as '1795629600000-0'"
+            f"history={offset[:40]!r} is not an offset: it must be one that a client got with an"
+            " event, such as '1795629600000-0'"
         )
     return position
 
@@ -53,6 +53,6 @@ def require(namespace: str, what: str) -> None:
     if options_of(namespace) is None:
         raise RecoveryError(
             f"{what} needs the log of recovery, which the namespace {namespace!r} does not keep:"
-            ' switch it on with REALTIME = {"RECOVERY": {}}, or with `recovery = True` in the'
+            ' turn it on with REALTIME = {"RECOVERY": {}}, or with `recovery = True` in the'
             " consumer"
         )

@@ -220,7 +220,7 @@ class Recovery(Keeper):
 
     def _part(self, socket: Socket, session: Session) -> None:
         logger.warning(
-            "a client that was recovered in %s is another user after `connect`: closed",
+            "closed a client that was recovered in %s, because `connect` made it another user's",
             socket.namespace,
             extra=facts(sid=socket.sid, namespace=socket.namespace),
         )

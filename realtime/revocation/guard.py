@@ -205,8 +205,8 @@ class Guard(Follower):
         if missed:
             count("revocations.missed", missed)
             logger.warning(
-                "%d messages about ended logins did not reach this process; it looks at all of its"
-                " sockets' logins again",
+                "%d messages about ended logins did not reach this process; it looks up the"
+                " logins of all its sockets again",
                 missed,
             )
             self._trouble()
@@ -248,7 +248,7 @@ class Guard(Follower):
                 holding = await loop.run_in_executor(self._thread, _look_up, batch)
             except Exception:  # each database, and each cache, has errors of its own
                 count("revocations.unlooked")
-                logger.exception("logins could not be looked up; the next look is for them again")
+                logger.exception("logins could not be looked up; the next look-up tries them again")
                 return
             self._end(set(batch) - holding)
             await asyncio.sleep(PAUSE)

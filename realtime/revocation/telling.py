@@ -119,8 +119,8 @@ async def _tell(node: Node, notice: Notice) -> None:
     if not sent:
         count("revocations.failed")
         logger.error(
-            "other processes could not be told that a login or a right has changed; it is tried"
-            " again each %d s",
+            "other processes could not be told that a login or a right has changed; trying again"
+            " every %d s",
             RETRY,
         )
     pending = _pending[is_other(notice)]

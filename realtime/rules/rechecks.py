@@ -232,7 +232,9 @@ class Rechecks(Follower):
             return await ask_again([admission for _, admission in batch])
         except Exception:  # what reads users may be the project's own
             count("rules.failed")
-            logger.exception("rules could not be asked again: %d clients are out", len(batch))
+            logger.exception(
+                "rules could not be checked again: %d clients were removed", len(batch)
+            )
             return [FAILED] * len(batch)
 
     def _heed(self, place: Place, verdict: Verdict) -> None:

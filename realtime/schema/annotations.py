@@ -87,7 +87,7 @@ class Reader:
         if origin in _DICTS:
             key = self.kind(args[0])
             if not (key.is_text or key is ANYTHING):
-                raise Unchecked(f"{annotation!r}, as keys are texts in JSON")
+                raise Unchecked(f"{annotation!r}, because keys are strings in JSON")
             return Mapping(Text() if key is ANYTHING else key, self.kind(args[1]))
         if isinstance(annotation, _ALIAS):
             lazy = self._made[annotation] = Lazy(annotation.__name__)

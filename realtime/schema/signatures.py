@@ -132,7 +132,7 @@ def _kind_of(reader: Reader, parameter: inspect.Parameter, function: Any, owner:
     except Unchecked as error:
         raise TypeError(
             f"{where}: the annotation of {parameter.name!r} can't be checked: {error}. Annotations"
-            " say what clients may send (docs/schema.md); Any takes everything."
+            " say what clients may send (docs/schema.md); Any accepts everything."
         ) from None
 
 

@@ -283,7 +283,7 @@ class SocketIOClient:
 def _route_of(consumer: type[SocketIOConsumer]) -> str:
     routes = [route for route, served in registered() if served is consumer]
     if not routes:
-        raise ValueError(f"{consumer.__qualname__} has no @namespace, so that no client reaches it")
+        raise ValueError(f"{consumer.__qualname__} has no @namespace, so no client can reach it")
     if "<" in routes[0]:
         raise ValueError(
             f"the namespace of {consumer.__qualname__} has converters: pass the one that the client"

@@ -385,8 +385,8 @@ async def test_client_that_reads_slowly_gets_the_newest_value_behind_all_else(
         (True, "TypeError: history= must be a number of events"),
         (-1, "ValueError: history= can't be a negative number"),
         (1.5, "TypeError: history= must be a number of events"),
-        ("yesterday", "ValueError: history='yesterday' is no offset"),
-        ("1-99999999", "ValueError: history='1-99999999' is no offset"),
+        ("yesterday", "ValueError: history='yesterday' is not an offset"),
+        ("1-99999999", "ValueError: history='1-99999999' is not an offset"),
     ],
 )
 async def test_history_that_is_none_is_refused(
@@ -400,7 +400,7 @@ async def test_history_that_is_none_is_refused(
     [
         (7, False, "TypeError: retain= must be a string, not int: 7"),
         ("", False, "ValueError: retain= must have 1 to 200 characters, not 0"),
-        ("A", True, "ValueError: an event can't be volatile"),
+        ("A", True, "ValueError: an event can't be both volatile"),
     ],
 )
 async def test_key_that_is_none_is_refused(

@@ -16,7 +16,7 @@ AGENT = {"User-Agent": "BestHTTP/2"}
         ("EIO=2&transport=polling", 5, "a client of Engine.IO 2 (Socket.IO 1)"),
         ("EIO=99&transport=polling", 5, "a client of Engine.IO '99'"),
         ("transport=polling", 5, "a client that names no version (EIO)"),
-        ("", 0, "none of a Socket.IO client"),
+        ("", 0, "not from a Socket.IO client"),
         ("EIO=4", 0, "without a transport"),
         ("EIO=4&transport=smoke", 0, "transport 'smoke'; REALTIME TRANSPORTS allows polling, web"),
         ("EIO=4&transport=websocket", 3, "transport=websocket that came over polling"),

@@ -324,7 +324,7 @@ def test_doctor_says_that_redis_is_down(
     report = doctor(cluster[0].url)
     ill = errors(report)
     assert set(ill) == {"layer"}
-    assert "Is Redis up" in ill["layer"]
+    assert "Is Redis running" in ill["layer"]
     assert report["findings"][-2]["level"] == "left out"
 
 

@@ -33,7 +33,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
 
 
 class Command(BaseCommand):
-    help = "Inspect the running site and steer it, from any process, over the channel layer."
+    help = "Inspect and control the running site from any process, over the channel layer."
     # A site with errors has to be inspected all the same; `doctor` runs the checks itself.
     requires_system_checks = []
 

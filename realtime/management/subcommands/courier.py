@@ -11,13 +11,13 @@ from .base import INCOMPLETE, Options, Output, Subcommand
 
 
 def _add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--once", action="store_true", help="make one round, and end")
+    parser.add_argument("--once", action="store_true", help="make one round, then exit")
 
 
 def _run(options: Options, output: Output) -> None:
     if not apps.is_installed("realtime.durable"):
         raise CommandError(
-            'there are no durable emits: "realtime.durable" is not in INSTALLED_APPS',
+            'there are no durable emits, because "realtime.durable" is not in INSTALLED_APPS',
             returncode=INCOMPLETE,
         )
     from ...durable.upkeep import Rounds  # it has a model
@@ -28,9 +28,9 @@ def _run(options: Options, output: Output) -> None:
         output.json(asdict(tally))
         output.line(f"{tally.sent} sent, {tally.failed} failed.")
         if tally.failed or rounds.is_failing:
-            raise CommandError("not all that is due could be sent", returncode=INCOMPLETE)
+            raise CommandError("not everything that is due could be sent", returncode=INCOMPLETE)
         return
-    output.line("Sending what is left over. Control-C ends it.")
+    output.line("Sending durable emits that have not been sent yet. Press Ctrl+C to stop.")
     pause = threading.Event()
     while True:
         rounds.make()
@@ -39,7 +39,7 @@ def _run(options: Options, output: Output) -> None:
 
 courier = Subcommand(
     name="courier",
-    help="Send the durable emits that were left over, as processes with a server do.",
+    help="Send durable emits that have not been sent yet, as processes with a server do.",
     add_arguments=_add_arguments,
     run=_run,
 )

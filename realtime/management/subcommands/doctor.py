@@ -28,7 +28,7 @@ def _add_arguments(parser: CommandParser) -> None:
         "--fail-level",
         choices=("ERROR", "WARNING"),
         default="ERROR",
-        help="the lowest level of finding that makes the exit code 1; ERROR by default",
+        help="the lowest level of a finding that makes the exit code 1; ERROR by default",
     )
 
 
@@ -75,7 +75,8 @@ def _style(level: Level, output: Output) -> Callable[[str], str]:
 
 doctor = Subcommand(
     name="doctor",
-    help="Connect to the running site and the channel layer, send events, report what is wrong.",
+    help="Connect to the running site and its channel layer, send test events, and report what is"
+    " wrong.",
     add_arguments=_add_arguments,
     run=_run,
 )

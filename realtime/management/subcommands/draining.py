@@ -53,10 +53,11 @@ def _add_arguments(parser: CommandParser) -> None:
         "nodes",
         nargs="*",
         metavar="node",
-        help="an id, the beginning of one, or host:pid; put it after -- if it begins with a hyphen",
+        help="an id, the beginning of an id, or host:pid; put it after -- if it begins with a"
+        " hyphen",
     )
     parser.add_argument(
-        "--all", action="store_true", help="every node; asks for confirmation first"
+        "--all", action="store_true", help="drain every node; asks for confirmation first"
     )
     parser.add_argument(
         "--wait",

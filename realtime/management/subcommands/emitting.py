@@ -20,15 +20,15 @@ def _add_arguments(parser: CommandParser) -> None:
         help="a JSON value; quote it for your shell: '{\"a\": 1}'",
     )
     parser.add_argument(
-        "--text", action="store_true", help="take the arguments as strings, not as JSON"
+        "--text", action="store_true", help="treat the arguments as strings, not as JSON"
     )
-    parser.add_argument(
-        "--volatile", action="store_true", help="drop the event for clients that are slow"
-    )
+    parser.add_argument("--volatile", action="store_true", help="drop the event for slow clients")
     parser.add_argument(
         "--retain", metavar="KEY", help="keep the event as the newest value of a key"
     )
-    targets.add_arguments(parser, everyone="Without any, everyone in the namespace is meant.")
+    targets.add_arguments(
+        parser, everyone="Without any of them, the event goes to everyone in the namespace."
+    )
 
 
 def _run(options: Options, output: Output) -> None:

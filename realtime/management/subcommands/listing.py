@@ -22,7 +22,10 @@ LARGEST_FIRST = ("sockets", "events", "outbox")
 def _add_page(parser: CommandParser, orders: Sequence[str]) -> None:
     group = parser.add_argument_group("page")
     group.add_argument(
-        "--search", default="", metavar="TEXT", help="only what contains this text; ignores case"
+        "--search",
+        default="",
+        metavar="TEXT",
+        help="list only what contains this text, ignoring case",
     )
     group.add_argument("--sort", choices=orders, default=orders[0])
     group.add_argument("--reverse", action="store_true", help="reverse the order")
@@ -64,7 +67,7 @@ def _there_are(number: int, noun: str) -> str:
 
 
 def _add_room_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--namespace", metavar="NAME", help="only rooms in this namespace")
+    parser.add_argument("--namespace", metavar="NAME", help="list only rooms in this namespace")
     parser.add_argument(
         "--kind",
         choices=ROOM_KINDS,
@@ -105,7 +108,7 @@ rooms = Subcommand(
 
 
 def _add_socket_arguments(parser: CommandParser) -> None:
-    targets.add_arguments(parser, everyone="Without any, all sockets are listed.")
+    targets.add_arguments(parser, everyone="Without any of them, all sockets are listed.")
     _add_page(parser, tuple(SOCKET_ORDERS))
 
 

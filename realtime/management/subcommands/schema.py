@@ -25,13 +25,18 @@ def _add_arguments(parser: CommandParser) -> None:
         "--namespace",
         action="append",
         metavar="ROUTE",
-        help="only this one, as @namespace has it; may be repeated",
+        help="write only this namespace, spelled as in @namespace; may be repeated",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="instead of standard output")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write to this file instead of standard output",
+    )
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; the exit code is 1 if FILE is not what would be written",
+        help="write nothing; the exit code is 1 if FILE is not up to date",
     )
     parser.add_argument("--title", default="Socket.IO events", help="of the AsyncAPI document")
     parser.add_argument(
@@ -109,7 +114,7 @@ def _check(path: Path, text: str, form: str) -> None:
         raise CommandError(f"{path} can't be read: {error}", returncode=INCOMPLETE) from error
     if written != text:
         raise CommandError(
-            f"{path} is stale. Write it anew:"
+            f"{path} is stale. Write it again:"
             f" manage.py realtime schema --format {form} --output {path}",
             returncode=INCOMPLETE,
         )
@@ -117,7 +122,7 @@ def _check(path: Path, text: str, form: str) -> None:
 
 schema = Subcommand(
     name="schema",
-    help="Write what clients may send and will hear, as AsyncAPI 3 or as TypeScript.",
+    help="Write the events that clients may send and will get, as AsyncAPI 3 or as TypeScript.",
     add_arguments=_add_arguments,
     run=_run,
 )

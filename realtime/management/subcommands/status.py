@@ -27,7 +27,7 @@ def _add_arguments(parser: CommandParser) -> None:
         "--watch",
         type=float,
         metavar="SECONDS",
-        help="print it again every SECONDS; with --json one line each time",
+        help="print the status again every SECONDS; with --json, one line each time",
     )
 
 

@@ -51,7 +51,9 @@ def _finish(what: str, outcome: Outcome, output: Output) -> None:
 
 def _add_join_arguments(parser: CommandParser) -> None:
     parser.add_argument("room")
-    _add_whom(parser, "Without any, everyone in the namespace is meant, after confirmation.")
+    _add_whom(
+        parser, "Without any of them, everyone in the namespace is added, after confirmation."
+    )
     targets.add_no_input(parser)
 
 
@@ -67,7 +69,7 @@ def _run_join(options: Options, output: Output) -> None:
 
 def _add_leave_arguments(parser: CommandParser) -> None:
     parser.add_argument("room")
-    _add_whom(parser, "Without any, all members of the room are removed.")
+    _add_whom(parser, "Without any of them, all members of the room are removed.")
 
 
 def _run_leave(options: Options, output: Output) -> None:

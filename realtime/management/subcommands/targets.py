@@ -56,7 +56,7 @@ def add_arguments(parser: CommandParser, *, everyone: str) -> None:
     group.add_argument(
         "--namespace",
         metavar="NAME",
-        help="in this namespace; / by default, or the socket's own if only --sid is given",
+        help="the namespace; / by default, or the socket's own if only --sid is given",
     )
 
 
@@ -152,7 +152,7 @@ def confirm(question: str, options: Options, output: Output) -> None:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise CommandError(
-            "Nothing was done. If nobody is there to answer, use --no-input.",
+            "Nothing was done. To run without confirmation, use --no-input.",
             returncode=INCOMPLETE,
         )
 
@@ -160,7 +160,7 @@ def confirm(question: str, options: Options, output: Output) -> None:
 def check_may_ask(options: Options, output: Output) -> None:
     """Raise CommandError if a question would get in the way of a script."""
     if output.is_json and not options["no_input"]:
-        raise usage("with --json no question can be asked: add --no-input to confirm")
+        raise usage("with --json the command can't ask: add --no-input to confirm")
 
 
 def add_no_input(parser: CommandParser) -> None:

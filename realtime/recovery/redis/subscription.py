@@ -112,7 +112,7 @@ class Subscription:
             await self._anew()
             if self._in_trouble:
                 self._in_trouble = False
-                logger.warning("the logs in Redis are heard again")
+                logger.warning("the recovery logs in Redis are available again")
 
     async def _read(self, pubsub: Any) -> None:
         heard_at = time.monotonic()
@@ -150,8 +150,8 @@ class Subscription:
         if not self._in_trouble:
             self._in_trouble = True
             logger.error(
-                "the logs of namespaces with recovery, in Redis, can't be heard: %s. Clients get"
-                " what they miss now when Redis is back.",
+                "the recovery logs in Redis can't be reached: %s. Clients get what they miss now"
+                " when Redis is back.",
                 cause(error),
             )
 
