@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from realtime.exceptions import ProtocolError, UnreadableData
 from realtime.json import django_default
-from realtime.protocol import text
 from realtime.protocol.attachments import MAX_ATTACHMENTS
+from realtime.protocol.heads import read_common_head, read_head
 from realtime.protocol.msgpack import MsgpackParser
 from realtime.protocol.packets import (
     MAX_DEPTH,
@@ -408,17 +408,17 @@ def test_the_short_way_to_an_events_head_leads_where_the_long_one_does(
     kind: str, head: str, data: str
 ) -> None:
     message = kind + head + data
-    short = text._common_head(message)
+    short = read_common_head(message)
     if short is not None:
         id, at = short
-        assert (PacketType.EVENT, "/", id, 0, at) == text._any_head(message)
+        assert (PacketType.EVENT, "/", id, 0, at) == read_head(message)
 
 
 @pytest.mark.parametrize("message", ['2["a"]', '20["a"]', f'2{"9" * 16}["a"]', '2007["a"]'])
 def test_an_event_of_the_default_namespace_takes_the_short_way(message: str) -> None:
-    assert text._common_head(message) is not None
+    assert read_common_head(message) is not None
 
 
 @pytest.mark.parametrize("message", ['2/a,["a"]', f'2{"9" * 17}["a"]', '2٣["a"]', "2", '3["a"]'])
 def test_every_other_packet_takes_the_long_way(message: str) -> None:
-    assert text._common_head(message) is None
+    assert read_common_head(message) is None

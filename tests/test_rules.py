@@ -34,6 +34,7 @@ from realtime import (
     routing,
 )
 from realtime.authentication import SignedTokenAuthentication, make_token
+from realtime.consumers.group_messages import method_for
 from realtime.exceptions import RoomError, SyncEmitInAsyncCode
 from realtime.permissions import BasePermission, HasPermission, IsStaff
 from realtime.rules import asking, rechecks
@@ -308,7 +309,7 @@ async def test_rule_is_no_method_for_group_messages() -> None:
             raise AssertionError("must not be asked")
 
     with pytest.raises(ValueError, match="has no method it"):
-        Consumer()._told_method({"type": "it"})
+        method_for(Consumer(), {"type": "it"}, frozenset())
 
 
 # Rules that fail
@@ -873,7 +874,7 @@ def refused(*lines: str) -> str:
         (['@room("a", model=Order)', "def one(self, order): ..."], "no converter"),
         (['@room("a.<nope>", model=Order)', "def one(self, order): ..."], "no field 'nope'"),
         (['@room("a.<pk>", model=7)', "def one(self, order): ..."], "must be a model"),
-        (['@room("a.<pk>", model=str)', "def one(self, order): ..."], "no model with a table"),
+        (['@room("a.<pk>", model=str)', "def one(self, order): ..."], "not a model with a table"),
         (['@room("a", recheck_on_save=True)', "def one(self): ..."], "needs the model"),
         (['@room("a")', "def join(self): ..."], "would hide"),
         (["@event", '@room("a")', "def one(self): ..."], "both a rule and a handler"),

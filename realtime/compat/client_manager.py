@@ -17,7 +17,7 @@ from ..cluster.requests import Replies
 from ..conf import settings
 from ..exceptions import ChannelLayerError, EmitError, EventError, RoomError
 from ..logs import brief, facts, failed, shortened
-from ..node import emissions, rooms, silence
+from ..node import emissions, rooms, silence, unicast
 from ..node.node import ServingNode
 from ..node.packing import pack_event, unpack
 from ..node.sockets import Socket, State
@@ -119,7 +119,7 @@ class ClientManager:
                     self._namespaces.tasks.start(result)
 
         for socket in tuple(self._node.members.members(namespace, target)):
-            self._node.ask(socket, event, args, functools.partial(answered, socket.sid))
+            unicast.ask(socket, event, args, functools.partial(answered, socket.sid))
         elsewhere = [sid for sid in target or () if self._is_elsewhere(sid)]
         if elsewhere:
             body = {"packed": pack_event(event, args), "timeout": settings.CALL_TIMEOUT}

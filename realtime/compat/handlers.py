@@ -118,7 +118,7 @@ class _Socket:
         found = self._find(event, tuple(args)) if is_name else None
         if acting.get() != self.sid:
             acting.set(self.sid)
-        await _handling.run(self, event, found, args, ack, self._call)
+        await _handling.run(self, event, found, args, ack, _Socket._call)
 
     async def _call(self, event: str, found: _Found, args: list[Any], ack: Ack) -> Any:
         try:

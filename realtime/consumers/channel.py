@@ -38,7 +38,7 @@ class GroupLayer:
 
     def open(self, put: Put) -> None:
         """Open the consumer's channel, in the running loop."""
-        if self.channel is None:  # of two threads one was first
+        if self.channel is None:  # another thread may have been first
             self.channel = Channel(self._layer, own_channel(self._layer), put)
 
     async def group_add(self, group: str, channel: str) -> None:

@@ -1,6 +1,5 @@
 """SocketIOConsumer: one instance for each client in a namespace."""
 
-import asyncio
 import functools
 import logging
 import time
@@ -16,22 +15,24 @@ from django.http import Http404
 
 from .. import signals
 from ..aio.calls import async_or_not, run
-from ..aio.tasks import Tasks, is_being_cancelled
+from ..aio.tasks import Tasks
 from ..authentication.base import BaseAuthentication
 from ..authentication.identity import authenticate, default_classes
 from ..events import CATCH_ALL, Handler, handlers_of
-from ..exceptions import ConnectionRefused, EventError, PermissionRefused
-from ..logs import facts, failed, shortened
+from ..exceptions import ConnectionRefused
 from ..middleware import acting, nobody_acts
 from ..node.inboxes import ASGIMessage
 from ..node.threads import lanes
 from ..permissions import made
 from ..rules import changes, joining, spoken
 from ..rules.asking import Admission
-from ..rules.declarations import RoomRule, rules_of
+from ..rules.declarations import rules_of
+from ..rules.rule import RoomRule
 from ..schema.emits import Emitted, read_emits
 from ..server.acks import Ack, Send, socket_behind
-from ..server.handling import Handling, announce, as_event_error
+from ..server.handling import Handling, announce, as_refusal
+from . import group_messages
+from .calling import call
 from .mailbox import CLIENT_EVENT, Mailbox, Receive
 from .socket import ConsumerSocket
 
@@ -69,12 +70,12 @@ class SocketIOConsumer(ConsumerSocket):
     handlers: ClassVar[dict[str, Handler]] = {}
     room_rules: ClassVar[tuple[RoomRule, ...]] = ()
     emitted: ClassVar[dict[str, Emitted]] = {}
-    #: Whether what a user may matters to this consumer.
+    #: Whether it has permissions or rules, which are asked again when a user's rights change.
     _is_asked_again: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        made(cls.permission_classes)  # refuses what is no permission
+        made(cls.permission_classes)  # raises for what is not a permission
         cls.handlers = handlers_of(cls, _OWN_ATTRIBUTES)
         cls.room_rules = rules_of(cls, _OWN_ATTRIBUTES)
         changes.listen(cls.room_rules)
@@ -139,7 +140,7 @@ class SocketIOConsumer(ConsumerSocket):
                 is_usual = mailbox.is_quiet and message["type"] == CLIENT_EVENT
                 if not is_usual and mailbox.keeps(message):
                     continue
-                # While a handler waits for an answer its mailbox reads on, so this has to be said.
+                # The inbox does not show it: the mailbox reads on while a handler awaits an answer.
                 busy.add(self)
                 await self.dispatch(message)
                 busy.discard(self)
@@ -147,7 +148,7 @@ class SocketIOConsumer(ConsumerSocket):
             pass
         finally:
             mailbox.close()
-            # The scope is ours, too: what is left in the set would hold this object for ever.
+            # The set is in our scope: what stayed in it would keep this object alive for ever.
             busy.discard(self)
             self._tasks.cancel()
             # Admissions hold their consumer: no cycle is to outlive it.
@@ -168,7 +169,7 @@ class SocketIOConsumer(ConsumerSocket):
     async def socketio_connect(self, message: ASGIMessage) -> None:
         lane = lanes().acquire()
         by = type(self).__name__
-        # What is heard from here on is not in the user that a middleware read before.
+        # A middleware may have read the user a while ago: what changed since then is not in it.
         asked = time.monotonic() - AHEAD
         try:
             await self._authenticate()
@@ -182,7 +183,7 @@ class SocketIOConsumer(ConsumerSocket):
             await self._accept(asked)
             await announce(self, signals.socket_connected, scope=self.scope)
         except (ConnectionRefused, Http404, PermissionDenied) as error:
-            refused = _as_refusal(error)
+            refused = as_refusal(error)
             by = getattr(refused, "by", None) or by
             refusal = {"message": refused.message, "data": refused.data, "by": by}
             await self.send({"type": "socketio.refuse", **refusal})
@@ -199,7 +200,7 @@ class SocketIOConsumer(ConsumerSocket):
             # Until a message of another kind: to set and reset it takes longer than the rest here.
             acting.set(sid)
         if handler is None or name == CATCH_ALL:
-            # A client that calls its event "*" is no exception: the name is not its to choose.
+            # Even if the client calls its event "*", which is not a name that it may choose.
             handler = self.handlers.get(CATCH_ALL)
             args = args if handler is None else [name, *args]
         ack = self._spare_ack
@@ -209,33 +210,16 @@ class SocketIOConsumer(ConsumerSocket):
             ack.ack_id = message["ack_id"]
         if handler is None:
             hint = self._undeclared(name)
-            return _handling.run(self, name, None, args, ack, self._call, hint=hint)
+            return _handling.run(self, name, None, args, ack, call, hint=hint)
         if not handler.concurrent:
-            return _handling.run(self, name, handler, args, ack, self._call)
+            return _handling.run(self, name, handler, args, ack, call)
         return self._run_beside(
-            functools.partial(_handling.run, self, name, handler, args, ack, self._call)
+            functools.partial(_handling.run, self, name, handler, args, ack, call)
         )
 
-    async def socketio_told(self, message: ASGIMessage) -> None:
+    def socketio_told(self, message: ASGIMessage) -> Awaitable[None]:
         """A message came over the channel layer, from a group or to `channel_name`."""
-        told: Any = message["message"]
-        nobody_acts()
-        lane = lanes().acquire()
-        try:
-            await run(self._told_method(told), told)
-        except StopConsumer:
-            raise
-        except (Exception, asyncio.CancelledError) as error:
-            # As with events: a bug costs its message, never the connection.
-            if is_being_cancelled():
-                raise
-            about = facts(sid=self.sid, namespace=self.namespace, user=self.user)
-            name = shortened(told.get("type"))
-            failed(logger, "the group message %s failed, for %s", name, self.sid, extra=about)
-            event = {"event": told.get("type"), "args": [told], "exception": error}
-            await announce(self, signals.event_failed, **event)
-        finally:
-            lanes().release(lane)
+        return group_messages.handle(self, message["message"], _OWN_ATTRIBUTES)
 
     async def socketio_disconnect(self, message: ASGIMessage) -> None:
         await self._tasks.wait()
@@ -274,19 +258,7 @@ class SocketIOConsumer(ConsumerSocket):
         self.scope["sid"] = found.sid
         self.recovered = True
         for room in found.ruled:
-            await self._return_to(room)
-
-    async def _return_to(self, room: str) -> None:
-        """Put a client that comes back into a room again whose rule says yes."""
-        try:
-            await joining.admit(self, room)
-        except EventError as error:
-            why = {"code": error.code, "message": error.message}
-            await self.emit(spoken.LEFT, room, why)
-        except Exception:  # a rule's bug costs its room
-            about = facts(sid=self.sid, namespace=self.namespace, user=self.user)
-            failed(logger, "the rule of room %s failed, for %s", room, self.sid, extra=about)
-            await self.emit(spoken.LEFT, room, {"code": "internal", "message": "Internal error"})
+            await joining.readmit(self, room)
 
     async def _accept(self, asked: float) -> None:
         # `connect` may have put a user into the scope, instead of calling `log_in`.
@@ -297,67 +269,12 @@ class SocketIOConsumer(ConsumerSocket):
             accept["admission"] = Admission(consumer=self, asked=asked)
         await self.send(accept)
 
-    def _told_method(self, told: dict[str, Any]) -> Callable[[Any], Any]:
-        """The method for a message's type: "order.paid" is for order_paid, as in Channels.
-
-        A type may come from a client's text, so it reaches neither the consumer's own methods nor
-        those for events and rooms, whose arguments would go unchecked.
-        """
-        name = get_handler_name(told)
-        method: Any = None if name in _OWN_ATTRIBUTES else getattr(type(self), name, None)
-        handlers = [handler.function for handler in self.handlers.values()]
-        if method is None or method in (*handlers, *(rule.function for rule in self.room_rules)):
-            raise ValueError(
-                f"{type(self).__name__} has no method {name}(self, message) for group messages of"
-                f" the type {told['type']!r}; those of @event and @room, and the consumer's own,"
-                " are none"
-            )
-        found: Callable[[Any], Any] = getattr(self, name)
-        return found
-
-    def _call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Awaitable[Any]:
-        count = len(args)
-        if count < handler.least or count > handler.most:
-            raise handler.refusal(count)
-        if handler.is_plain and not self._event_permissions:
-            plainly: Awaitable[Any] = handler.call(self, *args)
-            return plainly
-        schema = handler.schema
-        is_asked = self._event_permissions or handler.permissions
-        if is_asked or (schema is not None and schema.blocking):
-            return self._ask_and_call(name, handler, args, ack)
-        # Nobody has to be waited for, so no coroutine has to stand between.
-        if schema is not None:
-            args = schema.load(args)
-        return self._called(handler, args, ack)
-
-    async def _ask_and_call(self, name: Any, handler: Handler, args: list[Any], ack: Ack) -> Any:
-        for permission in (*self._event_permissions, *handler.permissions):
-            if not await run(permission.may_handle, self, name, args):
-                raise PermissionRefused(permission.message, code=permission.code)
-        if (schema := handler.schema) is not None:
-            args = await schema.aload(args, self) if schema.blocking else schema.load(args)
-        return await self._called(handler, args, ack)
-
-    def _called(self, handler: Handler, args: list[Any], ack: Ack) -> Awaitable[Any]:
-        called: Awaitable[Any] = (
-            handler.call(self, *args, ack=ack) if handler.takes_ack else handler.call(self, *args)
-        )
-        return called
-
     def _undeclared(self, name: Any) -> str:
         """What to say in development of a method that has the name of an unknown event."""
         method = getattr(type(self), name, None) if isinstance(name, str) else None
         if not django_settings.DEBUG or name in _OWN_ATTRIBUTES or not callable(method):
             return ""
         return f": {type(self).__name__}.{name} is there, but lacks @event"
-
-
-def _as_refusal(error: Exception) -> ConnectionRefused:
-    if isinstance(error, ConnectionRefused):
-        return error
-    told = as_event_error(error)
-    return ConnectionRefused(told.message, {"code": told.code})
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -48,7 +48,7 @@ class GroupMember(AsyncConsumer):
         layer.open(self._put)
 
     async def _put(self, message: dict[str, Any]) -> None:
-        # Among what the client sends: one thing at a time, in the order in which it came.
+        # It joins the client's events in the inbox: one message at a time is handled, in order.
         await self.base_send({"type": "socketio.tell", "message": message})
 
     def _group_layer(self) -> GroupLayer:

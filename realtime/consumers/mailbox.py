@@ -13,7 +13,7 @@ Receive = Callable[[], Awaitable[ASGIMessage]]
 
 
 class Queue(Protocol):
-    """What was received before its turn. Where a server gives one, it counts what waits there."""
+    """Messages received before their turn. A server may give one that counts what waits in it."""
 
     def __len__(self) -> int: ...
     def append(self, message: ASGIMessage, /) -> None: ...
@@ -23,15 +23,16 @@ class Queue(Protocol):
 #: The type of most messages.
 CLIENT_EVENT = "socketio.event"
 
-#: Why a call has no answer, where it is not the time that was over.
+#: Why a call has no answer, unless it timed out.
 _LOST = "the client left before it answered, or its answer could not be read"
 
 
 class Mailbox:
     """Reads an ASGI `receive` for one consumer.
 
-    Usually the consumer's own loop reads, with no task between. While a handler waits for an answer
-    nobody would: then a pump, a task, reads on, hands out the answers, and keeps the rest in order.
+    Usually the consumer's own loop reads, with no task in between. While a handler waits for an
+    answer, that loop is busy: then a task, the pump, reads on, hands out the answers, and keeps the
+    rest in order.
     """
 
     def __init__(self, receive: Receive, ahead: Queue | None = None) -> None:
@@ -48,7 +49,7 @@ class Mailbox:
         self._gone = False
 
     async def next(self) -> ASGIMessage:
-        """The next message where it is not quiet, which `keeps` has to be asked about."""
+        """The next message while it is not quiet; the caller asks `keeps` about it."""
         while not self._backlog:
             if self._pump is None:
                 self.is_quiet = not self._calls
@@ -60,7 +61,7 @@ class Mailbox:
         return self._backlog.popleft()
 
     def keeps(self, message: ASGIMessage) -> bool:
-        """Whether the message was an answer to a call, and is none of the consumer's."""
+        """Whether the message was an answer to a call, which the consumer does not get."""
         if message["type"] != CLIENT_EVENT and self._overtakes(message):
             return True
         if self._calls:
@@ -119,8 +120,8 @@ class Mailbox:
         self._gone = True
         for answer in self._calls.values():
             if not answer.done():
-                # Not an exception: one that a future keeps holds the frames that wait for it,
-                # which hold the future.
+                # Not an exception: a future that keeps one holds the frames that wait for it, and
+                # these hold the future.
                 answer.set_result(None)
 
     def _start_pump(self) -> None:
@@ -131,7 +132,7 @@ class Mailbox:
         try:
             while self._calls and not self._gone:
                 if len(self._backlog) >= settings.INBOX_EVENTS:
-                    # What a client sends instead of its answer stays where the server bounds it.
+                    # What else the client sends stays in the server's inbox, which is bounded.
                     break
                 message = await self._receive()
                 if not self._overtakes(message):

@@ -24,7 +24,7 @@ class ConsumerSocket(GroupMember):
     _mailbox: Mailbox
     #: Who the client is, and what says so; None until it was asked.
     _identity: Identity | None = None
-    #: None for most: there is one of these for each socket.
+    #: None until a rule lets the client into a room: most sockets need no dict.
     _admitted: dict[str, Any] | None = None
     #: Whether the client came back to this socket after a broken connection. Rooms and `data` are
     #: then as they were, and the missed events follow. Set before `connect` is called.

@@ -1,12 +1,11 @@
 """What a node asks of those who keep what it emits, for clients that come back: see recovery/."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
 from ..cluster.bus import Bus
 from .emissions import Emission
-from .followers import Follower
 from .inboxes import ASGIMessage
 from .sockets import Socket
 
@@ -46,8 +45,8 @@ class Keeping(Protocol):
         """Nothing is emitted any more."""
 
 
-class Keeper(Follower):
-    """The same for a node with sockets, whose clients it knows again."""
+class Keeper(ABC):
+    """The same for a node with sockets, whose clients may come back."""
 
     @abstractmethod
     def covers(self, namespace: str) -> bool:
@@ -75,9 +74,10 @@ class Keeper(Follower):
 
     @abstractmethod
     async def recover(self, socket: Socket, claim: Any) -> Recovered | None:
-        """Give a connecting socket what it claims, but for its events; it has authenticated.
+        """Give a connecting socket back what its client claims, apart from events.
 
-        None where it claims nothing, or that can't be: it is as good as new, then.
+        Its client has authenticated. None if it claims nothing, or can't have it: then the socket
+        is a new one.
         """
 
     @abstractmethod

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from ..cluster.bus import Bus, Message
@@ -14,8 +14,7 @@ from ..conf import settings
 from ..engine.wheel import TimerWheel
 from ..exceptions import RoomError
 from ..metrics import instruments
-from ..metrics.counters import count, counts, report
-from ..protocol.packets import Packet, PacketType
+from ..metrics.counters import count, report
 from . import emissions, records
 from .emissions import Emission
 from .entrance import Entrance
@@ -29,9 +28,9 @@ F = TypeVar("F", bound=Follower)
 
 
 class Node(ABC):
-    """What any process reaches the clients of the site through."""
+    """The way of any process, with sockets or without, to the clients of the site."""
 
-    #: Stands in the sids of its sockets, and in each message to other nodes.
+    #: A part of the sids of its sockets, and of each message to other nodes.
     id: str
     #: Where its work runs; None before it started and after it stopped.
     loop: asyncio.AbstractEventLoop | None
@@ -72,7 +71,7 @@ class ServingNode(Node):
         self.followers: list[Follower] = []
         #: Keeps logs, where a namespace may have one.
         self.keeper: Keeper | None = None
-        self._entrance = Entrance()
+        self._entrance = Entrance(self.members, self.cluster.memberships)
         #: Whether the project's code has a namespace of this very name, beside those with routes.
         self.is_named: Callable[[str], bool] = lambda namespace: False
         #: When it started, in seconds since the epoch.
@@ -138,38 +137,6 @@ class ServingNode(Node):
         else:
             self.members.deliver(emission)
 
-    def send_to_one(self, socket: Socket, emission: Emission) -> None:
-        """Deliver an emission to one socket of this process, which it is for."""
-        count("emits")
-        records.record(emission)
-        if instruments.tracing is None:
-            counts["events.out"] += socket.send(emission.messages, emission.volatile)
-        else:
-            with instruments.tracing.emitting(emission):
-                counts["events.out"] += socket.send(emission.messages, emission.volatile)
-
-    def ask(
-        self,
-        socket: Socket,
-        event: str,
-        args: Iterable[Any],
-        answered: Callable[..., Any],
-        lost: Callable[[], Any] | None = None,
-    ) -> int:
-        """Emit to one socket of this process; `answered` is called with what its client answers.
-
-        `lost` is called if the client leaves first. Returns the id with which `socket.answered`
-        ends the wait.
-        """
-        ack_id = socket.answers.expect(answered, lost)
-        packet = Packet(PacketType.EVENT, socket.namespace, [event, *args], ack_id)
-        try:
-            counts["events.out"] += socket.send(emissions.messages_of(packet))
-        except (TypeError, ValueError):
-            socket.answers.take(ack_id)
-            raise
-        return ack_id
-
     # Sockets
 
     async def prepare(self, socket: Socket, prepared: Collection[Group] = ()) -> set[Group]:
@@ -194,7 +161,7 @@ class ServingNode(Node):
         self.cluster.memberships.unsubscribe(prepared)
 
     def identify(self, socket: Socket, user: dict[str, str] | None, login: Any) -> None:
-        """It is known now who a socket is, which is connecting or connected."""
+        """Note who the client of a connecting or connected socket is, and tell the followers."""
         is_renamed = socket.state is State.CONNECTED and socket.user != user
         if is_renamed:
             for follower in self.followers:
@@ -252,29 +219,10 @@ class ServingNode(Node):
             self.members.join(socket, room)
             await self.cluster.memberships.subscribe([(socket.namespace, room)])
         else:
-            await self._enter_kept(keeper, socket, room, want)
-
-    async def _enter_kept(self, keeper: Keeper, socket: Socket, room: str, want: Any) -> None:
-        """First the room is heard, then what it said is told, and what it says follows."""
-        carries, groups = keeper.carries(socket.namespace), [(socket.namespace, room)]
-        if not carries:
-            await self.cluster.memberships.subscribe(groups)
-        entered = False
-        entering = self._entrance.begin(socket, room)
-        try:
-            await keeper.enter(socket, room, want)
-            if socket.state is State.CONNECTED and not entering.left:
-                self.members.join(socket, room)
-                entered = True
-        finally:
-            self._entrance.end(socket, room)
-            if not entered and not carries:
-                self.cluster.memberships.unsubscribe(groups)
-        if entered:
-            await keeper.entered(socket, room)
+            await self._entrance.enter(keeper, socket, room, want)
 
     def entering(self, room: str, namespace: str | None) -> list[Socket]:
-        """The sockets here that are told what a room said before they are in it."""
+        """The sockets that are being told what a room said, and are not in it yet."""
         return self._entrance.into(room, namespace)
 
     def leave_room(self, socket: Socket, room: str) -> None:

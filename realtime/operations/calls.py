@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..cluster.requests import Answer
+from ..node import unicast
 from ..node.packing import pack, unpack
 from ..node.rooms import nodes_of
 from ..node.sockets import Socket, State
@@ -57,7 +58,7 @@ def _unwrapped(values: list[Any]) -> Any:
 
 async def _answer_call(namespaces: Namespaces, body: Body) -> Body:
     """Ask the clients, and wait until each has answered, or left, or the time is over."""
-    survey = _Survey(namespaces)
+    survey = _Survey()
     event, *args = unpack(body["packed"])
     for batch in in_turns(selected(namespaces.node.members, body), AT_ONCE):
         for socket in batch:
@@ -70,10 +71,9 @@ async def _answer_call(namespaces: Namespaces, body: Body) -> Body:
 class _Survey:
     """One question to many clients."""
 
-    def __init__(self, namespaces: Namespaces) -> None:
+    def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
         self.silent: list[str] = []
-        self._namespaces = namespaces
         #: Who is asked, with the id of the ack that we wait for.
         self._waiting: dict[Socket, int] = {}
         self._changed = asyncio.Event()
@@ -84,7 +84,7 @@ class _Survey:
             return
         answered = functools.partial(self._answered, socket)
         lost = functools.partial(self._lost, socket)
-        self._waiting[socket] = self._namespaces.node.ask(socket, event, args, answered, lost)
+        self._waiting[socket] = unicast.ask(socket, event, args, answered, lost)
 
     async def finish(self, timeout: float) -> None:
         try:

@@ -10,7 +10,7 @@ from ..cluster.layers import reaches_processes
 from ..exceptions import ChannelLayerError
 from ..metrics.counters import count
 
-#: Messages that may wait for the layer. Beyond, all are dropped: nodes compare when it is well.
+#: Messages that may wait for the layer. With more, all are dropped, and nodes compare later.
 MAX_WAITING = 10_000
 
 

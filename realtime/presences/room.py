@@ -43,7 +43,7 @@ class HostedRoom:
         self.introduced = False
         #: Whether they had the time to tell us of their users.
         self.settled = False
-        #: Users of whom something may have to be announced, and from when on, by the loop's clock.
+        #: Users for whom signals may be due, and when, by the loop's clock.
         self.doubts: dict[UserKey, float] = {}
         #: When each node was asked for its users the last time.
         self.asked: dict[str, float] = {}
@@ -61,7 +61,7 @@ class HostedRoom:
         return bool(self.watchers or self.leaving)
 
     def doubt(self, users: Iterable[UserKey], changed: Iterable[UserKey], seconds: float) -> None:
-        """Something is new of these users; of some that they came or went, which counts anew."""
+        """Have these users looked at in some seconds, which begin anew for those in `changed`."""
         due = asyncio.get_running_loop().time() + seconds
         for key in users:
             self.doubts.setdefault(key, due)
@@ -69,7 +69,7 @@ class HostedRoom:
             self.doubts[key] = due
 
     def certain(self) -> list[UserKey]:
-        """The users whose time has come."""
+        """The users for whom it is time to see whether signals are due."""
         now = asyncio.get_running_loop().time() + CLOCK_RESOLUTION
         certain = [key for key, due in self.doubts.items() if due <= now]
         for key in certain:

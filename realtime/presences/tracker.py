@@ -1,41 +1,35 @@
-"""Where the users of this process's sockets are: told to clients, the other nodes and signals.
+"""Where the users of the sockets of this process are, as clients, nodes and signals are told.
 
-Only sockets that joined a room with `presence=True` count there, and only rooms that have some cost
-anything. Of the rest it is kept who is online: a number for each user.
+Only sockets that joined a room with `presence=True` count in it, and only rooms with such sockets
+cost anything. For all other sockets, only their number for each user is kept: who is online.
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
-
-from django.dispatch import Signal
 
 from ..cluster.cluster import Cluster
 from ..conf import settings
 from ..engine.wheel import Handle, TimerWheel
-from ..metrics.counters import counts
-from ..node import emissions, rooms
 from ..node.followers import Follower
 from ..node.sockets import Socket, State
-from ..node.threads import lanes
 from ..node.users import UserInfo
-from ..protocol.frames import Frames
-from ..signals import presence_joined, presence_left
+from .announcer import Announcer
+from .clients import listed, tell
 from .exchange import PresenceExchange
 from .room import HostedRoom, RoomKey
-from .table import Present, RoomTable, Transition, UserKey, key_of
+from .table import Present, RoomTable, UserKey, key_of
 
 logger = logging.getLogger("realtime.presence")
 
 #: Seconds for which changes are gathered, before clients and nodes are told of them together.
 GATHER = 0.1
-#: Seconds that the other nodes have to tell their part of a change, before a signal is sent for it.
+#: Seconds in which other nodes may tell their part of a change, before a signal is sent for it.
 CONFIRM = 0.5
-#: Seconds for which a room is followed that nobody needs: for those that come back, and to see
-#: changes of other nodes at the same time through.
+#: Seconds for which a room is still followed when nobody here needs it: for those that come back,
+#: and to see the end of what changes on other nodes at that moment.
 LINGER = 5.0
 
 
@@ -53,8 +47,7 @@ class Presence(Follower):
         #: Sockets of each user here, and users that have none, in their grace.
         self._online: Counter[UserKey] = Counter()
         self._going: dict[UserKey, Handle] = {}
-        self._to_announce: asyncio.Queue[tuple[Signal, dict[str, Any]]] = asyncio.Queue()
-        self._announcer: asyncio.Task[None] | None = None
+        self._announcer = Announcer()
         cluster.requests.answers["presence.room"] = self._answer_room
         cluster.requests.answers["presence.online"] = self._answer_online
 
@@ -62,9 +55,7 @@ class Presence(Follower):
         if self._flush is not None:
             self._flush.cancel()
         await self._exchange.stop()
-        if self._announcer is not None:
-            self._announcer.cancel()
-            await asyncio.gather(self._announcer, return_exceptions=True)
+        await self._announcer.stop()
 
     # Sockets
 
@@ -193,9 +184,9 @@ class Presence(Follower):
         joined, left = room.table.take()
         if joined or left:
             differences = {"joined": listed(joined), "left": listed(left)}
-            _send(room, room.watchers - room.newcomers, "presence:diff", differences)
+            tell(room, room.watchers - room.newcomers, "presence:diff", differences)
         if room.newcomers:
-            _send(room, room.newcomers, "presence:state", listed(room.table.present()))
+            tell(room, room.newcomers, "presence:state", listed(room.table.present()))
             room.newcomers.clear()
         if touched:
             seconds = 0.0 if self._exchange.post.is_alone else CONFIRM
@@ -208,27 +199,7 @@ class Presence(Follower):
         for key in room.certain():
             transition = room.table.confirm(key)
             if transition is not None and transition.owner == self._cluster.node_id:
-                self._announce(room.key, transition)
-
-    def _announce(self, key: RoomKey, transition: Transition) -> None:
-        signal = presence_joined if transition.joined else presence_left
-        if not signal.receivers:
-            return
-        namespace, room = key
-        facts = {"namespace": namespace, "room": room, "user": transition.user}
-        self._to_announce.put_nowait((signal, facts))
-        if self._announcer is None:
-            self._announcer = asyncio.ensure_future(self._announce_all())
-
-    async def _announce_all(self) -> None:
-        """One after the other, so that receivers hear of a user's coming before their going."""
-        while True:
-            signal, facts = await self._to_announce.get()
-            lane = lanes().acquire()
-            try:
-                await signal.asend_robust(None, **facts)
-            finally:
-                lanes().release(lane)
+                self._announcer.announce(room.key, transition)
 
     # Questions
 
@@ -261,21 +232,6 @@ class Presence(Follower):
 
 def _user(socket: Socket) -> UserInfo | None:
     return None if socket.user is None else UserInfo(**socket.user)
-
-
-def _send(room: HostedRoom, sockets: Iterable[Socket], event: str, value: Any) -> None:
-    namespace, name = room.key
-    told = rooms.for_clients(name)
-    emission = emissions.encode(event, [told, value], namespace=namespace, to=(name,))
-    frames = Frames(emission.messages)
-    for socket in sockets:
-        socket.connection.send(frames)
-        counts["events.out"] += 1
-
-
-def listed(present: Iterable[Present]) -> list[dict[str, Any]]:
-    """Users as clients get them."""
-    return [{"id": p.user.pk, "name": p.user.name, "since": p.since.isoformat()} for p in present]
 
 
 def _cancel(handle: Handle | None) -> None:

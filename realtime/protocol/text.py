@@ -10,9 +10,9 @@ from typing import Any
 
 from ..exceptions import ProtocolError, UnreadableData
 from .attachments import MAX_ATTACHMENTS, check_outgoing, put_back, set_apart, too_many
+from .heads import KINDS, read_common_head, read_head, write_head
 from .packets import (
     MAX_DEPTH,
-    MAX_ID_DIGITS,
     RESERVED_EVENTS,
     TOO_DEEP,
     Fault,
@@ -24,13 +24,11 @@ from .packets import (
     is_too_deep,
 )
 
-_KINDS = "0123456"
 #: A text of so many characters nests nothing too deep: what was opened was closed as well.
 SHORT = 2 * MAX_DEPTH
 # What a NamedTuple's own constructor does as well, in half the time.
 _new = tuple.__new__
 _EVENT, _ACK = int(PacketType.EVENT), int(PacketType.ACK)
-_BINARY_EVENT = int(PacketType.BINARY_EVENT)
 
 # A lone surrogate is legal in a JavaScript string and in JSON text, as an escape, but not in UTF-8.
 _surrogate = re.compile("[\ud800-\udfff]")
@@ -76,7 +74,7 @@ class JSONParser:
                 text = self._dumps(data)
             except TypeError:  # binary data or instances, most likely
                 return self._encode_rest(packet)
-        return (_head_of(_KINDS[packet.type], packet.namespace, packet.id) + _sendable(text),)
+        return (write_head(KINDS[packet.type], packet.namespace, packet.id) + _sendable(text),)
 
     def encode_ack(self, namespace: str, id: int, args: list[Any]) -> tuple[Payload, ...]:
         try:
@@ -104,18 +102,13 @@ class JSONParser:
         type, namespace, data, id = packet
         dumped, attachments = set_apart(self._dumps, data, self._convert)
         text = _sendable(dumped)
-        kind = _KINDS[type]
+        kind = KINDS[type]
         if attachments:
             if type not in (PacketType.EVENT, PacketType.ACK):
                 raise TypeError("only events and acks can carry binary data")
             check_outgoing(text, len(attachments), self._max_attachments, self._loads)
             kind = f"{type + 3}{len(attachments)}-"
-        return (_head_of(kind, namespace, id) + text, *attachments)
-
-
-def _head_of(kind: str, namespace: str, id: int | None) -> str:
-    head = kind if namespace == "/" else f"{kind}{namespace},"
-    return head if id is None else f"{head}{id}"
+        return (write_head(kind, namespace, id) + text, *attachments)
 
 
 def _sendable(dumped: str | bytes) -> str:
@@ -152,7 +145,7 @@ class JSONDecoder:
         if isinstance(message, str):
             if self._packet is not None:
                 raise ProtocolError("text where a binary attachment was due")
-            head = _common_head(message)
+            head = read_common_head(message)
             return self._parse(message) if head is None else self._event(message, *head)
         if self._packet is None:
             raise ProtocolError("a binary message that no packet announced")
@@ -193,7 +186,7 @@ class JSONDecoder:
             raise UnreadableData(str(fault), Packet(_EVENT, "/", None, id)) from None
 
     def _parse(self, text: str) -> Packet | None:
-        type, namespace, id, count, at = _any_head(text)
+        type, namespace, id, count, at = read_head(text)
         fault = data = None
         try:
             data = self._payload(text, at)
@@ -230,67 +223,3 @@ class JSONDecoder:
         ):
             raise Fault(TOO_DEEP)
         return value
-
-
-#: Type, namespace, id and number of attachments of a packet, and where its data begins.
-_Head = tuple[int, str, int | None, int, int]
-
-
-def _common_head(text: str) -> tuple[int | None, int] | None:
-    """The id of an event of the default namespace, and where its data begins. None: look closer."""
-    if not text.startswith("2"):
-        return None
-    end = text.find("[", 1, MAX_ID_DIGITS + 2)
-    if end == 1:
-        return None, end
-    if end > 0 and (digits := text[1:end]).isascii() and digits.isdecimal():
-        return int(digits), end
-    return None
-
-
-def _any_head(text: str) -> _Head:
-    kind = text[:1]
-    if not kind or kind not in _KINDS:
-        raise ProtocolError("unknown packet type")
-    type, at, count = int(kind), 1, 0
-    if type >= _BINARY_EVENT:
-        count, at = _attachment_count(text)
-        type -= 3
-    namespace, at = _namespace(text, at)
-    id, at = _ack_id(text, at)
-    return type, namespace, id, count, at
-
-
-# The attachments of an event that is refused are read and dropped, as long as there is an end.
-_attachments_head = re.compile(r"[56]([0-9]{1,4})-")
-# JavaScript counts ids exactly up to 2**53; MAX_ID_DIGITS hold that.
-_id_digits = re.compile(r"[0-9]*")
-
-
-def _attachment_count(text: str) -> tuple[int, int]:
-    head = _attachments_head.match(text)
-    if head is None:
-        raise ProtocolError("a binary packet without the number of its attachments")
-    count = int(head[1])
-    if not count:
-        raise ProtocolError("a binary packet without attachments")
-    return count, head.end()
-
-
-def _namespace(text: str, at: int) -> tuple[str, int]:
-    if text[at : at + 1] != "/":
-        return "/", at
-    end = text.find(",", at)
-    if end < 0:
-        end = len(text)
-    return text[at:end].partition("?")[0], end + 1 if end < len(text) else end
-
-
-def _ack_id(text: str, at: int) -> tuple[int | None, int]:
-    if not "0" <= text[at : at + 1] <= "9":
-        return None, at
-    digits = _id_digits.match(text, at)
-    assert digits is not None  # it matches at least the empty string
-    if len(digits[0]) > MAX_ID_DIGITS:
-        raise ProtocolError("an ack id of too many digits")
-    return int(digits[0]), digits.end()

@@ -16,4 +16,4 @@ def install(server: Server) -> None:
     """Let a server's clients come back, in the namespaces whose options say so."""
     recovery = Recovery(server.node, server.namespaces)
     server.node.keeper = recovery
-    server.node.followers.append(recovery)
+    server.node.followers.append(recovery.upkeep)

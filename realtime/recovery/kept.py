@@ -4,10 +4,10 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from ..node.emissions import Emission
-from ..node.sockets import Socket
+from ..node.sockets import Socket, State
 from .catching import CatchingUp, Joining
 from .positions import Position
-from .sessions import Session
+from .sessions import Session, new_pid, user_of
 from .store import Key, Store, Wanted
 
 Catching = TypeVar("Catching", bound=CatchingUp)
@@ -16,8 +16,10 @@ Catching = TypeVar("Catching", bound=CatchingUp)
 class Kept:
     """Sessions, who is catching up, and what is still to be done for sockets that connect."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    #: Set by who makes this: the store needs a function that delivers, and that needs this object.
+    store: Store
+
+    def __init__(self) -> None:
         self.sessions: dict[Socket, Session] = {}
         #: Sockets whose clients came back in vain.
         self.unrecovered: set[Socket] = set()
@@ -36,8 +38,25 @@ class Kept:
         #: Sockets that are told something before they are members, by namespace. Mostly empty.
         self._catching: dict[str, list[CatchingUp]] = {}
 
+    def new_session(self, socket: Socket) -> Session:
+        """Make the session of a socket that came back to none."""
+        user = user_of(socket)
+        session = self.sessions[socket] = Session(
+            pid=new_pid(),
+            sid=socket.sid,
+            namespace=socket.namespace,
+            user=user,
+            came_as=self.came_as.get(socket, user),
+        )
+        return session
+
+    def changed(self, socket: Socket, session: Session) -> None:
+        """Have the store keep what changed; it is not told of sockets that are still connecting."""
+        if socket.state is State.CONNECTED:
+            self.store.keep(session)
+
     def forget(self, socket: Socket) -> Session | None:
-        """A socket is none of ours any more; the session that it had."""
+        """Forget a socket that has left; return its session."""
         self.stop_catching(socket)
         self.unrecovered.discard(socket)
         self.ahead.discard(socket)

@@ -24,7 +24,7 @@ class Newcomers:
     async def look_back(
         self, socket: Socket, session: Session, rooms: Collection[str | None]
     ) -> bool:
-        """Get what a connecting socket is told of rooms that are new to it; False if nothing is."""
+        """Get what a connecting socket is told of rooms that are new to it; or False."""
         store, namespace = self._kept.store, session.namespace
         wants = self._kept.wants.get(socket, {})
         asked = {room: wants.get(room) for room in rooms if room != session.sid}
@@ -102,7 +102,7 @@ class Newcomers:
             if any(rooms.values()):
                 raise
             count("history.failed")
-            return {}  # it has not asked for it
+            return {}  # it did not ask: only values would have come
 
     def _found(
         self,

@@ -1,4 +1,4 @@
-"""What becomes of clients that connect while the store is away."""
+"""What happens to clients that connect while the store is away."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class Outage:
 
     def failed(self, now: float) -> float:
         """The store could not be asked: for how many seconds that has been so by now."""
-        # Nobody asked for long: what was then is another outage.
+        # Nobody has asked for a long time: what failed then was another outage.
         if now - self._last > PATIENCE:
             self._since = now
         self._last = now
@@ -45,9 +45,9 @@ class Outage:
 async def in_time(
     socket: Socket, ask: Callable[[], Awaitable[T]], time: Callable[[], float]
 ) -> T | None:
-    """What is asked of the store; while it is away a connecting client waits for EMIT_TIMEOUT.
+    """What the store answers; while it is away a connecting client waits for EMIT_TIMEOUT.
 
-    Then it has to come again, and so has who left meanwhile: None.
+    Then its connection is closed, for it to try again. None if the client is gone.
     """
     end = time() + settings.EMIT_TIMEOUT
     while socket.state is State.CONNECTING:

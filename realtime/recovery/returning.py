@@ -1,4 +1,4 @@
-"""Clients that come back: each gets its session, or the reason why it is as good as new."""
+"""Clients that come back: each gets its session, or a new one, and the log says why."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ class Returning:
         return self._give_back(socket, found)
 
     async def _taken_in_time(self, socket: Socket, claim: Claim) -> Session | Refused:
-        """As `_taken`; while the store is away the client waits, and then has to come again."""
+        """As `_taken`, but while the store is away the client waits, or has to come again."""
         time, options = self._node.wheel.time, options_of(socket.namespace)
         patience = 0.0 if options is None else min(options.window, PATIENCE)
         end = time() + settings.EMIT_TIMEOUT
@@ -141,14 +141,14 @@ class Returning:
         self._kept.unrecovered.add(socket)
         count("recoveries.refused")
         logger.info(
-            "a client that came back to %s is as good as new: %s",
+            "a client that came back to %s was not recovered: %s",
             socket.namespace,
             why,
             extra=facts(sid=socket.sid, namespace=socket.namespace),
         )
 
     async def steered(self, change: Change) -> None:
-        """An operation is for those as well that are away, or just coming back."""
+        """An operation also concerns clients that are away, or just coming back."""
         for steered in self._steered:
             steered.append(change)
         for socket, session in list(self._kept.sessions.items()):

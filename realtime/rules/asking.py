@@ -17,7 +17,7 @@ from django.http import Http404
 
 from ..node import rooms
 from ..revocation.users import is_known, nobody
-from .declarations import RoomRule, match
+from .rule import RoomRule, match
 
 #: What a value that no row can have may raise in a look-up, depending on the field and database.
 _IMPOSSIBLE = (ObjectDoesNotExist, ValueError, OverflowError, ValidationError, DataError)

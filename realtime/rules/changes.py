@@ -15,8 +15,8 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 
 from ..node import rooms
 from ..revocation import users
-from .declarations import RoomRule
 from .news import EVERYONE, MAX_CONCERNS, Concern, after_commit
+from .rule import RoomRule
 
 UID = "realtime.rules"
 #: What a login saves of a user changes no rights.

@@ -1,17 +1,21 @@
 """What a client says to join a room that has a rule, and to leave it."""
 
+import logging
 import time
 from typing import Any
 
 from ..events import Event, Handler
 from ..exceptions import ChannelLayerError, EventError, PermissionRefused, RoomError
+from ..logs import facts, failed
 from ..node import current, rooms
+from ..presences.clients import listed
 from ..presences.queries import fetch_present
-from ..presences.tracker import listed
 from . import asking
 from .asking import Admission
-from .declarations import RoomRule, match
-from .spoken import JOIN, LEAVE, Joined, Left
+from .rule import RoomRule, match
+from .spoken import JOIN, LEAVE, LEFT, Joined, Left
+
+logger = logging.getLogger("realtime.rules")
 
 
 async def join(self: Any, room: str) -> Joined:
@@ -32,15 +36,15 @@ async def leave(self: Any, room: str) -> Left:
 async def admit(consumer: Any, room: str) -> RoomRule:
     """Ask the rule of a room, and put the client into it.
 
-    Raises EventError for what is no room of the consumer's, PermissionRefused where the rule says
-    no, and what it raises. A client that was in by the rule is out then.
+    Raises EventError for a room that no rule is for, PermissionRefused if the rule says no, and
+    whatever the rule raises. A client that was in by the rule is then taken out.
     """
     rule, kwargs = _found(consumer, room)
     admission = Admission(consumer=consumer, asked=time.monotonic(), rule=rule, kwargs=kwargs)
     try:
         is_yes, instance = await asking.ask(consumer, rule, kwargs)
         if not is_yes:
-            # The same for what is not there: nobody is to learn what there is.
+            # The same for what does not exist: nobody is to learn what does.
             raise PermissionRefused("You may not join this room.")
     except Exception:
         if room in consumer.admitted:
@@ -51,6 +55,18 @@ async def admit(consumer: Any, room: str) -> RoomRule:
     is_user = hasattr(instance, "is_authenticated")
     await _enter(consumer, room, admission, rule, rule.options.instance_room and not is_user)
     return rule
+
+
+async def readmit(consumer: Any, room: str) -> None:
+    """Put a client that came back into a room again, or tell it that it is out."""
+    try:
+        await admit(consumer, room)
+    except EventError as error:
+        await consumer.emit(LEFT, room, {"code": error.code, "message": error.message})
+    except Exception:  # a rule's bug costs its room
+        about = facts(sid=consumer.sid, namespace=consumer.namespace, user=consumer.user)
+        failed(logger, "the rule of room %s failed, for %s", room, consumer.sid, extra=about)
+        await consumer.emit(LEFT, room, {"code": "internal", "message": "Internal error"})
 
 
 async def _enter(

@@ -16,7 +16,7 @@ from ..conf import settings
 from ..exceptions import EventError
 from ..logs import facts
 from ..metrics.counters import count
-from ..node import emissions
+from ..node import emissions, unicast
 from ..node.followers import Follower
 from ..node.rooms import RESERVED
 from ..node.sockets import Socket, State
@@ -266,4 +266,4 @@ class Rechecks(Follower):
         why: Reason = {"code": error.code, "message": error.message}
         emission = emissions.encode(LEFT, [room, why], namespace=socket.namespace, to=(socket.sid,))
         if socket.state is State.CONNECTED:
-            self._node.send_to_one(socket, emission)
+            unicast.send(socket, emission)

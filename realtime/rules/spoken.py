@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NotRequired, TypedDict
 
-from .declarations import RoomRule
+from .rule import RoomRule
 
 JOIN = "room:join"
 LEAVE = "room:leave"

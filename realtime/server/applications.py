@@ -42,7 +42,7 @@ from typing import Any
 
 from ..conf import settings
 from ..exceptions import EmitError, RoomError
-from ..node import emissions, silence
+from ..node import emissions, silence, unicast
 from ..node.emissions import Emission
 from ..node.inboxes import ASGIMessage
 from ..node.keeping import Recovered
@@ -101,7 +101,7 @@ def answer(socket: Socket, ack_id: int, args: list[Any]) -> None:
 async def emit(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     """What the application, or its connect handler before the acceptance, wants emitted."""
     if message.get("ack_id") is not None:
-        _ask(node, socket, message)
+        _ask(socket, message)
         return
     to = message["to"]
     emission = emissions.encode(
@@ -129,7 +129,7 @@ async def deliver(node: ServingNode, socket: Socket, emission: Emission) -> None
                 raise
             silence.keep(emission, error)
     elif socket.state is State.CONNECTED and not _is_skipped(socket, emission):
-        node.send_to_one(socket, emission)
+        unicast.send(socket, emission)
 
 
 def _is_skipped(socket: Socket, emission: Emission) -> bool:
@@ -137,7 +137,7 @@ def _is_skipped(socket: Socket, emission: Emission) -> bool:
     return bool(skip) and (socket.sid in skip or not skip.isdisjoint(socket.rooms))
 
 
-def _ask(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
+def _ask(socket: Socket, message: ASGIMessage) -> None:
     if tuple(message["to"] or ()) != (socket.sid,):
         raise ValueError("an emit with an ack_id must be for the socket itself: to=[its sid]")
     if socket.state is State.CONNECTING:
@@ -151,7 +151,7 @@ def _ask(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:
     def lost() -> None:
         socket.put({"type": "socketio.ack", "ack_id": message["ack_id"], "args": None})
 
-    node.ask(socket, message["event"], message["args"], answered, lost)
+    unicast.ask(socket, message["event"], message["args"], answered, lost)
 
 
 async def join(node: ServingNode, socket: Socket, message: ASGIMessage) -> None:

@@ -13,7 +13,7 @@ from django.http import Http404
 
 from .. import signals
 from ..aio.tasks import is_being_cancelled
-from ..exceptions import CallError, EventError, PermissionRefused
+from ..exceptions import CallError, ConnectionRefused, EventError, PermissionRefused
 from ..logs import brief, facts, failed, shortened
 from ..metrics import instruments
 from ..metrics.counters import counts
@@ -71,6 +71,14 @@ def as_event_error(error: Exception) -> EventError:
     return PermissionRefused(_text(error) or "You may not do this.")
 
 
+def as_refusal(error: Exception) -> ConnectionRefused:
+    """What a client is told whose connect was answered with an error that is DELIBERATE."""
+    if isinstance(error, ConnectionRefused):
+        return error
+    told = as_event_error(error)
+    return ConnectionRefused(told.message, {"code": told.code})
+
+
 def _text(error: Exception) -> str:
     # Django's resolver raises Http404 with a dict, which is not for clients.
     return str(error) if error.args and not isinstance(error.args[0], dict) else ""
@@ -107,13 +115,13 @@ class Handling:
         handler: H | None,
         args: list[Any],
         ack: Ack,
-        call: Callable[[Any, H, list[Any], Ack], Awaitable[Any]],
+        call: Callable[[Any, Any, H, list[Any], Ack], Awaitable[Any]],
         hint: str = "",
     ) -> None:
         """Call the handler of an event, and answer the client with what it returns or raises.
 
         `name` is the client's word for the event. `handler` is None where nothing handles it;
-        `hint` is what else there is to say then.
+        `hint` is what else there is to say then. `call` gets all else, the owner first.
         """
         # Whether somebody wants to know how long it took: the clock is not read for nobody.
         is_watched = instruments.timings is not None or signals.event_handled.receivers
@@ -126,9 +134,9 @@ class Handling:
             if handler is None:
                 raise UnknownEvent(name, hint)
             if instruments.tracing is None:
-                result = await call(name, handler, args, ack)
+                result = await call(owner, name, handler, args, ack)
             else:
-                handling = _later(call, name, handler, args, ack)
+                handling = _later(call, owner, name, handler, args, ack)
                 result = await instruments.tracing.handle(owner, handler.event, handling)
             if ack.ack_id is not None and not handler.takes_ack:
                 failed = "what the handler of event %s returned can't be sent, to %s"

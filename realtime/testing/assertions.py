@@ -11,7 +11,7 @@ from ..node import publisher, records, rooms
 from ..node.records import Emitted
 from ..operations.arguments import NOT_GIVEN
 from .transactions import run_commit_hooks, waiting_hooks
-from .wire import on_the_wire
+from .values import on_the_wire
 
 #: The emits of this test, in order, whoever made them: views, tasks, commands, consumers.
 outbox = records.emitted

@@ -21,7 +21,7 @@ from ..exceptions import ConnectionRefused
 from ..node import rooms
 from .encoding import Encoded
 from .transactions import keep_open
-from .wire import over_the_wire
+from .values import over_the_wire
 
 
 class SocketIOCommunicator(ApplicationCommunicator):

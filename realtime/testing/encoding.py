@@ -5,7 +5,7 @@ from typing import Any
 
 from ..node import emissions, records
 from ..server.applications import Application
-from .wire import over_the_wire
+from .values import over_the_wire
 
 
 class Encoded:

@@ -32,13 +32,13 @@ LEEWAY = 1.0
 
 
 class Site:
-    """From the first client of a test to the end of the last one.
+    """The server, from the first client of a test to the end of the last one.
 
     The consumers' handlers use the ORM in the test's thread while that waits for its clients.
     """
 
     def __init__(self) -> None:
-        self.clients: list[Any] = []
+        self.peers: list[Any] = []
         self._owed: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -74,10 +74,10 @@ class Site:
 
     def _give_up(self) -> None:
         """Fail what waits for a client's answer: it may hold the very thread of the test."""
-        for client in self.clients:
-            self._owed += client.owes.values()
-            if client.owes:
-                client.vanish()
+        for peer in self.peers:
+            self._owed += peer.owes.values()
+            if peer.owes:
+                peer.vanish()
 
     async def open(
         self,
@@ -93,15 +93,13 @@ class Site:
         return connection
 
     async def settle(self) -> None:
-        """Wait until no handler is at work, but for those that a client owes an answer.
+        """Wait until no handler is at work, and no rule is being asked again.
 
-        Nor a rule that is asked again.
+        Handlers to which a client owes an answer do not count.
         """
         turns = 0
         rechecks = self.server.node.follower(Rechecks)
-        while rechecks.is_busy or any(
-            not s.is_idle and not self._is_owed(s.sid) for s in self._sockets()
-        ):
+        while rechecks.is_busy or self._is_handling():
             turns += 1
             await asyncio.sleep(0 if turns < 20 else GLANCE)
 
@@ -137,7 +135,7 @@ class Site:
         return list(self.server.core.namespaces.sockets.values())
 
     def _is_owed(self, sid: str) -> bool:
-        return any(client.owes and client.sid == sid for client in self.clients)
+        return any(peer.owes and peer.sid == sid for peer in self.peers)
 
 
 async def _cancel_all() -> None:
@@ -151,13 +149,13 @@ async def _cancel_all() -> None:
 _sites: list[Site] = []
 
 
-def enter(client: Any) -> Site:
+def enter(peer: Any) -> Site:
     """The site of this test, which a client is about to use."""
     _refuse_in_async_code()
     records.begin()
     if not _sites:
         _sites.append(Site())
-    _sites[0].clients.append(client)
+    _sites[0].peers.append(peer)
     return _sites[0]
 
 
@@ -171,12 +169,12 @@ def _refuse_in_async_code() -> None:
     )
 
 
-def leave(client: Any) -> None:
+def leave(peer: Any) -> None:
     """A client is gone, and with the last one the site."""
     for site in _sites:
-        if client in site.clients:
-            site.clients.remove(client)
-            if not site.clients:
+        if peer in site.peers:
+            site.peers.remove(peer)
+            if not site.peers:
                 _sites.clear()
                 site.end()
 

@@ -168,7 +168,7 @@ async def test_invented_id_is_a_fresh_session(site: Server, name: str) -> None:
     log = Log(site)
     guest = await Guest.visit(site, name, pid="invented", offset="1-0")
     assert guest.pid not in (None, "invented")
-    assert "as good as new: its session is unknown here, or has expired" in await log.line()
+    assert "was not recovered: its session is unknown here, or has expired" in await log.line()
 
 
 @pytest.mark.parametrize(

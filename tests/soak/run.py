@@ -25,7 +25,7 @@ VIEWS = 4
 #: Seconds in which emitters speak before the first fault and after the last.
 CALM = 2.0
 #: Without the details in parentheses.
-REFUSAL = re.compile(r"as good as new: ([^(\n]+)")
+REFUSAL = re.compile(r"was not recovered: ([^(\n]+)")
 
 
 @dataclass

@@ -17,7 +17,7 @@ from ...operations.reports import RoomInfo
 from ...operations.room_kinds import ROOM_KINDS
 from ...operations.rooms import fetch_room, fetch_rooms
 from ...routing import consumer_of
-from ...rules.declarations import match
+from ...rules.rule import match
 from .actions import act_on_selected, carry_out, offered
 from .asking import Notes
 from .base import LiveAdmin, is_fragment, namespace_of

@@ -1,7 +1,8 @@
 """What one node hears of the logs: each event once, in the order of its namespace, none left out.
 
-Positions rise over all rooms of a namespace, and Redis tells events in their order. Where a message
-is missing, which the next one says, or the connection was, the log is asked for what is missing.
+Positions rise over all rooms of a namespace, and Redis tells events in their order. Each message
+names the position of the one before it in its room. Where a message did not come, or the
+connection was lost, the log is asked for what is missing.
 """
 
 import asyncio
@@ -21,14 +22,15 @@ from ..positions import Position, at, from_text
 from ..store import Deliver, Key, Missed
 from .connection import Redis
 from .subscription import RETRY, Subscription
+from .waiting import Waiting
 
 logger = logging.getLogger("realtime.recovery")
 
-#: Messages that may wait while the log is read; beyond that they are read from the log as well.
+#: Messages that may wait while the log is read; with more of them, the log is read once more.
 MAX_QUEUED = 10_000
-#: Seconds after which an event that was logged here, and is not heard, is looked for in the log.
+#: Seconds after which an event that this node logged, and has not heard, is looked for in the log.
 OVERDUE = 1.0
-#: Seconds that a room is heard for which nobody needs, for those that come back.
+#: Seconds for which a room is heard after its last socket left, for clients that come back.
 LINGER = 10.0
 
 Message = tuple[Key, bytes]
@@ -71,8 +73,9 @@ class Hearing:
         #: Messages that wait, while the log is read; None while it is not.
         self._queue: deque[Message] | None = deque()
         self._overflown = False
-        #: Who waits for a position: events of this node's own.
-        self._waiting: dict[str, deque[tuple[Position, asyncio.Future[None]]]] = {}
+        self._waiting = Waiting()
+        # Bound once, for it is called with each event.
+        self._reached = self._waiting.reached
         self._seen = Remembered()
         self._tasks = Tasks()
 
@@ -100,7 +103,7 @@ class Hearing:
         return self._tails.keys()
 
     async def hear(self, keys: Collection[Key]) -> None:
-        """Hear rooms for a socket more. While Redis is away they are heard later."""
+        """Hear rooms for one more socket. While Redis is away they are heard later."""
         for key in keys:
             self._needed[key] += 1
             self._keys[self._redis.names.channel(key)] = key
@@ -131,7 +134,7 @@ class Hearing:
         self._heard_in[key[0]] += 1
 
     def ignore(self, keys: Collection[Key]) -> None:
-        """A socket less needs these rooms."""
+        """One socket less needs these rooms."""
         for key in keys:
             self._needed[key] -= 1
             if self._needed[key] <= 0:
@@ -214,23 +217,11 @@ class Hearing:
             return
         if not any(key in self._needed for key in keys):
             return
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(namespace, deque()).append((position, future))
+        future = self._waiting.expect(namespace, position)
         done, _ = await asyncio.wait([future], timeout=OVERDUE)
         if not done and self._queue is None:
             self._read_the_log()
             await asyncio.wait([future], timeout=OVERDUE)
-
-    def _reached(self, namespace: str, position: Position) -> None:
-        waiting = self._waiting.get(namespace)
-        if waiting is None:
-            return
-        self._waiting[namespace] = deque(item for item in waiting if item[0] > position)
-        for wanted, future in waiting:
-            if wanted <= position and not future.done():
-                future.set_result(None)
-        if not self._waiting[namespace]:
-            del self._waiting[namespace]
 
     # Reading the log
 
@@ -258,7 +249,7 @@ class Hearing:
                     async with self._lock:
                         await self._read_namespace(namespace, keys)
             except ChannelLayerError as error:
-                logger.debug("the log could not be read, and is again in a moment: %s", error)
+                logger.debug("the log could not be read; it is tried again soon: %s", error)
                 await asyncio.sleep(RETRY)
             else:
                 if not self._overflown:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import secrets
 from collections.abc import Collection
@@ -19,6 +18,7 @@ from ..sessions import Session
 from ..store import Held, Refused
 from . import scripts
 from .connection import Redis, is_full
+from .states import States, digest_of
 
 logger = logging.getLogger("realtime.recovery")
 
@@ -27,7 +27,8 @@ AT_ONCE = 200
 #: Seconds until a write that failed is tried again, unless there is more to write before.
 RETRY = 1.0
 
-#: Operations that are remembered for sockets that are away, and milliseconds after the last one.
+#: How many operations are remembered for sockets that are away, and for how many milliseconds
+#: after the last one.
 MOST_CHANGES = 10_000
 CHANGES_LAST = 7 * 24 * 3600 * 1000
 #: What is to be done with a session.
@@ -40,6 +41,7 @@ class Records:
     def __init__(self, redis: Redis, node_id: str) -> None:
         self._redis = redis
         self._node_id = node_id
+        self._states = States(redis)
         self._to_do: dict[Session, str] = {}
         #: Digests of what was written.
         self._written: dict[Session, bytes] = {}
@@ -48,8 +50,6 @@ class Records:
         self._flush: asyncio.Task[Any] | None = None
         self._news = asyncio.Event()
         self._in_trouble = False
-        #: Keys of data that can't be kept, said once each.
-        self._said: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._written)
@@ -80,25 +80,19 @@ class Records:
             return Held(answer[1].decode(), answer[2].decode())
         packed, floor, tried, since, changed = answer[1:]
         try:
-            state = self._redis.unpack(packed)
-        except Exception as error:  # whatever the serializer raises; written by another release
+            session = self._states.session(
+                packed,
+                pid=pid,
+                namespace=namespace,
+                came_as=user,
+                floor=int(floor),
+                tried=int(tried) if tried else None,
+                lost_before=from_text(since.decode()) or 0,
+                node=self._node_id,
+                holder=holder,
+            )
+        except Exception as error:  # whatever it raises: another release may have written it
             return Refused(f"its session can't be read ({brief(error)})")
-        session = Session(
-            pid=pid,
-            sid=state["sid"],
-            namespace=namespace,
-            user=state["user"],
-            came_as=user,
-            rooms=dict(state["rooms"]),
-            presence=set(state["presence"]),
-            ruled=state["ruled"],
-            data=state["data"],
-            floor=int(floor),
-            tried=int(tried) if tried else None,
-            lost_before=from_text(since.decode()) or 0,
-            node=self._node_id,
-            holder=holder,
-        )
         self._written[session] = b""  # by another holder
         for id, fields in changed:
             if not self._apply(id, fields[1], session):
@@ -182,13 +176,13 @@ class Records:
                 written[session] = None
                 calls.append((scripts.DROP, [key], [session.holder]))
                 continue
-            state = self._state(session)
-            digest = _digest(state, session)
+            state = self._states.of(session)
+            digest = digest_of(state, session)
             if what == RELEASE or self._written.get(session) != digest:
                 written[session] = None if what == RELEASE else digest
                 names = self._redis.names
                 keys = [key, names.head(session.namespace), names.changes]
-                packed = self._redis.pack(state)
+                packed = self._states.pack(state)
                 calls.append((scripts.KEEP, keys, self._arguments(session, what, packed)))
         await self._redis.pipelined(calls)
         for session, now in written.items():
@@ -214,47 +208,11 @@ class Records:
             int(session in self._written),
         ]
 
-    def _state(self, session: Session) -> dict[str, Any]:
-        return {
-            "sid": session.sid,
-            "rooms": [[room, joined] for room, joined in session.rooms.items()],
-            "user": session.user,
-            "presence": sorted(session.presence),
-            "ruled": session.ruled,
-            "data": self._kept(session.data),
-        }
-
-    def _kept(self, data: dict[str, Any]) -> dict[str, Any]:
-        """What can be kept of a socket's data: plain values."""
-        if not data or self._is_plain(data):
-            return dict(data)
-        return {key: value for key, value in list(data.items()) if self._can_keep(key, value)}
-
-    def _is_plain(self, data: dict[str, Any]) -> bool:
-        """Whether it can be read again: msgpack writes keys that are no text, and refuses them."""
-        try:
-            self._redis.unpack(self._redis.pack({"data": data}))
-        except (TypeError, ValueError, OverflowError, RecursionError):
-            return False
-        return True
-
-    def _can_keep(self, key: Any, value: Any) -> bool:
-        if not self._is_plain({key: value}):
-            name = brief(repr(key), 100)
-            if name not in self._said and len(self._said) < 1_000:
-                self._said.add(name)
-                logger.warning(
-                    "self.data[%s] is a %s, which recovery can't keep: a client that comes back"
-                    " won't find it. Keep plain values: text, numbers, bytes, None, lists, and"
-                    " dicts whose keys are text.",
-                    name,
-                    type(value).__name__,
-                )
-            return False
-        return True
-
     async def refresh(self, sessions: Collection[Session]) -> list[Session]:
-        """Let sessions last on; those that others have. Raises ChannelLayerError."""
+        """Extend the time that sessions last; return those that have another holder by now.
+
+        Raises ChannelLayerError.
+        """
         lost: list[Session] = []
         waiting = list(sessions)
         for start in range(0, len(waiting), AT_ONCE):
@@ -271,7 +229,7 @@ class Records:
             for session, answer in zip(part, answers, strict=True):
                 if answer < 0:
                     lost.append(session)
-                elif not answer:  # Redis has forgotten it, but not that it was written
+                elif not answer:  # Redis lost it; that it was written before is told to KEEP
                     self._written[session] = b""
                     self._note(session, KEEP)
         return lost
@@ -280,12 +238,6 @@ class Records:
         """The node is about to stop."""
         await self._tasks.end()
         await self.settle()
-
-
-def _digest(state: dict[str, Any], session: Session) -> bytes:
-    """What tells whether a session has changed since it was written."""
-    said = repr((state, session.tried, session.came_as)).encode(errors="replace")
-    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def _lasts(namespace: str) -> float:
