@@ -29,7 +29,7 @@ OPTIONS = {
 
 
 class Process:
-    """One process with its log. `answers` says whether it is ready; by default a port is tried."""
+    """One process with its log. It is up once it logs `ready`; by default once its port is open."""
 
     def __init__(
         self,

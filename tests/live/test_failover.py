@@ -11,8 +11,9 @@ import redis
 from tests.conformance.guest import Guest
 from tests.live.conftest import Logs
 from tests.live.farm import Farm
+from tests.live.recovering import SiteProcess, both_servers
 from tests.live.servers import Redis, Sentinel, eventually
-from tests.live.test_recovery import Site, news
+from tests.live.test_recovery import REALTIME, news
 
 pytestmark = [
     pytest.mark.redis,
@@ -57,12 +58,9 @@ def pair(farm: Farm) -> Iterator[Pair]:
 
 
 @pytest.fixture
-def site(farm: Farm, pair: Pair, layer: str) -> Iterator[list[Site]]:
-    folder = farm.folder("site")
-    site = [Site(kind, folder, pair.sentinel, layer) for kind in ("daphne", "uvicorn")]
-    farm.run(*site)
-    yield site
-    farm.end(*site)
+def site(farm: Farm, pair: Pair, layer: str) -> Iterator[list[SiteProcess]]:
+    with both_servers(farm, "site", REALTIME, redis=pair.sentinel, layer=layer) as site:
+        yield site
 
 
 async def until_said(speaker: Guest, room: str, *args: Any, event: str = "say") -> None:
@@ -73,7 +71,7 @@ async def until_said(speaker: Guest, room: str, *args: Any, event: str = "say") 
 
 
 async def test_replica_takes_over_with_the_sessions_and_the_logs(
-    site: list[Site], pair: Pair, logs: Logs
+    site: list[SiteProcess], pair: Pair, logs: Logs
 ) -> None:
     logs.tolerate()
     speakers = [await Guest.visit(process, "speaker") for process in site]
@@ -101,7 +99,7 @@ async def test_replica_takes_over_with_the_sessions_and_the_logs(
 
 
 async def test_namespace_without_recovery_flows_again(
-    site: list[Site], pair: Pair, logs: Logs
+    site: list[SiteProcess], pair: Pair, logs: Logs
 ) -> None:
     logs.tolerate()
     guests = [await Guest.visit(process, "a", "/fleeting") for process in site]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +12,9 @@ from realtime import aemit
 from realtime.testing import real_layer
 from tests.conformance.guest import Guest, cut
 from tests.live.farm import Farm
-from tests.live.servers import OPTIONS, Process, Redis
+from tests.live.recovering import SiteProcess, both_servers
+from tests.live.servers import Redis
 from tests.live.test_javascript import run
-from tests.ports import free_port
 from tests.site.layers import channel_layers
 
 pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("cut_links")]
@@ -34,30 +31,10 @@ REALTIME = {
 }
 
 
-class Site(Process):
-    """A process of the site of telling.py."""
-
-    def __init__(self, kind: str, folder: Path, redis: Redis) -> None:
-        port = free_port()
-        application = "tests.conformance.telling:application"
-        environment = {
-            "RECOVERING_REDIS": redis.url,
-            "RECOVERING_LAYER": "core",
-            "RECOVERING_REALTIME": json.dumps(REALTIME),
-        }
-        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port), application]
-        name = f"telling-{kind}-{port}"
-        super().__init__(name, command, folder, port=port, environment=environment)
-        self.url = f"http://127.0.0.1:{port}"
-
-
 @pytest.fixture(scope="module")
-def site(farm: Farm, redis_server: Redis) -> Iterator[list[Site]]:
-    folder = farm.folder("telling")
-    site = [Site(kind, folder, redis_server) for kind in ("daphne", "uvicorn")]
-    farm.run(*site)
-    yield site
-    farm.end(*site)
+def site(farm: Farm, redis_server: Redis) -> Iterator[list[SiteProcess]]:
+    with both_servers(farm, "telling", REALTIME, site="telling", redis=redis_server) as site:
+        yield site
 
 
 @pytest.fixture
@@ -69,12 +46,12 @@ def outside(settings: Any, redis_server: Redis) -> Iterator[None]:
 
 
 @pytest.fixture
-async def speakers(site: list[Site]) -> list[Guest]:
+async def speakers(site: list[SiteProcess]) -> list[Guest]:
     """A client in each process."""
     return [await Guest.visit(process, "speaker", NAMESPACE) for process in site]
 
 
-async def visit(site: Process, room: str, **rooms: Any) -> Guest:
+async def visit(site: SiteProcess, room: str, **rooms: Any) -> Guest:
     return await Guest.visit(site, room, NAMESPACE, rooms=rooms)
 
 
@@ -83,7 +60,7 @@ def news(*numbers: int) -> list[list[Any]]:
 
 
 async def test_newcomer_to_any_process_gets_the_last_events_of_a_room(
-    site: list[Site], speakers: list[Guest], room: str
+    site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
     for number in range(6):
         await speakers[number % 2].ask("say", room, "news", number)
@@ -98,7 +75,7 @@ async def test_newcomer_to_any_process_gets_the_last_events_of_a_room(
 
 
 async def test_each_event_comes_once_while_both_processes_go_on_talking(
-    site: list[Site], speakers: list[Guest], room: str
+    site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
     guests = [await visit(process, room) for process in site for _ in range(3)]
     talk = [asyncio.create_task(speaker.ask("count", room, 200)) for speaker in speakers]
@@ -118,7 +95,7 @@ async def test_each_event_comes_once_while_both_processes_go_on_talking(
 
 @pytest.mark.usefixtures("outside")
 async def test_value_from_outside_is_there_at_once_and_the_newest_after_an_absence(
-    site: list[Site], speakers: list[Guest], room: str
+    site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
     async def set_price(price: int) -> None:
         await aemit("price", price, 0, to=room, namespace=NAMESPACE, retain="ACME")
@@ -141,7 +118,7 @@ async def test_value_from_outside_is_there_at_once_and_the_newest_after_an_absen
 
 
 async def test_keys_of_a_room_are_bounded(
-    site: list[Site], speakers: list[Guest], room: str
+    site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
     guest = await visit(site[0], room, **{room: 0})
     await cut(guest, speakers[0], room)
@@ -154,7 +131,7 @@ async def test_keys_of_a_room_are_bounded(
 
 
 async def test_client_that_was_cut_amid_history_gets_the_rest_elsewhere(
-    site: list[Site], speakers: list[Guest], room: str
+    site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
     for number in range(6):
         await speakers[0].ask("say", room, "news", number)
@@ -170,7 +147,7 @@ async def test_client_that_was_cut_amid_history_gets_the_rest_elsewhere(
 
 
 async def test_rooms_joined_at_once_are_told_once_and_bounded(
-    site: list[Site], speakers: list[Guest], room: str
+    site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
     await speakers[0].ask("count", room, 5)
     guest = await visit(site[1], room)
@@ -183,5 +160,5 @@ async def test_rooms_joined_at_once_are_told_once_and_bounded(
 
 
 @pytest.mark.node
-def test_javascript_client(site: list[Site], room: str) -> None:
+def test_javascript_client(site: list[SiteProcess], room: str) -> None:
     run("history", site[0], ROOM=room)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,9 +23,9 @@ from tests.conformance.raw import Closed
 from tests.live.conftest import Logs
 from tests.live.farm import Farm
 from tests.live.layer_servers import LayerServer, addresses, layer_server
-from tests.live.servers import OPTIONS, Process, Sentinel, eventually
+from tests.live.recovering import SiteProcess, both_servers
+from tests.live.servers import eventually
 from tests.live.test_javascript import MSGPACK_BUILD, run
-from tests.ports import free_port
 from tests.site.layers import channel_layers
 
 pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("cut_links")]
@@ -42,29 +40,6 @@ REALTIME = {
     "LOGIN_CHECK_INTERVAL": 3600.0,
     "RECOVERY": {"WINDOW": 60.0},
 }
-
-
-class Site(Process):
-    """A process of the site of recovering.py."""
-
-    def __init__(
-        self,
-        kind: str,
-        folder: Path,
-        redis: LayerServer | Sentinel | None = None,
-        layer: str = "",
-        **realtime: Any,
-    ) -> None:
-        port = free_port()
-        application = "tests.conformance.recovering:application"
-        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port), application]
-        environment = {
-            "RECOVERING_REDIS": "" if redis is None else redis.url,
-            "RECOVERING_LAYER": layer,
-            "RECOVERING_REALTIME": json.dumps(REALTIME | realtime),
-        }
-        super().__init__(f"{kind}-{port}", command, folder, port=port, environment=environment)
-        self.url = f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module", params=["core", "pubsub"])
@@ -82,22 +57,19 @@ def redis(farm: Farm, layer: str) -> Iterator[LayerServer]:
 
 
 @pytest.fixture(scope="module")
-def site(farm: Farm, redis: LayerServer, layer: str) -> Iterator[list[Site]]:
+def site(farm: Farm, redis: LayerServer, layer: str) -> Iterator[list[SiteProcess]]:
     """Two processes of the site."""
-    folder = farm.folder("site")
-    site = [Site(kind, folder, redis, layer) for kind in ("daphne", "uvicorn")]
-    farm.run(*site)
-    yield site
-    farm.end(*site)
+    with both_servers(farm, "site", REALTIME, redis=redis, layer=layer) as site:
+        yield site
 
 
 @pytest.fixture
-def further(farm: Farm, redis: LayerServer, layer: str) -> Iterator[Callable[[str], Site]]:
+def further(farm: Farm, redis: LayerServer, layer: str) -> Iterator[Callable[[str], SiteProcess]]:
     """Starts a further process, for the test to end."""
-    started: list[Site] = []
+    started: list[SiteProcess] = []
 
-    def start(kind: str) -> Site:
-        process = Site(kind, farm.folder("further"), redis, layer)
+    def start(kind: str) -> SiteProcess:
+        process = SiteProcess(kind, farm.folder("further"), REALTIME, redis=redis, layer=layer)
         farm.run(process)
         started.append(process)
         return process
@@ -118,7 +90,7 @@ def outside(settings: Any, redis: LayerServer, layer: str) -> Iterator[None]:
 
 
 @pytest.fixture
-async def speakers(site: list[Site]) -> list[Guest]:
+async def speakers(site: list[SiteProcess]) -> list[Guest]:
     """A client in each process."""
     return [await Guest.visit(process, "speaker") for process in site]
 
@@ -149,22 +121,22 @@ async def hears(guest: Guest, expected: list[list[Any]]) -> None:
 
 
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])
-def alone(request: pytest.FixtureRequest, farm: Farm) -> Iterator[Site]:
+def alone(request: pytest.FixtureRequest, farm: Farm) -> Iterator[SiteProcess]:
     """A process without a Redis."""
-    alone = Site(request.param, farm.folder("alone"))
+    alone = SiteProcess(request.param, farm.folder("alone"), REALTIME)
     farm.run(alone)
     yield alone
     farm.end(alone)
 
 
 @pytest.mark.node
-def test_stock_client_is_recovered(alone: Site, transports: list[str]) -> None:
+def test_stock_client_is_recovered(alone: SiteProcess, transports: list[str]) -> None:
     run("recovery", alone, TRANSPORTS=",".join(transports))
 
 
 @pytest.mark.node
 def test_missed_events_come_once_where_the_answer_behind_them_is_lost(
-    alone: Site, transports: list[str]
+    alone: SiteProcess, transports: list[str]
 ) -> None:
     run("torn", alone, TRANSPORTS=",".join(transports))
 
@@ -172,7 +144,7 @@ def test_missed_events_come_once_where_the_answer_behind_them_is_lost(
 @pytest.mark.any_layer
 @pytest.mark.node
 def test_missed_events_come_once_where_the_answer_is_lost_in_another_process(
-    site: list[Site],
+    site: list[SiteProcess],
 ) -> None:
     run("torn", site[0], TRANSPORTS="websocket", SECOND=site[1].url)
 
@@ -180,7 +152,7 @@ def test_missed_events_come_once_where_the_answer_is_lost_in_another_process(
 @pytest.mark.node
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 def test_stock_client_is_recovered_in_msgpack(farm: Farm, kind: str) -> None:
-    site = Site(kind, farm.folder("msgpack"), PARSER="msgpack")
+    site = SiteProcess(kind, farm.folder("msgpack"), REALTIME | {"PARSER": "msgpack"})
     farm.run(site)
     run("recovery", site, TRANSPORTS="polling,websocket", BUILD=MSGPACK_BUILD)
     farm.end(site)
@@ -188,12 +160,12 @@ def test_stock_client_is_recovered_in_msgpack(farm: Farm, kind: str) -> None:
 
 @pytest.mark.any_layer
 @pytest.mark.node
-def test_stock_client_is_recovered_in_another_process(site: list[Site]) -> None:
+def test_stock_client_is_recovered_in_another_process(site: list[SiteProcess]) -> None:
     run("recovery", site[1], TRANSPORTS="websocket", SECOND=site[0].url)
 
 
 async def test_client_comes_back_to_another_process_and_again(
-    site: list[Site], speakers: list[Guest], name: str
+    site: list[SiteProcess], speakers: list[Guest], name: str
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("enter", name)
@@ -215,7 +187,7 @@ async def test_client_comes_back_to_another_process_and_again(
 
 @pytest.mark.any_layer
 async def test_events_of_all_processes_are_in_one_order(
-    site: list[Site], speakers: list[Guest], name: str
+    site: list[SiteProcess], speakers: list[Guest], name: str
 ) -> None:
     guests = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
     for guest in guests:
@@ -243,8 +215,8 @@ async def test_events_of_all_processes_are_in_one_order(
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 async def test_client_comes_back_after_its_process_was_killed(
-    site: list[Site],
-    further: Callable[[str], Site],
+    site: list[SiteProcess],
+    further: Callable[[str], SiteProcess],
     speakers: list[Guest],
     name: str,
     kind: str,
@@ -270,7 +242,11 @@ async def test_client_comes_back_after_its_process_was_killed(
 @pytest.mark.any_layer
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 async def test_client_comes_back_after_its_process_was_shut_down(
-    site: list[Site], further: Callable[[str], Site], speakers: list[Guest], name: str, kind: str
+    site: list[SiteProcess],
+    further: Callable[[str], SiteProcess],
+    speakers: list[Guest],
+    name: str,
+    kind: str,
 ) -> None:
     process = further(kind)
     guest = await Guest.visit(process, name)
@@ -284,7 +260,7 @@ async def test_client_comes_back_after_its_process_was_shut_down(
 
 
 async def test_redis_that_restarts_with_its_data_loses_nothing(
-    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
+    site: list[SiteProcess], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     guest, stays = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
@@ -308,7 +284,7 @@ async def test_redis_that_restarts_with_its_data_loses_nothing(
 
 
 async def test_client_that_comes_back_while_redis_restarts_waits_or_comes_again(
-    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
+    site: list[SiteProcess], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     guests = [await Guest.visit(process, f"{name} {n}") for n, process in enumerate(site)]
@@ -331,7 +307,7 @@ async def test_client_that_comes_back_while_redis_restarts_waits_or_comes_again(
         assert again.heard == news(range(1, 3))
 
 
-async def comes_back(guest: Guest, site: Site, name: str) -> Guest:
+async def comes_back(guest: Guest, site: SiteProcess, name: str) -> Guest:
     """Like the stock client, which tries again when its connection is closed."""
     async with asyncio.timeout(30):
         while True:
@@ -341,7 +317,7 @@ async def comes_back(guest: Guest, site: Site, name: str) -> Guest:
 
 @pytest.mark.any_layer
 async def test_client_that_comes_back_without_redis_is_as_good_as_new_in_the_end(
-    site: list[Site], redis: LayerServer, name: str, logs: Logs
+    site: list[SiteProcess], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     speaker = await Guest.visit(site[0], "speaker")
@@ -351,7 +327,7 @@ async def test_client_that_comes_back_without_redis_is_as_good_as_new_in_the_end
     try:
         again = await comes_back(guest, site[1], name)
         assert again.pid and not again.recovered and again.sid != guest.sid
-        logs.expect("as good as new: the store of sessions is away")
+        logs.expect("was not recovered: the store of sessions is away")
         newcomer = await Guest.visit(site[1], name)  # never had a session: it is not kept waiting
         assert newcomer.pid
     finally:
@@ -361,7 +337,7 @@ async def test_client_that_comes_back_without_redis_is_as_good_as_new_in_the_end
 
 @pytest.mark.any_layer
 async def test_redis_that_is_full_gives_a_fresh_session_and_refuses_events(
-    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
+    site: list[SiteProcess], speakers: list[Guest], redis: LayerServer, name: str, logs: Logs
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await cut(guest, speakers[0], name)
@@ -370,7 +346,7 @@ async def test_redis_that_is_full_gives_a_fresh_session_and_refuses_events(
         try:
             again = await guest.back(site[1], name)
             assert again.pid and not again.recovered and again.sid != guest.sid
-            logs.expect("as good as new: the store of sessions is full")
+            logs.expect("was not recovered: the store of sessions is full")
             [answer] = await speakers[0].ask("say", name, "lost")
             assert answer == {"error": {"code": "internal", "message": "Internal error"}}
         finally:
@@ -384,7 +360,7 @@ async def test_redis_that_is_full_gives_a_fresh_session_and_refuses_events(
 
 @pytest.mark.any_layer
 async def test_event_whose_message_was_lost_is_read_from_the_log(
-    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, outside: None
+    site: list[SiteProcess], speakers: list[Guest], redis: LayerServer, name: str, outside: None
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("enter", name)
@@ -409,7 +385,7 @@ async def say_again_unheard(redis: LayerServer, room: str) -> str:
 
 @pytest.mark.any_layer
 async def test_client_knows_more_than_the_process_that_it_comes_back_to(
-    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str, outside: None
+    site: list[SiteProcess], speakers: list[Guest], redis: LayerServer, name: str, outside: None
 ) -> None:
     guest, watcher = await Guest.visit(site[0], name), await Guest.visit(site[1], f"{name} watches")
     for client in (guest, watcher):
@@ -428,7 +404,7 @@ async def test_client_knows_more_than_the_process_that_it_comes_back_to(
 
 @pytest.mark.any_layer
 async def test_volatile_event_in_a_process_that_is_behind_does_not_set_the_offset_back(
-    further: Callable[[str], Site], site: list[Site], speakers: list[Guest], name: str
+    further: Callable[[str], SiteProcess], site: list[SiteProcess], speakers: list[Guest], name: str
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("enter", name)
@@ -449,7 +425,7 @@ async def test_volatile_event_in_a_process_that_is_behind_does_not_set_the_offse
 
 @pytest.mark.any_layer
 async def test_operations_reach_clients_that_are_away_wherever_they_were(
-    site: list[Site], speakers: list[Guest], name: str, further: Callable[[str], Site]
+    site: list[SiteProcess], speakers: list[Guest], name: str, further: Callable[[str], SiteProcess]
 ) -> None:
     killed = further("daphne")
     guests = [await Guest.visit(process, f"{name} {process.name}") for process in (*site, killed)]
@@ -476,7 +452,7 @@ async def test_operations_reach_clients_that_are_away_wherever_they_were(
 
 
 async def test_events_that_redis_lost_under_a_dead_connection_are_not_passed_over(
-    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str
+    site: list[SiteProcess], speakers: list[Guest], redis: LayerServer, name: str
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("enter", name)
@@ -493,7 +469,11 @@ async def test_events_that_redis_lost_under_a_dead_connection_are_not_passed_ove
 
 
 async def test_what_a_client_did_while_redis_was_away_is_kept(
-    redis: LayerServer, site: list[Site], further: Callable[[str], Site], name: str, logs: Logs
+    redis: LayerServer,
+    site: list[SiteProcess],
+    further: Callable[[str], SiteProcess],
+    name: str,
+    logs: Logs,
 ) -> None:
     logs.tolerate()
     process = further("uvicorn")
@@ -517,7 +497,7 @@ async def test_what_a_client_did_while_redis_was_away_is_kept(
 
 @pytest.mark.any_layer
 async def test_newcomer_who_is_told_history_waits_for_redis_or_comes_again(
-    redis: LayerServer, site: list[Site], speakers: list[Guest], name: str, logs: Logs
+    redis: LayerServer, site: list[SiteProcess], speakers: list[Guest], name: str, logs: Logs
 ) -> None:
     logs.tolerate()
     await say(speakers, name, range(2))
@@ -533,13 +513,13 @@ async def test_newcomer_who_is_told_history_waits_for_redis_or_comes_again(
     await hears(await waiting, news(range(2)))
 
 
-async def logged(process: Site, text: str) -> None:
+async def logged(process: SiteProcess, text: str) -> None:
     async with asyncio.timeout(30):
         while text not in process.log.read_text():
             await asyncio.sleep(0.1)
 
 
-async def dead(process: Site) -> None:
+async def dead(process: SiteProcess) -> None:
     process.kill()
     async with asyncio.timeout(30):
         while process.running:
@@ -548,7 +528,7 @@ async def dead(process: Site) -> None:
 
 @pytest.mark.any_layer
 async def test_of_two_whose_session_redis_gives_at_once_one_has_it(
-    site: list[Site], speakers: list[Guest], redis: LayerServer, name: str
+    site: list[SiteProcess], speakers: list[Guest], redis: LayerServer, name: str
 ) -> None:
     guests = [await Guest.visit(site[0], f"{name} {number}") for number in range(5)]
     for number, guest in enumerate(guests):
@@ -580,7 +560,7 @@ def answer_pings(task: asyncio.Task[Guest]) -> None:
 
 
 @pytest.mark.any_layer
-async def test_presence_is_restored_in_another_process(site: list[Site], name: str) -> None:
+async def test_presence_is_restored_in_another_process(site: list[SiteProcess], name: str) -> None:
     watcher = await Guest.visit(site[1], f"{name} watches", user=8)
     guest = await Guest.visit(site[0], name, user=7)
     for client in (watcher, guest):
@@ -601,7 +581,7 @@ async def test_presence_is_restored_in_another_process(site: list[Site], name: s
 
 @pytest.mark.any_layer
 async def test_emit_without_redis_is_refused_and_no_client_gets_it(
-    site: list[Site],
+    site: list[SiteProcess],
     speakers: list[Guest],
     redis: LayerServer,
     name: str,
@@ -632,7 +612,7 @@ async def test_emit_without_redis_is_refused_and_no_client_gets_it(
 
 
 async def test_client_that_a_dead_connection_holds_elsewhere_comes_back(
-    site: list[Site], speakers: list[Guest], name: str
+    site: list[SiteProcess], speakers: list[Guest], name: str
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("keep", "colour", "red")
@@ -649,7 +629,7 @@ async def test_client_that_a_dead_connection_holds_elsewhere_comes_back(
 
 @pytest.mark.any_layer
 async def test_client_that_lives_elsewhere_keeps_its_session(
-    site: list[Site], speakers: list[Guest], name: str
+    site: list[SiteProcess], speakers: list[Guest], name: str
 ) -> None:
     guest = await Guest.visit(site[0], name)
     reading = asyncio.create_task(guest.message())
@@ -661,7 +641,7 @@ async def test_client_that_lives_elsewhere_keeps_its_session(
 
 @pytest.mark.any_layer
 async def test_of_two_that_come_back_at_once_one_does(
-    site: list[Site], speakers: list[Guest], name: str
+    site: list[SiteProcess], speakers: list[Guest], name: str
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await cut(guest, speakers[0], name)
@@ -676,7 +656,7 @@ async def test_of_two_that_come_back_at_once_one_does(
 
 @pytest.mark.any_layer
 async def test_another_user_is_refused_in_another_process(
-    site: list[Site], speakers: list[Guest], name: str
+    site: list[SiteProcess], speakers: list[Guest], name: str
 ) -> None:
     guest = await Guest.visit(site[0], name, user=7)
     await cut(guest, speakers[0], name)
@@ -687,7 +667,7 @@ async def test_another_user_is_refused_in_another_process(
 
 
 async def test_emits_from_a_process_without_a_server_are_logged(
-    site: list[Site], speakers: list[Guest], name: str, outside: None
+    site: list[SiteProcess], speakers: list[Guest], name: str, outside: None
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await asyncio.to_thread(emit, "news", 0, to=guest.sid)
@@ -705,7 +685,7 @@ async def test_emits_from_a_process_without_a_server_are_logged(
 @pytest.mark.any_layer
 @pytest.mark.parametrize("namespace", ["/short", "/narrow"])
 async def test_log_that_does_not_reach_back_is_said(
-    site: list[Site], name: str, namespace: str
+    site: list[SiteProcess], name: str, namespace: str
 ) -> None:
     speaker = await Guest.visit(site[0], "speaker", namespace)
     guest = await Guest.visit(site[0], name, namespace)
@@ -719,7 +699,7 @@ async def test_log_that_does_not_reach_back_is_said(
 
 @pytest.mark.any_layer
 async def test_data_that_cannot_be_kept_is_said(
-    site: list[Site], speakers: list[Guest], name: str, logs: Logs
+    site: list[SiteProcess], speakers: list[Guest], name: str, logs: Logs
 ) -> None:
     guest = await Guest.visit(site[0], name)
     await guest.ask("keep", "colour", "red")

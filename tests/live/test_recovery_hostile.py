@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +17,8 @@ from tests.conformance.raw import Closed, WebSocket
 from tests.conformance.talker import WEBSOCKET
 from tests.live.conftest import Logs
 from tests.live.farm import Farm
-from tests.live.servers import OPTIONS, Process, Redis
-from tests.ports import free_port
+from tests.live.recovering import SiteProcess, both_servers
+from tests.live.servers import Redis
 
 pytestmark = [pytest.mark.redis, pytest.mark.usefixtures("cut_links")]
 
@@ -35,22 +33,6 @@ REALTIME = {
 }
 
 
-class Site(Process):
-    """A process of the site of telling.py."""
-
-    def __init__(self, kind: str, folder: Path, redis: Redis) -> None:
-        port = free_port()
-        application = "tests.conformance.telling:application"
-        environment = {
-            "RECOVERING_REDIS": redis.url,
-            "RECOVERING_LAYER": "core",
-            "RECOVERING_REALTIME": json.dumps(REALTIME),
-        }
-        command = [sys.executable, "-m", kind, *OPTIONS[kind], "--port", str(port), application]
-        name = f"hostile-{kind}-{port}"
-        super().__init__(name, command, folder, port=port, environment=environment)
-
-
 @pytest.fixture(scope="module")
 def redis(farm: Farm) -> Iterator[Redis]:
     """One of their own: what is cut here would be missed by the servers of other tests."""
@@ -61,16 +43,13 @@ def redis(farm: Farm) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="module")
-def site(farm: Farm, redis: Redis) -> Iterator[list[Site]]:
-    folder = farm.folder("hostile")
-    site = [Site(kind, folder, redis) for kind in ("daphne", "uvicorn")]
-    farm.run(*site)
-    yield site
-    farm.end(*site)
+def site(farm: Farm, redis: Redis) -> Iterator[list[SiteProcess]]:
+    with both_servers(farm, "hostile", REALTIME, site="telling", redis=redis) as site:
+        yield site
 
 
 @pytest.fixture
-async def speaker(site: list[Site]) -> Guest:
+async def speaker(site: list[SiteProcess]) -> Guest:
     return await Guest.visit(site[0], "speaker", NAMESPACE)
 
 
@@ -88,7 +67,7 @@ def claim(guest: Guest, name: str) -> str:
     return f"40{guest.head}{json.dumps(auth)}"
 
 
-async def opened(site: Site) -> WebSocket:
+async def opened(site: SiteProcess) -> WebSocket:
     websocket = await WebSocket.open(site.port or 0, WEBSOCKET)
     await websocket.receive()
     return websocket
@@ -96,7 +75,7 @@ async def opened(site: Site) -> WebSocket:
 
 @pytest.mark.parametrize("is_noticed", [True, False])
 async def test_client_that_is_cut_at_each_stage_of_its_attempts_misses_nothing(
-    site: list[Site], speaker: Guest, is_noticed: bool
+    site: list[SiteProcess], speaker: Guest, is_noticed: bool
 ) -> None:
     name = f"stages {is_noticed}"
     guest = await Guest.visit(site[0], name, NAMESPACE)
@@ -120,7 +99,7 @@ async def test_client_that_is_cut_at_each_stage_of_its_attempts_misses_nothing(
 
 
 async def test_missed_events_come_once_however_often_they_break_off(
-    site: list[Site], speaker: Guest
+    site: list[SiteProcess], speaker: Guest
 ) -> None:
     name = "pieces"
     guest = await Guest.visit(site[0], name, NAMESPACE)
@@ -145,12 +124,12 @@ async def test_missed_events_come_once_however_often_they_break_off(
 
 
 async def test_of_many_that_come_back_at_once_one_does(
-    site: list[Site], speaker: Guest, reading: set[asyncio.Task[Any]]
+    site: list[SiteProcess], speaker: Guest, reading: set[asyncio.Task[Any]]
 ) -> None:
     guest = await Guest.visit(site[0], "many", NAMESPACE)
     await cut(guest, speaker, "many")
 
-    async def come(process: Site) -> Guest:
+    async def come(process: SiteProcess) -> Guest:
         again = await guest.back(process, "many")
         reading.add(asyncio.create_task(read(again)))
         return again
@@ -168,7 +147,7 @@ async def read(guest: Guest) -> None:
 
 @pytest.mark.parametrize(("owner", "thief"), [(None, 7), (7, None)])
 async def test_session_of_nobody_is_no_users_and_the_other_way_round(
-    site: list[Site], speaker: Guest, owner: int | None, thief: int | None
+    site: list[SiteProcess], speaker: Guest, owner: int | None, thief: int | None
 ) -> None:
     name = f"session of {owner}"
     guest = await Guest.visit(site[0], name, NAMESPACE, user=owner)
@@ -179,7 +158,9 @@ async def test_session_of_nobody_is_no_users_and_the_other_way_round(
     assert again.recovered and again.sid == guest.sid
 
 
-async def test_session_is_of_one_namespace_of_a_route(site: list[Site], speaker: Guest) -> None:
+async def test_session_is_of_one_namespace_of_a_route(
+    site: list[SiteProcess], speaker: Guest
+) -> None:
     guests = {
         topic: await Guest.visit(site[0], topic, f"{NAMESPACE}/{topic}") for topic in ("a", "b")
     }
@@ -207,7 +188,7 @@ async def test_session_is_of_one_namespace_of_a_route(site: list[Site], speaker:
     ids=lambda command: "-".join(command).lower(),
 )
 async def test_redis_forgets_scripts_or_cuts_connections_and_nothing_is_missing(
-    site: list[Site], speaker: Guest, redis: Redis, command: tuple[str, ...], logs: Logs
+    site: list[SiteProcess], speaker: Guest, redis: Redis, command: tuple[str, ...], logs: Logs
 ) -> None:
     logs.tolerate()
     name = " ".join(command)
@@ -234,7 +215,7 @@ async def test_redis_forgets_scripts_or_cuts_connections_and_nothing_is_missing(
 
 
 async def test_room_that_is_left_before_the_join_is_done_is_left(
-    site: list[Site], speaker: Guest, redis: Redis
+    site: list[SiteProcess], speaker: Guest, redis: Redis
 ) -> None:
     for process in site:
         guest = await Guest.visit(process, "hasty", NAMESPACE)

@@ -35,7 +35,13 @@ def shows(window: Window, tea: int) -> None:
     expect(lines).to_have_text(["connected", f"tea {tea}, coffee 0"] * 2)
 
 
-def look_at_it_in_development(project: Project, browser: Browser, edited: str) -> None:
+def look_at_it(project: Project, browser: Browser, edited: str) -> None:
+    """In development, where the component `edited` is edited, and built."""
+    _look_at_it_in_development(project, browser, edited)
+    _look_at_it_built(project, browser)
+
+
+def _look_at_it_in_development(project: Project, browser: Browser, edited: str) -> None:
     with project.dev() as url:
         one, two = Window(browser, url), Window(browser, url)
         for window in (one, two):
@@ -79,7 +85,7 @@ def _reload_what_was_edited(project: Project, window: Window, edited: str) -> No
     shows(window, tea=1)
 
 
-def look_at_it_built(project: Project, browser: Browser) -> None:
+def _look_at_it_built(project: Project, browser: Browser) -> None:
     built = project.npm("run", "build")
     assert built.returncode == 0, built.stdout + built.stderr
     one, two = Window(browser, project.url), Window(browser, project.url)

@@ -55,6 +55,22 @@ def program(recipe: Recipe, name: str, password: str = PASSWORD, *, says: str) -
         process.stop()
 
 
+@contextmanager
+def three_programs(recipe: Recipe) -> Iterator[tuple[Program, Program, Program]]:
+    """Ada's on two devices and Bob's on one, all connected."""
+    with (
+        program(recipe, "ada", says="connected as") as ada,
+        program(recipe, "ada", says="connected as") as phone,
+        program(recipe, "bob", says="connected as") as bob,
+    ):
+        yield ada, phone, bob
+
+
+def is_refused_with_a_wrong_password(recipe: Recipe) -> None:
+    with program(recipe, "ada", "guessed", says="refused: Log in first. forbidden"):
+        pass
+
+
 def ask(
     recipe: Recipe, path: str, body: Mapping[str, Any], *, method: str = "POST", **headers: str
 ) -> tuple[int, Any]:

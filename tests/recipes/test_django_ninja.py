@@ -1,18 +1,14 @@
 import pytest
 
 from tests.follower import PASSWORD
-from tests.recipes.programs import ask, program
+from tests.recipes.programs import ask, is_refused_with_a_wrong_password, three_programs
 from tests.recipes.recipe import Recipe
 
 pytestmark = pytest.mark.node
 
 
 def test_devices_of_a_user_hear_what_the_api_saves(recipe: Recipe) -> None:
-    with (
-        program(recipe, "ada", says="connected as") as ada,
-        program(recipe, "ada", says="connected as") as phone,
-        program(recipe, "bob", says="connected as") as bob,
-    ):
+    with three_programs(recipe) as (ada, phone, bob):
         _, login = ask(recipe, "/api/token", {"username": "ada", "password": PASSWORD})
         mine = {"Authorization": f"Bearer {login['token']}"}
         by_phone = {**mine, "X-Realtime-Sids": phone.sid}
@@ -31,5 +27,4 @@ def test_no_token_or_a_wrong_one_is_refused(recipe: Recipe) -> None:
     forged = {"Authorization": "Bearer rt1.forged"}
     refused = ask(recipe, "/api/orders", {"title": "Tea"}, **forged)
     assert refused == (401, {"detail": "Invalid token."})
-    with program(recipe, "ada", "guessed", says="refused: Log in first. forbidden"):
-        pass
+    is_refused_with_a_wrong_password(recipe)

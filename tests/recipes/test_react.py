@@ -2,12 +2,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.frontend.project import Project
-from tests.recipes.frontends import look_at_it_built, look_at_it_in_development, recipe
+from tests.recipes.frontends import look_at_it, recipe
 
 __all__ = ["recipe"]  # the fixture
 pytestmark = [pytest.mark.browser, pytest.mark.node]
 
 
 def test_components_share_a_connection_and_leave_none(recipe: Project, browser: Browser) -> None:
-    look_at_it_in_development(recipe, browser, "App.tsx")
-    look_at_it_built(recipe, browser)
+    look_at_it(recipe, browser, "App.tsx")

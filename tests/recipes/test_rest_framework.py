@@ -1,7 +1,7 @@
 import pytest
 
 from tests.follower import PASSWORD
-from tests.recipes.programs import ask, program
+from tests.recipes.programs import ask, is_refused_with_a_wrong_password, three_programs
 from tests.recipes.recipe import Recipe
 
 pytestmark = pytest.mark.node
@@ -10,11 +10,7 @@ TEA = {"id": 1, "title": "Tea", "paid": False}
 
 
 def test_devices_of_a_user_hear_what_the_api_saves_until_the_token_is_gone(recipe: Recipe) -> None:
-    with (
-        program(recipe, "ada", says="connected as") as ada,
-        program(recipe, "ada", says="connected as") as phone,
-        program(recipe, "bob", says="connected as") as bob,
-    ):
+    with three_programs(recipe) as (ada, phone, bob):
         _, login = ask(recipe, "/api/token/", {"username": "ada", "password": PASSWORD})
         mine = {"Authorization": f"Token {login['token']}"}
         by_phone = {**mine, "X-Realtime-Sids": phone.sid}
@@ -33,5 +29,4 @@ def test_devices_of_a_user_hear_what_the_api_saves_until_the_token_is_gone(recip
 
 
 def test_wrong_password_is_refused(recipe: Recipe) -> None:
-    with program(recipe, "ada", "guessed", says="refused: Log in first. forbidden"):
-        pass
+    is_refused_with_a_wrong_password(recipe)
