@@ -104,6 +104,6 @@ def _check_once(rules: list[RoomRule]) -> None:
             if first is not rule:
                 raise TypeError(
                     f"what is emitted to an instance of {rule.model.__name__} would reach the"
-                    f" members of both {first.pattern!r} and {rule.pattern!r}. Give the one whose"
-                    " members are not meant by it instance_room=False"
+                    f" members of both {first.pattern!r} and {rule.pattern!r}. Set"
+                    " instance_room=False on the one whose members should not get it"
                 )

@@ -105,8 +105,8 @@ class RoomRule:
             )
         if options.model is not None and not self._names:
             raise TypeError(
-                f"{self.name}: {self.pattern!r} has no converter by which to find an instance;"
-                ' "orders.<int:pk>" has one'
+                f"{self.name}: {self.pattern!r} has no converter to find an instance with; write"
+                ' "orders.<int:pk>", for example'
             )
         if model is not None and apps.models_ready:
             for name in self._names:
@@ -159,8 +159,8 @@ def _check_lookup(model: type[Model], lookup: str, name: str) -> None:
         model._meta.get_field(field)
     except FieldDoesNotExist:
         raise TypeError(
-            f"{name}: {model.__name__} has no field {field!r} by which to find an instance; the"
-            " converters of the pattern are named after fields, such as <int:pk>"
+            f"{name}: {model.__name__} has no field {field!r} to find an instance with; name the"
+            " converters of the pattern after fields, such as <int:pk>"
         ) from None
 
 
