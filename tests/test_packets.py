@@ -211,6 +211,7 @@ def packed(value: Any) -> bytes:
 @example(stream=[b"\xc6\xff\xff\xff\xff"])
 @example(stream=[b"\x82\xa4type\x02\xa4data\x92\xa1a\xc7\x0c\xff" + b"\xff" * 12])
 @example(stream=[packed({"type": 2, "data": ["a", msgpack.ExtType(5, b"x")]})])
+@example(stream=[packed({"type": 1, "id": 1, "more": msgpack.ExtType(5, b"x")})])
 @example(stream=[packed({"type": True, "data": ["a"]})])
 @example(stream=[packed({"type": 2, "nsp": "chat", "data": ["a"]})])
 @settings(max_examples=400)

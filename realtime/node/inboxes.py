@@ -14,14 +14,34 @@ LONG = 1_000
 CONTAINER, VALUE = 60, 60
 
 
-def weight(message: str | bytes) -> int:
+def weight(message: str | bytes, data: Any = None) -> int:
     """What a message of a client takes in memory once it is decoded, roughly and not less.
 
-    A megabyte of "[[],[],[]" is twenty megabytes of lists.
+    A megabyte of "[[],[],[]" is twenty megabytes of lists, and seventy where it is msgpack: then
+    `data` is what it was decoded to.
     """
     size = getsizeof(message)
-    if size > LONG and isinstance(message, str):
-        size += CONTAINER * (message.count("[") + message.count("{")) + VALUE * message.count(",")
+    if size > LONG:
+        if isinstance(message, str):
+            containers = message.count("[") + message.count("{")
+            size += CONTAINER * containers + VALUE * message.count(",")
+        elif data is not None:
+            size += _weight_of_values(data)
+    return size
+
+
+def _weight_of_values(data: Any) -> int:
+    size, level = 0, [data]
+    while level:
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, list):
+                size += CONTAINER + VALUE * len(value)
+                deeper.extend(value)
+            elif isinstance(value, dict):
+                size += CONTAINER + 2 * VALUE * len(value)
+                deeper.extend(value.values())
+        level = deeper
     return size
 
 

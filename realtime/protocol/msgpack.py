@@ -120,7 +120,7 @@ class MsgpackDecoder:
         packet = Packet(type, namespace.partition("?")[0], fields.get("data"), id)
         check(packet)
         if self._fault is not None:
-            raise UnreadableData(self._fault, packet)
+            raise _lost(packet, self._fault)
         check_depth(packet)
         return packet
 
@@ -141,6 +141,13 @@ class MsgpackDecoder:
         except OverflowError:
             self._fault = "a date before the year 1 or after 9999"
             return None
+
+
+def _lost(packet: Packet, fault: str) -> Exception:
+    """What a fault in the message costs: the packet, or the connection."""
+    if packet.type == PacketType.DISCONNECT:  # in a field that means nothing: it has no data
+        return ProtocolError("a packet whose type has no payload")
+    return UnreadableData(fault, packet)
 
 
 def _is_int(value: Any) -> TypeGuard[int]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..cluster.bus import Message
 from ..conf import settings
 from ..engine.server import EngineServer
-from ..engine.transports import http
+from ..engine.transports import http, sizes
 from ..engine.transports.http import Receive, Refused, Send
 from ..engine.transports.valve import Valve, valve_for
 from ..engine.transports.websocket import accept
@@ -23,6 +23,8 @@ logger = logging.getLogger("realtime.cluster")
 
 #: Seconds between two log lines that say the same.
 QUIET = 60.0
+#: Seconds between two looks at what the web server holds for a client.
+LOOK_EVERY = 1.0
 #: Bytes of a body that go with the request itself; a larger one follows when it is wanted.
 SMALL = 8_192
 #: What of an ASGI scope the home is told.
@@ -137,11 +139,13 @@ class RelayEntry:
         """Both directions of an accepted websocket, until one side ends it."""
         valve = valve_for(send)
         self.tunnels.add(conversation)
-        pump = asyncio.create_task(self._pump(conversation, receive, valve))
+        mind = asyncio.create_task(self._mind(valve))
+        pump = asyncio.create_task(self._pump(conversation, receive, send, valve))
         try:
             while (message := await conversation.next()) is not None:
                 if message["type"] == "websocket.close":
                     break
+                valve.sent += 1
                 await send(message)
                 await valve.writable()
             if conversation.end is not End.LEFT:
@@ -150,14 +154,30 @@ class RelayEntry:
             self.tunnels.discard(conversation)
             valve.close()
             pump.cancel()
+            mind.cancel()
 
-    async def _pump(self, conversation: Conversation, receive: Receive, valve: Valve) -> None:
+    async def _mind(self, valve: Valve) -> None:
+        """End a websocket whose client pings and reads no answer."""
+        limit = self._engine.sessions.limits.outbox_bytes
+        sent, unread = valve.sent, valve.unread
+        while not (valve.unread > max(limit, unread) and valve.sent == sent):
+            sent, unread = valve.sent, valve.unread
+            await asyncio.sleep(LOOK_EVERY)
+        metrics.report("closed.outbox")
+        self.say("closed a relayed websocket: its client pings, and reads no answer (OUTBOX_BYTES)")
+        valve.abort()
+
+    async def _pump(
+        self, conversation: Conversation, receive: Receive, send: Send, valve: Valve
+    ) -> None:
         limit = self._engine.sessions.limits.max_payload
         while True:
             message = await receive()
             if conversation.end is not None:
                 return
             if message["type"] != "websocket.receive":
+                if sizes.is_exceeded(send, limit):
+                    conversation.link.put(too_large(conversation.sid))
                 conversation.finish(End.LEFT)
                 return
             text = message.get("text")

@@ -107,7 +107,8 @@ class Server:
             return
         size = getsizeof(message)
         if size > LONG:
-            size = weight(message)
+            whole = None if client.arriving else packet  # else it has attachments
+            size = weight(message, None if whole is None else whole.data)
         if packet is None:
             client.arriving += size
             return

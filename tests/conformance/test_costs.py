@@ -4,13 +4,16 @@ import asyncio
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from tests.conformance.conftest import KINDS, serve_talk
@@ -98,6 +101,45 @@ async def test_values_are_counted_and_not_only_the_text_that_they_came_in(
     await until(is_paused)
     assert (await load(neighbour, client))["bytes"] > 5 * MEGABYTE
     client.cut()
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn-websockets-sansio"])
+async def test_values_are_counted_in_msgpack_too(
+    kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with serve_talk(kind, tmp_path_factory, PARSER="msgpack", **LIMITS) as server:
+        client, neighbour = await in_msgpack(server), await in_msgpack(server)
+        client.send(packed("slow"), packed("nothing", [[]] * 200_000))
+        # A byte for each list: it is the lists that fill the inbox.
+        await heard(neighbour, packed("counted", "paused.inbox", id=1), 1)
+        client.cut()
+
+
+def packed(*data: Any, id: int | None = None) -> bytes:
+    packet = {"type": 2, "nsp": "/", "data": data} | ({} if id is None else {"id": id})
+    message: bytes = msgpack.packb(packet)
+    return message
+
+
+async def in_msgpack(server: Server) -> Talker:
+    """A client whose packets are msgpack, in the default namespace."""
+    client = await Talker.open(server.port)
+    client.send(msgpack.packb({"type": 0, "nsp": "/"}))
+    answer = await client.receive()
+    assert isinstance(answer, bytes) and msgpack.unpackb(answer)["type"] == 0
+    return client
+
+
+async def heard(client: Talker, question: bytes, answer: int) -> None:
+    """Ask until the answer is that."""
+
+    async def is_so() -> bool:
+        client.send(question)
+        packet = await client.receive()
+        assert isinstance(packet, bytes)
+        return bool(msgpack.unpackb(packet)["data"] == [answer])
+
+    await until(is_so)
 
 
 async def test_namespaces_of_one_client_share_the_bound(narrow: Server, neighbour: Talker) -> None:
@@ -419,7 +461,7 @@ async def test_a_preflight_says_each_header_once(narrow: Server) -> None:
 async def test_max_payload_is_what_holds(
     kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Daphne has a limit of its own, of a mebibyte, beside the one that the handshake says."""
+    """Servers have limits of their own, of one mebibyte or 16, beside what the handshake says."""
     with serve_talk(kind, tmp_path_factory, MAX_PAYLOAD=4 * MEGABYTE) as server:
         client = await Talker.joined(server.port)
         packet = '51-1["nothing",{"_placeholder":true,"num":0}]'
@@ -427,7 +469,19 @@ async def test_max_payload_is_what_holds(
         assert str(await client.receive()).startswith("31[")
         client.send(packet, bytes(4 * MEGABYTE + 1))
         assert await client.closed() == []
-        assert "larger than MAX_PAYLOAD allows" in server.log
+        await until(partial(says_so, server, 1))
+        # One within uvicorn's own limit, of 16 MiB, ends before it is there, and takes no more.
+        client = await Talker.joined(server.port)
+        before = server.memory
+        announced = struct.pack("!BBQ", 0x82, 0xFF, 15 * MEGABYTE) + bytes(4)
+        client.websocket.link.write(announced + bytes(14 * MEGABYTE))
+        assert await client.closed() == []
+        assert server.memory - before < 8 * MEGABYTE
+        await until(partial(says_so, server, 2))
+
+
+async def says_so(server: Server, times: int) -> bool:
+    return server.log.count("larger than MAX_PAYLOAD allows") == times
 
 
 # All at once

@@ -27,7 +27,15 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
-from realtime.engine.transports import autobahn, bodies, compression, daphne, reader, valve
+from realtime.engine.transports import (
+    autobahn,
+    bodies,
+    compression,
+    daphne,
+    reader,
+    sizes,
+    valve,
+)
 from realtime.engine.transports import uvicorn as uvicorn_wire
 from realtime.engine.transports.daphne import HANDSHAKE_ONLY
 from tests.conformance.raw import WebSocket
@@ -124,6 +132,24 @@ async def test_wsproto_takes_compression_from_the_configuration_as_it_accepts() 
     assert not first.config.ws_per_message_deflate
     assert first.config.ws_max_size == config.ws_max_size
     assert second.config is config and config.ws_per_message_deflate
+
+
+@pytest.mark.parametrize("protocol_class", [WSProtocol, WebSocketsSansIOProtocol])
+async def test_uvicorn_ends_at_the_size_that_is_set(protocol_class: type[Any]) -> None:
+    config = uvicorn.Config(application, ws_ping_interval=None)
+    config.load()
+    protocol = protocol_class(config, ServerState(), {})
+    protocol.connection_made(AsyncioTransport())
+    protocol.data_received(HANDSHAKE)
+    sizes.limit(protocol.send, 100)
+    await protocol.send({"type": "websocket.accept"})
+    protocol.data_received(frame(0x81, bytes(100)) + frame(0x01, bytes(60)))
+    assert not sizes.is_exceeded(protocol.send, 100)
+    protocol.data_received(frame(0x80, bytes(41)))
+    assert sizes.is_exceeded(protocol.send, 100)
+    assert protocol.close_sent and protocol.transport.closed
+    # Of this websocket alone.
+    assert config.ws_max_size == 2**24
 
 
 async def test_legacy_websockets_look_at_their_extensions_after_the_application_accepted() -> None:
@@ -266,6 +292,10 @@ def test_twisted_hands_bodies_over_through_the_known_methods() -> None:
 def test_autobahn_looks_at_its_limits_for_each_frame() -> None:
     source = inspect.getsource(autobahn_protocol.WebSocketProtocol.onMessageFrameBegin)
     assert "self.maxFramePayloadSize" in source and "self.maxMessagePayloadSize" in source
+    assert "self.wasMaxMessagePayloadSizeExceeded = True" in source
+    assert "self.wasMaxFramePayloadSizeExceeded = True" in source
+    protocol = autobahn_protocol.WebSocketProtocol
+    assert "self.wasMaxMessagePayloadSizeExceeded = False" in inspect.getsource(protocol)
 
 
 def test_autobahn_keeps_the_names_of_its_parser() -> None:

@@ -175,6 +175,18 @@ async def test_long_answers_are_compressed_where_the_client_can(
     assert decompress(response.body) == b"4" + b"long " * 1000
 
 
+@pytest.mark.parametrize("accepted", ["gzip;q=0", "gzip ; q=0.000, identity", "deflate;q=0", "br"])
+async def test_long_answers_are_sent_as_they_are_where_the_client_refuses(
+    calm: Server, accepted: str
+) -> None:
+    session = await Polling.open(calm.port)
+    await session.post("4" + "long " * 1000)
+    headers = {"Accept-Encoding": accepted}
+    response = await fetch(calm.port, "GET", session.path, headers=headers)
+    assert "content-encoding" not in response.headers
+    assert response.text == "4" + "long " * 1000
+
+
 async def test_short_answers_are_not_compressed(calm: Server) -> None:
     session = await Polling.open(calm.port)
     await session.post("4short")

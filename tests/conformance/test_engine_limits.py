@@ -46,6 +46,25 @@ async def test_a_client_that_never_reads_is_closed_within_its_bound(calm: Server
     assert calm.memory - before < 20 * MEGABYTE
 
 
+async def test_a_client_that_pings_and_never_reads_is_closed_within_its_bound(
+    calm: Server,
+) -> None:
+    """The web server answers each ping by itself."""
+    websocket = await WebSocket.session(calm.port)
+    closed = await counted(calm, "closed.outbox")
+    before = calm.memory
+    stop_reading(websocket)
+    try:
+        for _ in range(300):
+            for _ in range(1_000):
+                websocket.send_frame(0x9, b"?" * 125)
+            await websocket.link.writer.drain()
+    except ConnectionError:
+        pass
+    assert await counted(calm, "closed.outbox") == closed + 1
+    assert calm.memory - before < 20 * MEGABYTE
+
+
 async def test_volatile_messages_are_dropped_for_a_client_that_does_not_read(calm: Server) -> None:
     websocket = await WebSocket.session(calm.port)
     dropped = await counted(calm, "dropped.volatile")

@@ -108,6 +108,8 @@ class Websocket:
         self.ws_max_size = ws_max_size
         #: Bytes that the reader gave to uvicorn's protocol.
         self.passed_on = 0
+        #: What uvicorn's protocol raised while it was given bytes.
+        self.raised = ""
         self.sink = Sink()
         self.engine = EngineServer(sink=self.sink, max_http_buffer_size=MAX_PAYLOAD)
         self.engine.sessions.generate_id = lambda: "id"
@@ -201,8 +203,14 @@ class Websocket:
             return  # nothing is read any more
         if self.kind == "daphne":
             self.transport.protocol.dataReceived(data)
-        else:
+            return
+        try:
             self.transport.protocol.data_received(data)
+        except Exception as error:
+            # As asyncio does. uvicorn's protocol raises where one read holds text that is not UTF-8
+            # and, behind it, a close frame (0.54).
+            self.raised = repr(error)
+            self.transport.abort()
 
     async def close(self) -> None:
         if self.kind == "daphne":
@@ -241,6 +249,7 @@ async def compare(kind: str, chunks: Iterable[bytes], ws_max_size: int = 2**24) 
         assert ours.sink.heard == theirs.sink.heard
         assert ours.written == theirs.written
         assert ours.is_ended == theirs.is_ended
+        assert ours.raised == theirs.raised
         assert ours.connection.closed == theirs.connection.closed
         assert ours.held == theirs.held
     for websocket in (ours, theirs):

@@ -1,6 +1,7 @@
 """Requests that reach another process than the one that holds their session."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import IO, Any
@@ -256,8 +257,31 @@ async def test_frame_over_the_limit_closes_a_carried_websocket(
     websocket.send("5")
     websocket.send('421["echo",1]')
     assert await websocket.receive() == "431[1]"
+    before = await counted(home, "refused.payload")
     websocket.send("4" + "x" * 1_000_000)
     assert await websocket.closed() == []
+    assert await counted(home, "refused.payload") == before + 1
+
+
+async def test_client_that_pings_and_reads_nothing_fills_no_memory_on_the_way(
+    home_and_entry: tuple[Server, Server],
+) -> None:
+    """The entry's web server answers each ping by itself."""
+    home, entry = home_and_entry
+    session = await Session.joined(home, entry)
+    websocket = await session.upgrade()
+    websocket.send("2probe")
+    assert await websocket.receive() == "3probe"
+    websocket.send("5")
+    before = await counted(entry, "closed.outbox")
+    websocket.link.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(30):
+            while True:
+                for _ in range(1_000):
+                    websocket.send_frame(0x9, b"?" * 125)
+                await websocket.link.writer.drain()
+    assert await counted(entry, "closed.outbox") == before + 1
 
 
 async def test_client_that_reads_nothing_fills_no_memory_on_the_way(

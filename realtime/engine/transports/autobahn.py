@@ -66,7 +66,7 @@ class AutobahnReader(FrameReader):
     def read(self, data: bytes) -> None:
         """What Twisted's transport has read."""
         if not self.is_open():
-            self.pass_on(data)
+            self.hand_on(data)
             return
         if self.feed(data):
             # Daphne pings a client that has sent nothing for a while.

@@ -97,12 +97,6 @@ class DaphneWire(DirectWire):
         self._protocol = protocol
         self._transport = protocol.transport
         self._socket = _plain_socket(protocol.transport)
-        # Daphne's own limits would cut a message, without a word to anyone, that the handshake
-        # says may come. Ours is counted in websocket.py, and closes with a line in the log.
-        limit = connection.sessions.limits.max_payload + 1
-        for name in ("maxFramePayloadSize", "maxMessagePayloadSize"):
-            if 0 < getattr(protocol, name) < limit:
-                setattr(protocol, name, limit)
         with contextlib.suppress(AttributeError):
             # Of the handshake Autobahn keeps 4 kB, and has no use for them any more. In place: its
             # ConnectionRequest, whose path Daphne logs at the end, has the same objects.
@@ -145,11 +139,7 @@ class DaphneWire(DirectWire):
 
     @property
     def buffered_bytes(self) -> int:
-        transport = self._transport
-        if self._socket is None:
-            return self.queued_bytes
-        held: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-        return self.queued_bytes + held
+        return self.queued_bytes + held_by(self._transport)
 
     # IPushProducer
 
@@ -192,7 +182,7 @@ class DaphneWire(DirectWire):
 
     def _read_frames(self, inlet: Inlet, take: Take) -> None:
         protocol = self._protocol
-        limit = self.connection.sessions.limits.max_payload  # Autobahn's are above, see __init__
+        limit = self.connection.sessions.limits.max_payload
         reader = AutobahnReader.find(self.connection, protocol, inlet, take, limit)
         if reader is not None:
             protocol.dataReceived = reader.read
@@ -218,6 +208,17 @@ class DaphneWire(DirectWire):
         super().gone()
         # Or it and its reader would hold each other until the garbage collector finds them.
         vars(self._protocol).pop("dataReceived", None)
+
+
+def held_by(transport: Any) -> int:
+    """Bytes in the write buffer of a Twisted transport; 0 where it is not known."""
+    # Under TLS they are encrypted, and in that of the transport below.
+    try:
+        plain: Any = transport if hasattr(transport, "dataBuffer") else transport.transport
+        held: int = len(plain.dataBuffer) - plain.offset + plain._tempDataLen
+    except AttributeError:
+        return 0
+    return held
 
 
 def _plain_socket(transport: Any) -> Any:

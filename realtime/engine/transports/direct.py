@@ -66,6 +66,19 @@ class Inlet:
             # Without a goodbye: uvicorn would read on, and inflate, until the client has said its.
             asyncio.get_running_loop().call_soon(self._abort)
 
+    def unread(self, size: int) -> None:
+        """The client does not read the server's answers to its pings, which nothing else bounds."""
+        connection = self._connection
+        if not connection.closed:
+            metrics.report("closed.outbox", address=connection.address)
+            connection.fail(
+                "transport error",
+                f"its outbox is full: {size} bytes with the answers to its pings (see"
+                " OUTBOX_BYTES); the client does not read",
+            )
+        # Also one that is being closed, which has CLOSE_TIMEOUT: it may ping on.
+        asyncio.get_running_loop().call_soon(self._abort)
+
     def _abort(self) -> None:
         wire = self._connection.wire
         if isinstance(wire, WebsocketWire):

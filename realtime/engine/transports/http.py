@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Compression:
     def apply(self, body: bytes, accepted: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         if not self.enabled or len(body) < self.threshold:
             return body, []
-        for encoding in (item.split(";")[0].strip() for item in accepted.split(",")):
+        for encoding in _encodings(accepted):
             if encoding == "gzip":
                 return gzip.compress(body, compresslevel=6, mtime=0), [
                     (b"content-encoding", b"gzip")
@@ -79,6 +80,14 @@ class Compression:
             if encoding == "deflate":
                 return zlib.compress(body), [(b"content-encoding", b"deflate")]
         return body, []
+
+
+def _encodings(accepted: str) -> Iterable[str]:
+    """The names in an Accept-Encoding header but for those that it refuses, with "q=0"."""
+    for item in accepted.split(","):
+        name, _, weight = item.partition(";")
+        if re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is None:
+            yield name.strip()
 
 
 def query(scope: Mapping[str, Any]) -> dict[str, str]:

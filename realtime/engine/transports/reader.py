@@ -99,7 +99,7 @@ class FrameReader:
         """What was read while the server would take a message; whether one was taken here."""
         if self._in_parser:
             if not self.is_between_messages():
-                self.pass_on(data)
+                self.hand_on(data)
                 return False
             self._in_parser = False
         connection, inlet = self._connection, self._inlet
@@ -116,8 +116,19 @@ class FrameReader:
             if at == len(data):
                 return True
         self._in_parser = True
-        self.pass_on(data[at:])
+        self.hand_on(data[at:])
         return at > 0
+
+    def hand_on(self, data: bytes) -> None:
+        """Give the bytes to the server's parser, and mind what it writes: an answer to each ping,
+        whether the client reads them or not.
+        """
+        wire = self._connection.wire
+        before = wire.buffered_bytes
+        self.pass_on(data)
+        after = wire.buffered_bytes
+        if after > before and after > self._connection.sessions.limits.outbox_bytes:
+            self._inlet.unread(after)
 
     def pass_on(self, data: bytes) -> None:
         """Give the bytes to the server's parser."""

@@ -91,7 +91,7 @@ class UvicornReader(FrameReader, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._protocol.close_sent:
-            self.pass_on(data)
+            self.hand_on(data)
         else:
             self.feed(data)
 

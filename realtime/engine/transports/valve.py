@@ -2,6 +2,7 @@
 
 uvicorn waits in `send` for a slow client, and stops reading while nobody calls `receive`. Daphne
 does neither (see daphne.py), so that what one process relays would pile up in another's memory.
+Both answer the client's pings by themselves, whether it reads the answers or not.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .daphne import find_protocol
+from . import daphne, uvicorn
 
 
 class Valve:
     """Nothing to do: the web server's `send` and `receive` wait by themselves."""
+
+    #: How many messages were sent.
+    sent = 0
 
     def pause_reading(self) -> None:
         """Stop reading from the network."""
@@ -24,8 +28,28 @@ class Valve:
     async def writable(self) -> None:
         """Wait until the client has read most of what was sent."""
 
+    @property
+    def unread(self) -> int:
+        """Bytes that the web server holds for the client."""
+        return 0
+
+    def abort(self) -> None:
+        """End the connection without a goodbye, which the client would not read."""
+
     def close(self) -> None:
         """The websocket is over, or about to be."""
+
+
+class UvicornValve(Valve):
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    @property
+    def unread(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        self._transport.abort()
 
 
 class DaphneValve(Valve):
@@ -48,6 +72,13 @@ class DaphneValve(Valve):
     async def writable(self) -> None:
         await self._writable.wait()
 
+    @property
+    def unread(self) -> int:
+        return daphne.held_by(self._transport)
+
+    def abort(self) -> None:
+        self._transport.abortConnection()
+
     def close(self) -> None:
         # Twisted closes a drained connection only once no producer is registered.
         self._writable.set()
@@ -67,5 +98,8 @@ class DaphneValve(Valve):
 
 def valve_for(send: Any) -> Valve:
     """The valve of an accepted websocket, by its `send`."""
-    protocol = find_protocol(send)
-    return Valve() if protocol is None else DaphneValve(protocol.transport)
+    protocol = daphne.find_protocol(send)
+    if protocol is not None:
+        return DaphneValve(protocol.transport)
+    protocol = uvicorn.find_protocol(send)
+    return Valve() if protocol is None else UvicornValve(protocol.transport)

@@ -13,7 +13,7 @@ from ...metrics import counters as metrics
 from ...protocol.frames import PING, PROBE_ANSWER, UPGRADE, decode_packet, fits
 from ..connection import Connection
 from ..sessions import Sessions
-from . import compression, http
+from . import compression, http, sizes
 from .asgi import Send, TextOnly, WebsocketWire
 from .daphne import DaphneWire
 from .http import Gone, Receive, query
@@ -50,7 +50,7 @@ async def begin(
     await accept(sessions, _acceptance(scope), send)
     connection = sessions.admit(scope, lambda owner: _wire_for(owner, scope, send), greeting)
     assert isinstance(connection.wire, WebsocketWire)
-    return _read(connection, connection.wire, receive)
+    return _read(connection, connection.wire, receive, send)
 
 
 async def upgrade(
@@ -84,7 +84,7 @@ async def upgrade(
     if not upgraded:
         return _drain(wire, receive)
     _switch(connection, polling, wire)
-    return _read(connection, wire, receive)
+    return _read(connection, wire, receive, send)
 
 
 def _acceptance(scope: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +97,7 @@ async def accept(sessions: Sessions, acceptance: dict[str, Any], send: http.Send
     """Complete the handshake of a websocket that is, or will be, one of ours."""
     if not sessions.limits.websocket_compression:
         compression.decline(send)
+    sizes.limit(send, sessions.limits.max_payload)
     await send(acceptance)
 
 
@@ -148,7 +149,7 @@ def _frame(event: dict[str, Any]) -> str | bytes | None:
     return text if text is not None else data
 
 
-async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -> None:
+async def _read(connection: Connection, wire: WebsocketWire, receive: Receive, send: Send) -> None:
     """Pass on what the client sends until its websocket is over."""
     reason = "transport close"
     try:
@@ -159,6 +160,8 @@ async def _read(connection: Connection, wire: WebsocketWire, receive: Receive) -
                 await connection.readable()
             _take(connection, frame)
             receive = wire.listen(_take, receive)
+        if sizes.is_exceeded(send, connection.sessions.limits.max_payload):
+            _refuse_size(connection)
     except asyncio.CancelledError:
         # Daphne cancels its applications when it stops.
         reason = "server shutting down"
@@ -172,12 +175,7 @@ def _take(connection: Connection, frame: str | bytes) -> None:
     if connection.closed:
         return
     if not fits(frame, connection.sessions.limits.max_payload):
-        metrics.report("refused.payload", address=connection.address)
-        about = connection_facts(connection)
-        logger.warning(
-            "closing %r: its message is larger than MAX_PAYLOAD allows", connection, extra=about
-        )
-        connection.close("transport error", discard=True)
+        _refuse_size(connection)
         return
     try:
         kind, data = decode_packet(frame)
@@ -185,6 +183,16 @@ def _take(connection: Connection, frame: str | bytes) -> None:
         connection.reject(str(error))
         return
     connection.receive(kind, data)
+
+
+def _refuse_size(connection: Connection) -> None:
+    if not connection.closed:
+        metrics.report("refused.payload", address=connection.address)
+        about = connection_facts(connection)
+        logger.warning(
+            "closing %r: its message is larger than MAX_PAYLOAD allows", connection, extra=about
+        )
+        connection.close("transport error", discard=True)
 
 
 async def _drain(wire: WebsocketWire, receive: Receive) -> None:
