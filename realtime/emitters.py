@@ -200,7 +200,7 @@ def _keep(
 
 def _send(emission: Emission, fail_silently: bool | None) -> None:
     try:
-        current.run(lambda node: node.broadcast(emission), "emit")
+        current.broadcast(emission)
     except SyncEmitInAsyncCode:  # a transaction may commit elsewhere than it emitted
         raise
     except EmitError as error:

@@ -5,6 +5,7 @@ A test that fails here after an upgrade means that a library moved it; the messa
 
 import asyncio
 import inspect
+import os
 import re
 import threading
 from json import encoder, scanner
@@ -12,13 +13,18 @@ from typing import Any
 
 import pytest
 import redis.asyncio
+import redis.connection
 import socketio
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels_postgres.core import PostgresChannelLayer
 from channels_postgres.models import GroupChannel, Message
 from channels_redis.core import RedisChannelLayer
-from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
+from channels_redis.pubsub import (
+    RedisPubSubChannelLayer,
+    RedisPubSubLoopLayer,
+    RedisSingleShardConnection,
+)
 from django.db.models import Model
 from django.test import SimpleTestCase
 from django.test.utils import _TestState, setup_test_environment, teardown_test_environment
@@ -35,8 +41,10 @@ from realtime.cluster.layers import (
     redis_client,
     redis_prefix,
 )
+from realtime.cluster.shortcut import shortcut_to
 from realtime.compat.server import SocketIOServer
 from realtime.node.threads import Lanes, LentThread
+from realtime.testing import real_layer
 
 
 def test_socketio_builds_its_engine_through_the_hook() -> None:
@@ -126,6 +134,65 @@ def test_redis_layer_waits_for_less_than_redis_py_does(settings: Any) -> None:
     patience = inspect.signature(redis.asyncio.Redis.__init__).parameters["socket_timeout"].default
     assert "self.brpop_timeout" in inspect.getsource(RedisChannelLayer.receive_single)
     assert patience is None or configured().brpop_timeout < patience
+
+
+def test_pubsub_layer_sends_to_a_group_as_the_shortcut_does() -> None:
+    """`cluster/shortcut.py` takes its steps, but for the last, on a connection of its own."""
+    steps = inspect.getsource(RedisPubSubLoopLayer.group_send).rpartition('"""')[2]
+    assert [line.strip() for line in steps.strip().splitlines()] == [
+        "group_channel = self._get_group_channel_name(group)",
+        "shard = self._get_shard(group_channel)",
+        "await shard.publish(group_channel, self.channel_layer.serialize(message))",
+    ]
+    assert "self._redis.publish(channel, message)" in inspect.getsource(
+        RedisSingleShardConnection.publish
+    )
+
+
+def test_core_layer_asks_of_a_client_what_the_shortcuts_has() -> None:
+    """`group_send` has no other commands, and looks at no answer to those that may wait."""
+    source = inspect.getsource(RedisChannelLayer.group_send)
+    asked = re.findall(r"(?:(\w+ = |in )?await )?\b(connection|pipe)\.(\w+)\(", source)
+    assert asked == [
+        ("", "connection", "zremrangebyscore"),
+        ("in ", "connection", "zrange"),
+        ("", "connection", "pipeline"),
+        ("", "pipe", "zremrangebyscore"),
+        ("", "pipe", "execute"),
+        ("channels_over_capacity = ", "connection", "eval"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
+def test_shortcut_is_for_the_layers_as_they_are(settings: Any, kind: str) -> None:
+    def shortcut(backend: str, *hosts: Any) -> Any:
+        config = {"hosts": list(hosts)} if hosts else {}
+        settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
+        with real_layer():
+            return shortcut_to(configured())
+
+    backend = f"channels_redis.{kind}"
+    assert shortcut(backend) is not None
+    assert shortcut(backend, ("127.0.0.1", 1), "redis://127.0.0.1:2/3") is not None
+    sentinels = {"sentinels": [("127.0.0.1", 1)], "master_name": "live"}
+    assert shortcut(backend, sentinels) is None
+    assert shortcut(backend, {"address": "redis://127.0.0.1:1", "retry": object()}) is None
+    assert shortcut(f"{__name__}.Own{kind.partition('.')[2]}") is None
+
+
+class OwnRedisChannelLayer(RedisChannelLayer):
+    """A project's own."""
+
+
+class OwnRedisPubSubChannelLayer(RedisPubSubChannelLayer):
+    """The same."""
+
+
+def test_redis_py_leaves_its_parents_connections_alone_after_a_fork() -> None:
+    """`cluster/lines.py` has a child drop them: closed, and never shut down."""
+    pid, reading = os.getpid(), inspect.getsource(redis.connection.AbstractConnection.disconnect)
+    assert redis.connection.Connection().pid == pid
+    assert re.search(r"if os.getpid\(\) == self.pid:\s+try:\s+conn_sock.shutdown", reading)
 
 
 def test_asgiref_runs_sensitive_code_in_a_thread_that_is_lent_to_the_loop() -> None:

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..aio.tasks import end
@@ -113,8 +113,11 @@ class Bus:
 
     async def hand_over(self, messages: Iterable[tuple[str, Message]]) -> None:
         """Send each group its message, in this order. Raises ChannelLayerError."""
-        calls = ((self.group(group), message) for group, message in messages)
-        await self._bounded(self.layer.group_send, calls)
+        await self._bounded(self.layer.group_send, self.calls(messages))
+
+    def calls(self, messages: Iterable[tuple[str, Message]]) -> Iterator[tuple[str, Message]]:
+        """The same messages, with the layer's names of their groups."""
+        return ((self.group(group), message) for group, message in messages)
 
     async def _bounded(
         self, method: Callable[..., Any], calls: Iterable[tuple[str, Message]]

@@ -17,6 +17,7 @@ from ..metrics import counters as metrics
 from . import groups
 from .beats import LEASE, Nodes
 from .bus import Bus, Message
+from .direct import Direct, Left, direct
 from .groups import Group
 from .layers import reaches_processes
 from .losses import Losses
@@ -47,6 +48,8 @@ class Cluster:
         self.requests = Requests(self.bus, self.nodes)
         #: Called with the groups in which messages for us were lost, and how many they were.
         self.on_lost: list[Callable[[Collection[Group], int], None]] = []
+        #: What threads send without the event loop, where they can.
+        self.direct: Direct | None = None
         self._heard = heard
         self._outgoing = Outgoing(self.bus)
         self._losses = Losses()
@@ -66,6 +69,7 @@ class Cluster:
         if self.bus.layer is None:
             return
         _running.add(self)
+        self.direct = direct(self.bus, self._outgoing)
         self._sound_at = time.monotonic()
         self.memberships.own(groups.node_group(self.node_id), groups.NODES)
         self.bus.listen()
@@ -75,11 +79,17 @@ class Cluster:
     async def stop(self) -> None:
         """Say goodbye, leave the groups and stop listening."""
         _running.discard(self)
+        self._end_direct()
         was_running = bool(self._tasks)
         await self._tasks.end()
         if was_running and not self.bus.in_trouble:
             await self._say_goodbye()
         await self.bus.stop()
+
+    def _end_direct(self) -> None:
+        ended, self.direct = self.direct, None
+        if ended is not None:
+            ended.close()
 
     async def _say_goodbye(self) -> None:
         try:
@@ -97,6 +107,12 @@ class Cluster:
     async def publish(self, to: Iterable[Group], body: Message) -> None:
         """Send an emission to the other processes in some groups. Raises ChannelLayerError."""
         await self._outgoing.publish(to, body)
+
+    def publish_from_thread(self, to: Iterable[Group], body: Message) -> Left:
+        """The same from any thread; what is left of it for the event loop."""
+        if self.direct is None:
+            return self.publish(to, body)
+        return self.direct.publish(to, body)
 
     def _heard_emit(self, message: Message) -> None:
         series, number = message["series"]

@@ -160,11 +160,19 @@ def redis_client() -> Any:
     from channels_redis import utils  # an extra
     from redis import asyncio as redis
 
-    # The layer's own readers of `hosts`, in all its notations, Sentinel's too. They are documented
-    # nowhere, but every release has had them; guarded by tests/test_guards.py.
+    # The layer's own reader of a host; see redis_hosts().
+    return redis.Redis(connection_pool=utils.create_pool(redis_hosts()[0]))
+
+
+def redis_hosts() -> list[dict[str, Any]]:
+    """The hosts of the Redis that the site's layer is configured with, as options for redis-py."""
+    from channels_redis import utils  # an extra
+
+    # The layer's own reader of `hosts`, in all its notations, Sentinel's too. It is documented
+    # nowhere, but every release has had it; guarded by tests/test_guards.py.
     config = channel_layers.configs[settings.CHANNEL_LAYER].get("CONFIG", {})
-    pool = utils.create_pool(utils.decode_hosts(config.get("hosts"))[0])
-    return redis.Redis(connection_pool=pool)
+    found: list[dict[str, Any]] = utils.decode_hosts(config.get("hosts"))
+    return found
 
 
 async def close_client(client: Any) -> None:

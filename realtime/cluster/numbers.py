@@ -1,6 +1,7 @@
 """Emissions on their way to other processes, numbered so that a missing one is noticed."""
 
 import itertools
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -32,6 +33,9 @@ class Outgoing:
         self._series: OrderedDict[str, _Series] = OrderedDict()
         self._ids = itertools.count(1)
         self._emissions = itertools.count()
+        # A publisher's threads number what they send. A signal's handler, which may emit, too, runs
+        # in the middle of one of them.
+        self._lock = threading.RLock()
 
     async def publish(self, to: Iterable[Group], body: Message) -> None:
         """Hand an emission, as the body of a message, to the layer, for the processes in groups.
@@ -39,27 +43,31 @@ class Outgoing:
         Raises ChannelLayerError when the layer is down or does not answer in
         `REALTIME["EMIT_TIMEOUT"]`.
         """
+        if messages := self.numbered(to, body):
+            await self._bus.hand_over(messages)
+
+    def numbered(self, to: Iterable[Group], body: Message) -> list[tuple[str, Message]]:
+        """The message of an emission for each of these groups."""
         groups = [layer_group(group) for group in to]
         body = {**body, "id": next(self._emissions), "copies": len(groups)}
         # Numbered even if the layer then takes none: those who should have heard it are to know.
-        messages = [
+        return [
             (group, self._bus.message("emit", body | {"group": group, "series": self._next(group)}))
             for group in groups
         ]
-        if messages:
-            await self._bus.hand_over(messages)
 
     def _next(self, group: str) -> list[int]:
-        series = self._series.get(group)
-        if series is None:
-            series = self._series[group] = _Series(next(self._ids))
-            if len(self._series) > MAX_GROUPS:
-                self._series.popitem(last=False)
-        else:
-            self._series.move_to_end(group)
-        series.number += 1
-        series.at = time.monotonic()
-        return [series.id, series.number]
+        with self._lock:
+            series = self._series.get(group)
+            if series is None:
+                series = self._series[group] = _Series(next(self._ids))
+                if len(self._series) > MAX_GROUPS:
+                    self._series.popitem(last=False)
+            else:
+                self._series.move_to_end(group)
+            series.number += 1
+            series.at = time.monotonic()
+            return [series.id, series.number]
 
     def last(self, groups: Iterable[str]) -> dict[str, list[float]]:
         """What went out last to each of these groups: series, number, and how many seconds ago."""

@@ -14,7 +14,7 @@ from ..cluster.site import current_site
 from ..conf import settings
 from ..exceptions import ChannelLayerError
 from ..node import current
-from ..node.node import Node
+from ..node.base import Node
 from ..operations.nodes import fetch_clock, fetch_nodes
 from ..operations.reports import NodeInfo, NodesReport
 from ..version import __version__

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..conf import settings
 from ..node import current
-from ..node.node import Node
+from ..node.base import Node
 from .findings import Findings
 
 #: Memberships that are found without an index in about a millisecond.

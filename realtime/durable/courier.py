@@ -151,7 +151,7 @@ def _send(pk: int, read: Callable[[], Emission], using: str) -> bool:
     """Send a row whose lease this process holds, and write down how that ended."""
     try:
         emission = read()
-        current.run(lambda node: node.broadcast(emission), "emit")
+        current.broadcast(emission)
     except EmitError as error:  # nothing can be sent now: it is not the event's fault
         _put_off(pk, error, using, is_layer=True)
         return False

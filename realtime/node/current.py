@@ -1,20 +1,22 @@
 """The node of this process, and how any code, in any thread, has work done in its event loop."""
 
 import asyncio
-import concurrent.futures
 import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from ..aio.complete import complete
 from ..cluster.isolation import is_isolated
 from ..conf import settings
 from ..exceptions import EmitError, SyncEmitInAsyncCode
 from ..metrics.process import after_fork
-from . import greenlets, records
-from .node import Node, ServingNode
+from . import crossings, greenlets, records
+from .base import Node
+from .crossings import LoopBlocked
+from .emissions import Emission
+from .node import ServingNode
 from .publisher import Publisher, publisher
-from .recording import RecordingNode, complete
-from .threads import LentThread
+from .recording import RecordingNode
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]
@@ -64,33 +66,30 @@ def run(make: Callable[[Node], Work[T]], name: str, seconds: float = 0.0) -> T:
     """
     refuse_in_async_code(name)
     node = current()
+    return _run_on(node, make(node), name, seconds)
+
+
+def broadcast(emission: Emission) -> None:
+    """Deliver an emission to its recipients in every process, from a thread. Raises as `run`."""
+    refuse_in_async_code("emit")
+    node = current()
+    node.broadcast_from_thread(emission, lambda work: _run_on(node, work, "emit"))
+
+
+def _run_on(node: Node, work: Work[T], name: str, seconds: float = 0.0) -> T:
     if node.loop is None:
-        return complete(make(node))
+        return complete(work)
     # The layer has its own time limit; this one is for a loop that is itself blocked.
     patience = seconds + 2 * settings.EMIT_TIMEOUT
     try:
         if isinstance(node, Publisher) and node.is_among_greenlets:
-            return greenlets.result(make(node), node.loop, patience)
-        return _result(make(node), node.loop, patience)
-    except greenlets.LoopBlocked:
+            return greenlets.result(work, node.loop, patience)
+        return crossings.result(work, node.loop, patience)
+    except LoopBlocked:
         raise EmitError(
             f"the server's event loop did not get to {name}() within {patience:g} s: something"
             " blocks it"
         ) from None
-
-
-def _result(work: Work[T], loop: asyncio.AbstractEventLoop, seconds: float) -> T:
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    lent = LentThread.of(loop)
-    try:
-        if lent is not None:  # what is asked may need this very thread
-            lent.wait(future, seconds)
-        return future.result(timeout=seconds)
-    except concurrent.futures.TimeoutError:
-        if future.done():  # the work's own TimeoutError, which is the same class
-            raise
-        future.cancel()
-        raise greenlets.LoopBlocked from None
 
 
 async def arun(make: Callable[[Node], Work[T]]) -> T:

@@ -15,11 +15,9 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from .crossings import LoopBlocked
+
 T = TypeVar("T")
-
-
-class LoopBlocked(Exception):
-    """The loop did not come to the work in time."""
 
 
 def patched_by() -> str | None:

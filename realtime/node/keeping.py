@@ -1,13 +1,16 @@
 """What a node asks of those who keep what it emits, for clients that come back: see recovery/."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..cluster.bus import Bus
 from .emissions import Emission
 from .inboxes import ASGIMessage
 from .sockets import Socket
+
+if TYPE_CHECKING:  # its libraries are an extra
+    from ..cluster.shortcut import Shortcut
 
 Receive = Callable[[], Awaitable[ASGIMessage]]
 
@@ -40,6 +43,11 @@ class Keeping(Protocol):
 
     async def publish(self, emission: Emission) -> None:
         """Deliver an emission in such a namespace. Raises ChannelLayerError."""
+
+    def publish_by(
+        self, shortcut: "Shortcut", emission: Emission
+    ) -> Coroutine[Any, Any, object] | None:
+        """The same from any thread; what is left of it for the event loop. Raises TimeoutError."""
 
     async def stop(self) -> None:
         """Nothing is emitted any more."""

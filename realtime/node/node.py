@@ -1,21 +1,20 @@
-"""This process's place in the site: a node with sockets, or one that only tells and asks others."""
+"""The node of a process with a server, which holds sockets."""
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import Any
 
-from ..cluster.bus import Bus, Message
+from ..cluster.bus import Message
 from ..cluster.cluster import Cluster
 from ..cluster.groups import Group
-from ..cluster.requests import Requests
 from ..conf import settings
 from ..engine.wheel import TimerWheel
 from ..exceptions import RoomError
 from ..metrics import instruments
 from ..metrics.counters import count, report
-from . import emissions, records
+from . import emissions, greenlets
+from .base import F, Node, Run
 from .emissions import Emission
 from .entrance import Entrance
 from .followers import Follower
@@ -23,38 +22,6 @@ from .keeping import Keeper
 from .members import Members
 from .rooms import new_node_id, node_of
 from .sockets import Socket, State
-
-F = TypeVar("F", bound=Follower)
-
-
-class Node(ABC):
-    """The way of any process, with sockets or without, to the clients of the site."""
-
-    #: A part of the sids of its sockets, and of each message to other nodes.
-    id: str
-    #: Where its work runs; None before it started and after it stopped.
-    loop: asyncio.AbstractEventLoop | None
-    #: The way to the other nodes.
-    bus: Bus
-    #: Questions to all nodes with sockets.
-    requests: Requests
-
-    async def broadcast(self, emission: Emission) -> None:
-        """Deliver an emission to its recipients in every process. Raises ChannelLayerError."""
-        count("emits")
-        records.record(emission)
-        if instruments.tracing is None:
-            await self._publish(emission)
-        else:
-            with instruments.tracing.emitting(emission) as traced:
-                await self._publish(traced)
-
-    def follower(self, kind: type[F]) -> F | None:
-        """What of this kind follows the sockets of this process; None where there are none."""
-        return None
-
-    @abstractmethod
-    async def _publish(self, emission: Emission) -> None: ...
 
 
 class ServingNode(Node):
@@ -106,6 +73,22 @@ class ServingNode(Node):
             return
         self.members.deliver(emission)
         await self.spread(emission)
+
+    def _is_for_threads(self, emission: Emission) -> bool:
+        # What a log gets is delivered when it comes back from there.
+        if self.cluster.direct is None or greenlets.patched_by() is not None:
+            return False
+        return self.keeper is None or not self.keeper.covers(emission.namespace)
+
+    def _publish_from_thread(self, emission: Emission, run: Run) -> None:
+        run(self._deliver(emission))
+        to = emissions.addressees(emission, self.id)
+        left = self.cluster.publish_from_thread(to, emissions.to_body(emission))
+        if left is not None:
+            run(left)
+
+    async def _deliver(self, emission: Emission) -> None:
+        self.members.deliver(emission)
 
     async def spread(self, emission: Emission) -> None:
         """Send an emission to the other nodes over the layer. Raises ChannelLayerError."""

@@ -14,6 +14,7 @@ from channels.layers import get_channel_layer
 from django.core.signals import setting_changed
 
 from ..cluster.bus import Bus
+from ..cluster.direct import direct
 from ..cluster.layers import reaches_processes
 from ..cluster.numbers import Outgoing
 from ..cluster.requests import Requests
@@ -21,9 +22,9 @@ from ..conf import settings
 from ..exceptions import ChannelLayerError, EmitError
 from ..metrics.process import after_fork
 from . import emissions, greenlets
+from .base import Node, Run
 from .emissions import Emission
 from .keeping import MakeKeeping
-from .node import Node
 from .rooms import new_node_id
 
 #: Makes what logs the emissions of a publisher; set where the app is made ready.
@@ -43,6 +44,8 @@ class Publisher(Node):
         self.bus.open()
         self._keeping = next((kept for make in keeping if (kept := make(self.bus))), None)
         self.is_among_greenlets = greenlets.patched_by() is not None
+        # Among greenlets its sockets and locks would be patched ones.
+        self._direct = None if self.is_among_greenlets else direct(self.bus, self._outgoing)
         if self.is_among_greenlets:
             self._start_among_greenlets()
         else:
@@ -81,8 +84,24 @@ class Publisher(Node):
         to = emissions.addressees(emission, self.id)
         await self._outgoing.publish(to, emissions.to_body(emission))
 
+    def _is_for_threads(self, emission: Emission) -> bool:
+        return self._direct is not None
+
+    def _publish_from_thread(self, emission: Emission, run: Run) -> None:
+        assert self._direct is not None
+        kept = self._keeping
+        if kept is not None and kept.covers(emission.namespace):
+            left = self._direct.by_shortcut(lambda shortcut: kept.publish_by(shortcut, emission))
+        else:
+            to = emissions.addressees(emission, self.id)
+            left = self._direct.publish(to, emissions.to_body(emission))
+        if left is not None:
+            run(left)
+
     def close(self) -> None:
         """Stop the loop, and with it the layer's connections."""
+        if self._direct is not None:
+            self._direct.close()
         self.loop.call_soon_threadsafe(self._begin_to_stop)
         if self.is_among_greenlets:
             self._ended.wait(settings.EMIT_TIMEOUT)

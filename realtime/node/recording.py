@@ -1,15 +1,13 @@
 """The node of a process in which tests run: what it emits and asks is recorded, and stays there."""
 
-from collections.abc import Collection, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
 from ..cluster.bus import Bus
 from ..cluster.requests import Replies, Requests
+from .base import Node
 from .emissions import Emission
-from .node import Node
 from .rooms import new_node_id
-
-T = TypeVar("T")
 
 
 class RecordingNode(Node):
@@ -37,13 +35,3 @@ class Unanswered(Requests):
         timeout: float | None = None,
     ) -> Replies:
         return Replies(answers={}, failures={}, missing=())
-
-
-def complete(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end that waits for nothing but turns of an event loop."""
-    while True:
-        try:
-            work.send(None)
-        except StopIteration as done:
-            result: T = done.value
-            return result

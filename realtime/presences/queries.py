@@ -10,7 +10,7 @@ from typing import Any
 from ..aio.forgotten import noticed
 from ..conf import settings
 from ..node import current, records, rooms
-from ..node.node import Node
+from ..node.base import Node
 from .room import RoomKey
 from .table import Entry, Present, UserKey, in_order, merge
 from .tracker import Presence

@@ -22,7 +22,7 @@ from ..conf import settings
 from ..exceptions import ChannelLayerError, EmitError
 from ..metrics.counters import count
 from ..node import current
-from ..node.node import Node
+from ..node.base import Node
 from .login import Notice, is_other
 from .memory import SECONDS
 

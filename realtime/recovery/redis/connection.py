@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import ConnectionError as BrokenConnection
@@ -11,6 +11,8 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from ...cluster.bus import AT_A_TIME, MAX_WAITING, Bus
 from ...cluster.layers import TRIES, close_client, layer_error, redis_client, redis_prefix
+from ...cluster.lines import Detour
+from ...cluster.shortcut import Shortcut
 from ...conf import settings
 from ...exceptions import ChannelLayerError
 from ...metrics.counters import count
@@ -26,6 +28,11 @@ from .names import Names
 AT_ONCE = 500
 #: What a broken connection, or one to a Redis that has just restarted, fails with.
 BROKEN = (BrokenConnection, OSError)
+
+#: A script that logs, its keys, and its arguments for the first time.
+Logging = tuple[str, list[str], list[Any]]
+#: What is left for the event loop to do.
+Left = Coroutine[Any, Any, object] | None
 
 
 class Redis:
@@ -65,8 +72,22 @@ class Redis:
 
     async def log(self, emission: Emission, options: Options) -> Position:
         """Log an event, once however often it has to be tried; its position."""
+        script, keys, first = self._logging(emission, options)
+        return await self._once(script, keys, [first, *[_again(first)] * (TRIES - 1)])
+
+    def log_by(self, shortcut: Shortcut, emission: Emission, options: Options) -> Left:
+        """The same from any thread; what is left for the event loop. Raises TimeoutError."""
+        script, keys, first = self._logging(emission, options)
+        try:
+            shortcut.ask(("EVALSHA", self._scripts[script].sha, len(keys), *keys, *first))
+        except Detour as detour:  # it is tried once more, or Redis has no such script yet
+            now = _again(first) if detour.may_be_done else first
+            return self._once(script, keys, [now, *[_again(first)] * (TRIES - 1)])
+        return None
+
+    def _logging(self, emission: Emission, options: Options) -> Logging:
         if emission.retain is not None:
-            return await self._retain(emission, options)
+            return self._retaining(emission, options)
         keys, tag, body = self._parts(emission)
         first: list[Any] = [
             options.max_events,
@@ -80,10 +101,10 @@ class Redis:
         ]
         names = self.names
         streams = [*map(names.stream, keys), *map(names.values, keys)]
-        return await self._once(scripts.LOG, [names.head(emission.namespace), *streams], first)
+        return scripts.LOG, [names.head(emission.namespace), *streams], first
 
-    async def _retain(self, emission: Emission, options: Options) -> Position:
-        """Let an event be the newest value of its key."""
+    def _retaining(self, emission: Emission, options: Options) -> Logging:
+        """For an event that is to be the newest value of its key."""
         keys, tag, body = self._parts(emission)
         first: list[Any] = [
             options.max_retained,
@@ -98,23 +119,37 @@ class Redis:
         ]
         names = self.names
         kept = [*map(names.stream, keys), *map(names.values, keys), *map(names.ages, keys)]
-        return await self._once(scripts.RETAIN, [names.head(emission.namespace), *kept], first)
+        return scripts.RETAIN, [names.head(emission.namespace), *kept], first
 
-    async def _once(self, script: str, keys: Sequence[str], first: list[Any]) -> Position:
-        """Run a script that logs, which is told where it runs for the second time."""
-        again = [*first[:4], "1", *first[5:]]
-        id = await self._run(script, keys, [first, *[again] * (TRIES - 1)])
+    async def _once(self, script: str, keys: Sequence[str], tries: Sequence[list[Any]]) -> Position:
+        """Run a script that logs; its arguments say where it runs for the second time."""
+        id = await self._run(script, keys, tries)
         position = from_text(id.decode())
         assert position is not None  # the script made it
         return position
 
     async def shout(self, emission: Emission) -> None:
         """Tell the other nodes of an event that is not logged."""
+        await self._publish(self._shouts(emission))
+
+    def shout_by(self, shortcut: Shortcut, emission: Emission) -> Left:
+        """The same from any thread; what is left for the event loop. Raises TimeoutError."""
+        shouts = self._shouts(emission)
+        try:
+            shortcut.ask(*(("PUBLISH", channel, payload) for channel, payload in shouts))
+        except Detour:
+            return self._publish(shouts)
+        return None
+
+    def _shouts(self, emission: Emission) -> list[tuple[str, bytes]]:
         keys, tag, body = self._parts(emission)
         payload = b" ".join((b"-", tag.encode(), body))
+        return [(self.names.channel(key), payload) for key in keys]
+
+    async def _publish(self, shouts: Iterable[tuple[str, bytes]]) -> None:
         async with self._bounded(), self.client.pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.publish(self.names.channel(key), payload)
+            for channel, payload in shouts:
+                pipe.publish(channel, payload)
             await pipe.execute()
 
     async def call(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -190,6 +225,11 @@ class Redis:
     async def close(self) -> None:
         """Close the connections."""
         await close_client(self.client)
+
+
+def _again(first: list[Any]) -> list[Any]:
+    """The arguments of a script that logs, for its second time."""
+    return [*first[:4], "1", *first[5:]]
 
 
 def is_full(error: ChannelLayerError) -> bool:

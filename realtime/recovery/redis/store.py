@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from ...cluster.bus import Bus
+from ...cluster.shortcut import Shortcut
 from ...exceptions import ChannelLayerError
 from ...node import emissions
 from ...node.emissions import Emission
@@ -16,7 +17,7 @@ from ..positions import Position, at, from_text, to_text
 from ..sessions import Session
 from ..store import Deliver, Entry, Held, Key, Missed, Past, Refused, Store, Wanted
 from . import scripts
-from .connection import Redis
+from .connection import Left, Redis
 from .hearing import Hearing
 from .records import Records
 
@@ -254,6 +255,11 @@ class Writer:
             await self._redis.shout(emission)
         else:
             await self._redis.log(emission, options_of(emission.namespace) or of_site())
+
+    def publish_by(self, shortcut: Shortcut, emission: Emission) -> Left:
+        if emission.volatile:
+            return self._redis.shout_by(shortcut, emission)
+        return self._redis.log_by(shortcut, emission, options_of(emission.namespace) or of_site())
 
     async def stop(self) -> None:
         await self._redis.close()
