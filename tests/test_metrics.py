@@ -463,6 +463,7 @@ WITH_FACTS = [
     "engine/sessions.py",
     "engine/transports/asgi.py",
     "engine/transports/polling.py",
+    "engine/transports/polling_wire.py",
     "engine/transports/websocket.py",
     "server/handling.py",
     "server/namespaces.py",

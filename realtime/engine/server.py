@@ -22,6 +22,7 @@ from .sessions import Limits, Sessions, Sink
 from .transports import daphne, http, polling, websocket
 from .transports.bodies import Serves, limit_bodies
 from .transports.http import Receive, Refused
+from .transports.polling_wire import PollingWire
 from .wheel import TimerWheel
 
 __all__ = ["Connection", "EngineServer", "Frames", "Limits", "Sink"]
@@ -159,9 +160,9 @@ class EngineServer(EngineAPI):
         self._check_accepting(scope)
         if self.relay is not None:
             await self.relay.announced()
-        connection = self.sessions.admit(scope, polling.PollingWire, self._greeting)
+        connection = self.sessions.admit(scope, PollingWire, self._greeting)
         wire = connection.wire
-        assert isinstance(wire, polling.PollingWire)
+        assert isinstance(wire, PollingWire)
         return wire.take(), self._cookie_headers(connection)
 
     async def _websocket(

@@ -17,7 +17,7 @@ from . import compression, http, sizes
 from .asgi import Send, TextOnly, WebsocketWire
 from .daphne import DaphneWire
 from .http import Gone, Receive, query
-from .polling import PollingWire
+from .polling_wire import PollingWire
 from .uvicorn import UvicornWire
 
 logger = logging.getLogger("realtime.engine")
