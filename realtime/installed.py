@@ -26,7 +26,7 @@ def check_installed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def until_apps_change(function: F) -> F:
-    """Remember what a function returns, until a test overrides INSTALLED_APPS.
+    """Remember what a function returns, until a test overrides INSTALLED_APPS or the user model.
 
     For what is asked at each connect, and whose answer Django finds by importing or by walking
     over all apps. Not to be asked before Django is set up.
@@ -34,7 +34,7 @@ def until_apps_change(function: F) -> F:
     remembered = functools.lru_cache(function)
 
     def forget(*, setting: str, **kwargs: Any) -> None:
-        if setting == "INSTALLED_APPS":
+        if setting in ("INSTALLED_APPS", "AUTH_USER_MODEL"):
             remembered.cache_clear()
 
     setting_changed.connect(forget, weak=False)

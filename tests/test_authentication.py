@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.models import AnonymousUser, User
 from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
@@ -52,6 +54,7 @@ from realtime.node import rooms
 from realtime.permissions import IsAuthenticated
 from realtime.revocation.expiry import STEP, Expiries
 from realtime.testing import SocketIOClient, SocketIOCommunicator
+from tests.relatives import as_child
 
 NAMESPACE = "/tokens"
 SECRET = "a secret of thirty-two characters"
@@ -330,17 +333,55 @@ def test_backend_of_a_signed_token_has_the_say(ada: User, settings: Any) -> None
     backend = "django.contrib.auth.backends.AllowAllUsersModelBackend"
     settings.AUTHENTICATION_BACKENDS = [backend]
     User.objects.update(is_active=False)
-    with connected(signed(ada, backend=backend)) as client:
+    token, of_no_backend = signed(ada, backend=backend), signed(ada)
+    with connected(token) as client:
         assert client.call("who")[0] == "ada"
-    assert refused(signed(ada)) == INVALID
+    assert refused(of_no_backend) == INVALID
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
-    assert refused(signed(ada, backend=backend)) == INVALID
+    assert refused(token) == INVALID
 
 
-@pytest.mark.parametrize("user", [AnonymousUser(), User(username="unsaved"), None])
-def test_token_for_nobody_is_not_made(user: Any) -> None:
-    with pytest.raises(ValueError, match="saved user"):
-        make_token(user)
+MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+ALL_USERS_BACKEND = "django.contrib.auth.backends.AllowAllUsersModelBackend"
+
+
+@pytest.mark.parametrize(
+    ("backend", "advice"),
+    [
+        (None, "inactive. Activate the user, or pass the backend="),
+        (MODEL_BACKEND, "does not let ada log in. Activate the user"),
+        (ALL_USERS_BACKEND, "is not in AUTHENTICATION_BACKENDS"),
+    ],
+)
+def test_token_with_which_nobody_could_connect_is_not_made(
+    ada: User, backend: str | None, advice: str, rf: Any
+) -> None:
+    ada.is_active = False
+    ada.save()
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        make_token(ada, backend=backend)
+    request = rf.get("/")
+    request.user = ada
+    request.session = {} if backend is None else {BACKEND_SESSION_KEY: backend}
+    assert token_view(request).status_code == 401
+
+
+@pytest.mark.parametrize("change", ["deactivate", "update", "delete"])
+def test_token_of_a_user_who_was_let_in_once_is_refused(ada: User, change: str) -> None:
+    token = signed(ada)
+    if change == "delete":
+        ada.delete()
+    elif change == "update":
+        User.objects.filter(pk=ada.pk).update(is_active=False)
+    else:
+        ada.is_active = False
+        ada.save()
+    assert refused(token) == INVALID
+
+
+def test_token_of_a_child_of_the_user_model_is_the_users(ada: User) -> None:
+    with connected(signed(as_child(ada, own_key=True))) as client:
+        assert client.call("who")[0] == "ada"
 
 
 # JSON Web Tokens, in more ways

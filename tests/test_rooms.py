@@ -7,6 +7,7 @@ from django.utils.functional import SimpleLazyObject
 from realtime.cluster import groups
 from realtime.exceptions import RoomError
 from realtime.node import rooms
+from tests.relatives import Customer, Staff, as_child
 
 
 def test_instance_room_names_model_and_key() -> None:
@@ -27,9 +28,22 @@ def test_proxy_model_shares_the_room_of_its_table() -> None:
     assert rooms.of_instance(Member(pk=7)) == "~auth.user:7"
 
 
+@pytest.mark.parametrize("own_key", [False, True])
+def test_child_of_the_user_model_is_the_user(own_key: bool) -> None:
+    child = as_child(User(pk=7), own_key=own_key)
+    assert rooms.targets([child, SimpleLazyObject(lambda: child)]) == ("~auth.user:7",)
+    assert rooms.skipped([child]) == ("~auth.user:7",)
+    assert rooms.to_join(child) == "~auth.user:7"
+
+
+def test_child_of_another_model_has_a_room_of_its_own() -> None:
+    assert rooms.of_instance(Staff(group_ptr_id=7, id=7)) == "~auth.staff:7"
+
+
 def test_unsaved_instance_has_no_room() -> None:
-    with pytest.raises(RoomError, match="save it"):
-        rooms.targets(User())
+    for unsaved in (User(), Customer()):
+        with pytest.raises(RoomError, match="save it"):
+            rooms.targets(unsaved)
 
 
 @pytest.mark.parametrize("wrong", [5, b"room", 1.5, {"a": 1}, object(), AnonymousUser(), [None]])

@@ -42,8 +42,7 @@ class Identity:
         """The same with another object for the user; as good as told by `log_in` if it is no row of
         the same one.
         """
-        is_same = users.is_known(user) and users.is_known(self.user) and user == self.user
-        return replace(self, user=user) if is_same else declared(user)
+        return replace(self, user=user) if users.is_same(user, self.user) else declared(user)
 
     def login(self, session: Any) -> Login | None:
         """As whom the client is logged in, for revocation; None for nobody."""

@@ -29,15 +29,19 @@ def make_token(
     It is valid for `age` seconds (or a timedelta), by default `REALTIME["TOKEN_AGE"]`. It ends
     earlier if the user's password changes or the user is deactivated. `backend` is the path of the
     authentication backend that is asked whether the user may still log in. Raises ValueError for
-    an anonymous or unsaved user.
+    a user who could not connect with it: anonymous, unsaved, or one who may not log in.
     """
     if not users.is_user(user):
         raise ValueError("a token needs a saved user of AUTH_USER_MODEL")
+    refusal = _refusal(user, backend)
+    if refusal is not None:
+        raise ValueError(f"a client could not connect with this token: {refusal}")
     if isinstance(age, timedelta):
         age = age.total_seconds()
     expires = time.time() + (settings.TOKEN_AGE if age is None else age)
     content = {
-        "user": user._meta.pk.value_to_string(user),
+        # Not the user's own _meta: a child model may have a key of its own.
+        "user": get_user_model()._meta.pk.value_to_string(user),
         "expires": int(expires),
         "password": users.password_of(user),
         "backend": backend,
@@ -46,12 +50,13 @@ def make_token(
 
 
 def token_for(request: HttpRequest) -> str:
-    """A token for the user of a request, "" for an anonymous one."""
+    """A token for the user of a request, "" for one who could not connect with it."""
     user = request.user
-    if not users.is_user(user):
-        return ""
     session: Any = getattr(request, "session", {})
-    return make_token(user, backend=session.get(BACKEND_SESSION_KEY))
+    backend = session.get(BACKEND_SESSION_KEY)
+    if not users.is_user(user) or _refusal(user, backend) is not None:
+        return ""
+    return make_token(user, backend=backend)
 
 
 class SignedTokenAuthentication(TokenAuthentication):
@@ -96,6 +101,23 @@ def _user(key: str, backend: str | None) -> Any:
     if backend not in django_settings.AUTHENTICATION_BACKENDS:
         return None
     return load_backend(backend).get_user(user_id)
+
+
+def _refusal(user: Any, backend: str | None) -> str | None:
+    """Why `_user` would find nobody, and what to do; None if it finds the user."""
+    if backend is None:
+        if getattr(user, "is_active", True):
+            return None
+        return (
+            f"{user} is inactive. Activate the user, or pass the backend= that lets inactive users"
+            " log in"
+        )
+    if backend not in django_settings.AUTHENTICATION_BACKENDS:
+        return f"{backend} is not in AUTHENTICATION_BACKENDS. Pass one that is"
+    lets_in = getattr(load_backend(backend), "user_can_authenticate", None)
+    if lets_in is None or lets_in(user):
+        return None
+    return f"{backend} does not let {user} log in. Activate the user, or pass another backend="
 
 
 def _has_password(user: Any, password: str | None) -> bool:

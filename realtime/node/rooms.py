@@ -10,10 +10,13 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.utils.functional import Promise
 
 from ..exceptions import RoomError
+from ..installed import until_apps_change
 from ..logs import brief
 
 RESERVED = "~"
@@ -57,18 +60,31 @@ def of_instance(instance: Model) -> str:
     """The room of a saved model instance, for instance "~auth.user:7"."""
     # A user in a scope is a lazy object; __class__ looks through it, type() doesn't.
     model = instance.__class__
-    if instance.pk is None:
+    owner = _owner(model)
+    pk = getattr(instance, owner._meta.pk.attname)
+    if pk is None:
         raise RoomError(
             f"this {model.__name__} has no primary key yet: save it before you use its room"
         )
-    return of_row(model, instance.pk)
+    return of_row(owner, pk)
 
 
 def of_row(model: type[Model], pk: Any) -> str:
     """The room of the instance of a model that has this primary key."""
+    return f"{RESERVED}{_owner(model)._meta.label_lower}:{pk}"
+
+
+@until_apps_change
+def _owner(model: type[Model]) -> type[Model]:
+    """The model after which the rooms of a model's instances are named."""
     # A proxy or a deferred model shares the table, and so the room, of its concrete model.
     concrete = model._meta.concrete_model or model
-    return f"{RESERVED}{concrete._meta.label_lower}:{pk}"
+    try:
+        user: Any = get_user_model()._meta.concrete_model
+    except ImproperlyConfigured:  # a site without users
+        return concrete
+    # A child of the user model is a user with more columns: sockets are in the user's room.
+    return user if issubclass(concrete, user) else concrete
 
 
 def of_user(user: dict[str, str] | None) -> str | None:

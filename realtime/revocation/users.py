@@ -71,6 +71,15 @@ def is_known(user: Any) -> bool:
     return isinstance(user, Model) and bool(user.is_authenticated)  # type: ignore[attr-defined]
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether both are the same somebody, whatever proxy or child model they are read by."""
+    if not (is_known(one) and is_known(other)):
+        return False
+    if one.pk is None or other.pk is None:
+        return bool(one == other)
+    return rooms.of_instance(one) == rooms.of_instance(other)
+
+
 def is_user(user: Any) -> bool:
     """Whether this is a row of AUTH_USER_MODEL, which can be looked up again."""
     return (
@@ -160,5 +169,4 @@ def key_of(user: Model) -> Any:
 
 def room_of(user_id: Any) -> str:
     """The room of the user with this primary key."""
-    concrete = get_user_model()._meta.concrete_model or get_user_model()
-    return f"{rooms.RESERVED}{concrete._meta.label_lower}:{user_id}"
+    return rooms.of_row(get_user_model(), user_id)

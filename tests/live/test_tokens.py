@@ -78,10 +78,39 @@ async def test_user_who_lost_rights_is_out_in_every_process(
         assert await client.next("news") == (1,)
     assert staying.waiting("news") == []
     assert await staying.call("online", name)
+    tokens = [await make_token(server, "signed", name) for server in told]
     await post(f"{told[0].url}/change-user/", event="", args=[name, change])
     for client in clients:
         await client.next("disconnect")
     assert await staying.call("who") == "ada"
+    for server, token in zip(told, tokens, strict=True):  # made while all was well
+        again = Client(server.url, (ACCOUNT,), auth={"token": token})
+        assert (await again.refused())["data"] == {"code": "invalid_token"}
+    await post(f"{told[0].url}/change-user/", event="", args=[name, "forget"])
+
+
+@pytest.mark.redis
+async def test_child_of_the_user_model_is_the_user_in_every_process(
+    connect: Connect, told: list[Server]
+) -> None:
+    name = await new_user(told[0])
+    await post(f"{told[0].url}/change-user/", event="", args=[name, "employ"])
+    clients = [
+        await joined(connect, server, name, {"late": name, "clerk": is_clerk})
+        for server in told
+        for is_clerk in (True, False)
+    ]
+    staying = await joined(connect, told[1], "ada", {"late": "ada"})
+    for server, key in zip(told, ("clerk", "user"), strict=True):
+        sent = {key: name, "namespace": ACCOUNT}
+        await post(f"{server.url}/emit/", event="news", args=[key], **sent)
+        for client in clients:
+            assert await client.next("news") == (key,)
+    assert await staying.call("online", name)
+    assert staying.waiting("news") == []
+    await post(f"{told[0].url}/change-user/", event="", args=[name, "child"])
+    for client in clients:
+        await client.next("disconnect")
     await post(f"{told[0].url}/change-user/", event="", args=[name, "forget"])
 
 

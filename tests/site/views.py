@@ -1,6 +1,6 @@
 """Views that emit. The body of a request is JSON: `event`, `args`, and options of `emit`.
 
-The option `user` is a user's name, for `to=` that user.
+The option `user` is a user's name, for `to=` that user, and `clerk` the same for `to=` the child.
 """
 
 import json
@@ -40,6 +40,8 @@ def emit_from_sync_view(request: HttpRequest) -> JsonResponse:
     event, args, options = order(request)
     if "user" in options:
         options["to"] = User.objects.get(username=options.pop("user"))
+    if "clerk" in options:
+        options["to"] = Clerk.objects.get(username=options.pop("clerk"))
     try:
         emit(event, *args, **options)
     except RealtimeError as error:
@@ -164,11 +166,11 @@ def change_user(request: HttpRequest) -> JsonResponse:
         Colleague.objects.filter(pk=user.pk).first().delete()  # type: ignore[union-attr]
     elif change == "token":
         Token.objects.get(user=user).delete()
-    elif change == "child":
+    elif change in ("child", "employ"):
         clerk = Clerk(user_ptr=user, desk="by the window")
         clerk.__dict__.update({k: v for k, v in user.__dict__.items() if k != "_state"})
         clerk.save()
-        clerk.is_active = False
+        clerk.is_active = change == "employ"
         clerk.save()
     else:
         user.first_name = change
