@@ -2,6 +2,10 @@
 
 They are sent with `asend_robust` in the server's event loop: if a receiver raises an error, it is
 logged and has no other effect. Plain receivers run in a worker thread and may use the ORM.
+
+"Sent by the consumer class" means that it is the sender. In a namespace of python-socketio's API
+the sender is the class of the namespace or, if it has functions only, of the server, and `user` is
+None.
 """
 
 from django.dispatch import Signal

@@ -10,25 +10,25 @@ a worker thread, where it may use the ORM, and what a connect handler emits foll
 import functools
 import inspect
 import logging
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import socketio
+from django.dispatch import Signal
 
+from .. import signals
 from ..aio.calls import run
 from ..exceptions import CallTimeout, ConnectionRefused
 from ..middleware import acting, nobody_acts
 from ..node.threads import lanes
 from ..server.acks import Ack, socket_behind
-from ..server.handling import Handling, UnknownEvent, check_arguments
+from ..server.handling import Handling, UnknownEvent, announce, check_arguments
 from .client_manager import connecting
 
 if TYPE_CHECKING:
     from .server import SocketIOServer
-
-
-_handling = Handling(logging.getLogger("realtime.server"), kind="python-socketio")
 
 
 class CallbackApplication:
@@ -59,11 +59,12 @@ class CallbackApplication:
             await send({"type": "socketio.refuse", "message": "Connection rejected by server"})
             return
         await send({"type": "socketio.accept"})
+        await socket.announce(signals.socket_connected, scope=scope)
         while True:
             message = await receive()
             if message["type"] == "socketio.disconnect":
                 nobody_acts()
-                await socket.trigger("disconnect", message["reason"])
+                await socket.disconnect(message["reason"], scope)
                 return
             if message["type"] == "socketio.event":
                 ack = Ack(send, message["ack_id"], socket_behind(send))
@@ -98,6 +99,24 @@ class _Socket:
         environ = self._server.get_environ(self.sid, self.namespace)
         with connecting(self._server.core.namespaces.sockets[self.sid]):
             return await self.trigger("connect", environ, auth)
+
+    async def disconnect(self, reason: str, scope: dict[str, Any]) -> None:
+        try:
+            await self.trigger("disconnect", reason)
+        finally:
+            await self.announce(signals.socket_disconnected, scope=scope, reason=reason)
+
+    @property
+    def sender(self) -> type:
+        """What signals name as their sender, as they name the class of a consumer."""
+        instances, functions = self._server.namespace_handlers, self._server.handlers
+        instance = instances.get(self.namespace)
+        if instance is None and self.namespace not in functions:
+            instance = instances.get("*")
+        return type(self._server if instance is None else instance)
+
+    async def announce(self, signal: Signal, **facts: Any) -> None:
+        await announce(self, signal, sender=self.sender, **facts)
 
     async def trigger(self, event: str, *args: Any) -> Any:
         """Call the handler of "connect" or "disconnect", if there is one."""
@@ -153,6 +172,13 @@ class _Socket:
         if function is None:
             return None
         return _Found(event=declared, function=function, values=values)
+
+
+_handling = Handling(
+    logging.getLogger("realtime.server"),
+    kind="python-socketio",
+    sender=operator.attrgetter("sender"),
+)
 
 
 def _refusal(refused: Exception) -> dict[str, Any]:

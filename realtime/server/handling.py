@@ -102,11 +102,17 @@ def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any,
 class Handling:
     """Runs the handlers of one style: in a lane, timed, traced, logged, and never unanswered."""
 
-    def __init__(self, logger: logging.Logger, kind: str | None = None) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        kind: str | None = None,
+        sender: Callable[[Any], type] = type,
+    ) -> None:
         self._logger = logger
-        #: What metrics know the handlers by; None for the class of their owner, which also is the
-        #: sender of signals then.
+        #: What metrics know the handlers by; None for the class of their owner.
         self._kind = kind
+        #: The sender of signals about an owner.
+        self._sender = sender
 
     async def run(
         self,
@@ -158,10 +164,10 @@ class Handling:
             await ack.answer(_INTERNAL.as_dict())
             await self._announce_failure(owner, name, args, error)
         else:
-            if is_watched and self._kind is None:
+            if is_watched:
                 seconds = time.perf_counter() - started
                 about = {"event": name, "args": args, "result": result, "seconds": seconds}
-                await announce(owner, signals.event_handled, **about)
+                await announce(owner, signals.event_handled, sender=self._sender(owner), **about)
         finally:
             threads.release(lane)
             if is_watched and instruments.timings is not None and handler is not None:
@@ -203,8 +209,8 @@ class Handling:
     async def _announce_failure(
         self, owner: Owner, name: Any, args: list[Any], error: BaseException
     ) -> None:
-        if self._kind is None:
-            await announce(owner, signals.event_failed, event=name, args=args, exception=error)
+        about = {"event": name, "args": args, "exception": error}
+        await announce(owner, signals.event_failed, sender=self._sender(owner), **about)
 
 
 async def _later(call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -212,12 +218,13 @@ async def _later(call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
     return await call(*args)
 
 
-async def announce(owner: Owner, signal: Signal, **facts: Any) -> None:
+async def announce(
+    owner: Owner, signal: Signal, *, sender: type | None = None, **facts: Any
+) -> None:
     """Send one of the signals about sockets; a receiver that raises changes nothing."""
     if signal.receivers:
-        await signal.asend_robust(
-            type(owner), sid=owner.sid, namespace=owner.namespace, user=owner.user, **facts
-        )
+        about = {"sid": owner.sid, "namespace": owner.namespace, "user": owner.user}
+        await signal.asend_robust(sender or type(owner), **about, **facts)
 
 
 def _facts(owner: Owner, name: Any) -> dict[str, Any]:

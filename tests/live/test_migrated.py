@@ -1,5 +1,8 @@
 """Handlers of python-socketio's own kind, on its own API, behind the same server."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from tests.live.clients import Client
@@ -42,6 +45,46 @@ async def test_unknown_events_and_wrong_arguments_are_answered(
     event = {"/functions": "pair", "/classic": "say"}[namespace]
     for args in ((), (1,), (1, 2, 3)):
         assert (await client.call(event, *args))["error"]["code"] == "bad_arguments"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "sender", "event", "args"),
+    [
+        ("/functions", "SocketIOServer", "pair", [1, 2]),
+        ("/classic", "Classic", "say", ["nowhere", "one"]),
+    ],
+)
+async def test_signals_tell_of_sockets_of_python_socketio(
+    connect: Connect,
+    server: Server,
+    logs: Logs,
+    namespace: str,
+    sender: str,
+    event: str,
+    args: list[Any],
+) -> None:
+    watcher, client = await connect(server, "/functions"), await connect(server, namespace)
+    sid = client.sid()
+    answer = await client.call(event, *args)
+    await client.call(event)
+    await client.call("nothing")
+    if namespace == "/functions":
+        assert (await client.call("fail"))["error"]["code"] == "internal"
+        logs.expect("RuntimeError: a bug")
+    await client.disconnect()
+    expected = [
+        ["connected", sender, namespace, None],
+        ["handled", sender, event, args, list(answer) if event == "pair" else answer],
+        ["failed", sender, event, [], "EventError"],
+        ["failed", sender, "nothing", [], "UnknownEvent"],
+        *([["failed", sender, "fail", [], "RuntimeError"]] if event == "pair" else []),
+        ["disconnected", sender, namespace, "client namespace disconnect"],
+    ]
+    async with asyncio.timeout(30):
+        while len(found := await watcher.call("heard", sid)) < len(expected):
+            await asyncio.sleep(0.05)
+    found[-1][-1] = expected[-1][-1]  # the client closed its namespace first, or its connection
+    assert found == expected
 
 
 async def test_namespace_class_of_python_socketio(

@@ -1,16 +1,46 @@
 """An application that came from python-socketio: its handlers, registered as they were there."""
 
+from collections import defaultdict
 from typing import Any
 
 import socketio
 from django.contrib.auth.models import User
 
+from realtime import signals
 from realtime.asgi import SocketIOServer
+
+#: By sid: the signals about these namespaces' sockets, with their senders.
+heard: dict[str, list[list[Any]]] = defaultdict(list)
 
 
 def register(server: SocketIOServer) -> None:
     register_functions(server)
+    register_what_was_heard(server)
     server.register_namespace(Classic("/classic"))
+    for sender in (SocketIOServer, Classic):
+        signals.socket_connected.connect(hear_connected, sender=sender)
+        signals.event_handled.connect(hear_handled, sender=sender)
+        signals.event_failed.connect(hear_failed, sender=sender)
+        signals.socket_disconnected.connect(hear_disconnected, sender=sender)
+
+
+def hear_connected(sender: type, sid: str, scope: Any, user: Any, **kwargs: Any) -> None:
+    heard[sid].append(["connected", sender.__name__, scope["path"], user])
+
+
+async def hear_handled(sender: type, sid: str, event: str, args: Any, **kwargs: Any) -> None:
+    if event != "heard":
+        result = kwargs["result"] if kwargs["seconds"] > 0 else None
+        heard[sid].append(["handled", sender.__name__, event, args, result])
+
+
+def hear_failed(sender: type, sid: str, event: str, args: Any, **kwargs: Any) -> None:
+    exception = type(kwargs["exception"]).__name__
+    heard[sid].append(["failed", sender.__name__, event, args, exception])
+
+
+def hear_disconnected(sender: type, sid: str, reason: str, scope: Any, **kwargs: Any) -> None:
+    heard[sid].append(["disconnected", sender.__name__, scope["path"], reason])
 
 
 def register_functions(server: SocketIOServer) -> None:
@@ -57,6 +87,16 @@ def register_functions(server: SocketIOServer) -> None:
     @server.on("disconnect", namespace="/functions")
     async def disconnect(sid: str, reason: str) -> None:
         await server.emit("gone", (sid, reason), room="everyone", namespace="/functions")
+
+
+def register_what_was_heard(server: SocketIOServer) -> None:
+    @server.on("heard", namespace="/functions")
+    async def what_was_heard(sid: str, of: str) -> Any:
+        return heard[of]
+
+    @server.on("fail", namespace="/functions")
+    async def fail(sid: str) -> None:
+        raise RuntimeError("a bug")
 
 
 class Classic(socketio.AsyncNamespace):  # type: ignore[misc]
