@@ -379,6 +379,16 @@ def test_nesting_has_an_end(parser: Parser, depth: int, fine: bool) -> None:
             decode(parser, *messages)
 
 
+@every_parser
+def test_what_was_sent_can_be_read_however_nested(parser: Parser) -> None:
+    value: Any = b"x"
+    for _ in range(200):
+        value = [value]
+    decoder = parser.decoder(is_own=True)
+    *_, packet = map(decoder.feed, parser.encode(Packet(PacketType.EVENT, "/", ["a", value])))
+    assert packet is not None and packet.data == ["a", value]
+
+
 @every_json
 def test_brackets_in_a_text_are_no_nesting(parser: Parser) -> None:
     packet = Packet(PacketType.EVENT, "/", ["a", "[{" * 500])

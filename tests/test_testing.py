@@ -561,6 +561,40 @@ def test_client_speaks_with_the_parser_of_the_settings(parser: str, settings: An
     assert_emitted("welcome", "")
 
 
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("parser", ["json", "msgpack"])
+def test_what_is_sent_may_be_nested_deeper_than_what_comes(parser: str, settings: Any) -> None:
+    settings.REALTIME = {"PARSER": parser}
+
+    @namespace("/deep")
+    class Deep(SocketIOConsumer):
+        @event
+        async def say(self, depth: int) -> Any:
+            await self.emit("said", nested(depth))
+            return nested(depth)
+
+        @event
+        async def hear(self, value: Any) -> None: ...
+
+    deep = nested(200)
+    with SocketIOClient("/deep").connect() as client:
+        assert client.call("say", 200) == deep
+        emit("news", deep, namespace="/deep")
+        assert client.received() == [("said", deep), ("news", deep)]
+        assert client.call("hear", deep)["error"]["code"] == "bad_data"
+    assert_emitted("news", deep)
+    with pytest.raises(ValueError, match="argument 1 is nested deeper"):
+        emit("news", nested(5_000))
+    assert len(outbox) == 2
+
+
 @pytest.mark.usefixtures("any_layer")
 @pytest.mark.django_db
 def test_client_needs_no_layer() -> None:

@@ -44,7 +44,7 @@ def read(row: DurableEmit) -> Emission:
     if row.parser == settings.PARSER:
         return emission
     # It changed while the row was waiting.
-    decoder = emissions.parser(row.parser).decoder()
+    decoder = emissions.parser(row.parser).decoder(is_own=True)
     *_, packet = map(decoder.feed, emission.messages)
     if packet is None:
         raise ValueError("the messages of this row are no whole event")

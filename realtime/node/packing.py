@@ -23,7 +23,7 @@ def pack_event(event: str, args: Iterable[Any]) -> list[Payload]:
 
 def unpack(messages: Iterable[Payload]) -> list[Any]:
     """What `pack` packed."""
-    decoder = emissions.parser().decoder()
+    decoder = emissions.parser().decoder(is_own=True)
     *_, packet = map(decoder.feed, messages)
     assert packet is not None  # a pack is whole
     values: list[Any] = packet.data

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
 from ..cluster.isolation import outbox_of_mail
+from ..exceptions import UnreadableData
 from .emissions import Emission
 from .packing import unpack
 
@@ -123,7 +124,10 @@ def record(emission: Emission) -> None:
     """Keep an emission, if a test runs in this process."""
     if outbox_of_mail() is None:
         return
-    event, *args = unpack(emission.messages)
+    try:
+        event, *args = unpack(emission.messages)
+    except UnreadableData:  # a little deeper, and it could not have been encoded either
+        raise ValueError(f"the arguments of {emission.event!r} are nested too deeply") from None
     found = Emitted(
         event=event,
         args=tuple(args[:-1] if emission.durable else args),

@@ -44,8 +44,8 @@ class MsgpackParser:
     def encode_ack(self, namespace: str, id: int, args: list[Any]) -> tuple[Payload, ...]:
         return self.encode(Packet(PacketType.ACK, namespace, args, id))
 
-    def decoder(self) -> "MsgpackDecoder":
-        return MsgpackDecoder()
+    def decoder(self, *, is_own: bool = False) -> "MsgpackDecoder":
+        return MsgpackDecoder(is_own)
 
     def append(self, messages: tuple[Payload, ...], text: str) -> tuple[Payload, ...]:
         (packed,) = messages
@@ -88,9 +88,10 @@ _DATETIME = 3
 class MsgpackDecoder:
     """Decodes msgpack packets; they hold their binary data themselves."""
 
-    __slots__ = ("_fault",)
+    __slots__ = ("_fault", "_is_own")
 
-    def __init__(self) -> None:
+    def __init__(self, is_own: bool = False) -> None:
+        self._is_own = is_own
         # What is wrong with the data of the message in hand.
         self._fault: str | None = None
 
@@ -121,7 +122,8 @@ class MsgpackDecoder:
         check(packet)
         if self._fault is not None:
             raise _lost(packet, self._fault)
-        check_depth(packet)
+        if not self._is_own:
+            check_depth(packet)
         return packet
 
     def _extension(self, code: int, data: bytes) -> Any:

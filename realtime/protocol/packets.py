@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 from ..exceptions import ProtocolError, UnreadableData
 
-#: Nesting of lists and objects in one packet, either way. JSON.parse has no such limit, Python has.
+#: Nesting of lists and objects in a packet of a client. JSON.parse has no such limit, Python has:
+#: what is sent may be nested as deeply as its JSON module can write.
 MAX_DEPTH = 100
 TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
 #: JavaScript counts exactly up to 2**53; sixteen digits hold that.
@@ -68,8 +69,11 @@ class Parser(Protocol):
     def encode_ack(self, namespace: str, id: int, args: list[Any]) -> tuple[Payload, ...]:
         """The messages of an ACK, as `encode` gives them."""
 
-    def decoder(self) -> Decoder:
-        """A decoder for a new connection."""
+    def decoder(self, *, is_own: bool = False) -> Decoder:
+        """A decoder for a new connection, or for what this site itself has encoded.
+
+        The latter may be nested deeper than what clients send: it was sent, so it can be read.
+        """
 
     def append(self, messages: tuple[Payload, ...], text: str) -> tuple[Payload, ...]:
         """An encoded event that wants no ack, with an ASCII text for one more, last argument."""

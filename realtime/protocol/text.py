@@ -84,8 +84,8 @@ class JSONParser:
         head = f"3{id}" if namespace == "/" else f"3{namespace},{id}"
         return (head + _sendable(text),)
 
-    def decoder(self) -> "JSONDecoder":
-        return JSONDecoder(self._loads, self._scan, self._max_attachments)
+    def decoder(self, *, is_own: bool = False) -> "JSONDecoder":
+        return JSONDecoder(self._loads, self._scan, self._max_attachments, is_own)
 
     def append(self, messages: tuple[Payload, ...], text: str) -> tuple[Payload, ...]:
         head = messages[0]
@@ -124,6 +124,7 @@ class JSONDecoder:
     __slots__ = (
         "_attachments",
         "_fault",
+        "_is_own",
         "_loads",
         "_max_attachments",
         "_missing",
@@ -131,9 +132,16 @@ class JSONDecoder:
         "_scan",
     )
 
-    def __init__(self, loads: Callable[[str], Any], scan: Scan, max_attachments: int) -> None:
+    def __init__(
+        self,
+        loads: Callable[[str], Any],
+        scan: Scan,
+        max_attachments: int,
+        is_own: bool = False,
+    ) -> None:
         self._loads = loads
         self._scan = scan
+        self._is_own = is_own
         self._max_attachments = max_attachments
         # What is wrong with the packet in hand: its attachments are dropped as they come.
         self._fault: str | None = None
@@ -218,6 +226,7 @@ class JSONDecoder:
             raise Fault(f"its data is not JSON ({reason})") from error
         if (
             len(text) - at > SHORT
+            and not self._is_own
             and text.count("[", at) + text.count("{", at) > MAX_DEPTH
             and is_too_deep(value)
         ):

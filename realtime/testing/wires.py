@@ -22,7 +22,7 @@ class MemoryWire(Wire):
         self, connection: Connection, heard: Callable[[Packet], None], over: Callable[[], None]
     ) -> None:
         super().__init__(connection)
-        self._decoder = emissions.parser().decoder()
+        self._decoder = emissions.parser().decoder(is_own=True)
         self._heard = heard
         self._over = over
         self._loop = asyncio.get_running_loop()

@@ -97,10 +97,10 @@ def _arguments(emission: Emission) -> str | None:
     # Attachments are not decoded, only mentioned, so they may be of any size.
     if len(emission.messages[0]) > MAX_DECODED:
         return None
-    decoder = emissions.parser().decoder()
+    decoder = emissions.parser().decoder(is_own=True)
     try:
         *_, packet = map(decoder.feed, emission.messages)
-    except ProtocolError:  # nested deeper than a client may; to clients it may be sent
+    except ProtocolError:  # nested deeper than Python reads where it stands
         return None
     if packet is None:
         return None
