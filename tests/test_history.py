@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
+from django.core.checks import run_checks
 
-from realtime import SocketIOConsumer, aemit, emit, routing
+from realtime import SocketIOConsumer, aemit, emit, namespace, routing
+from realtime import room as rule
 from realtime.exceptions import RecoveryError
 from realtime.node import emissions
 from realtime.node.emissions import Emission
@@ -180,3 +183,95 @@ async def test_key_without_recovery_is_an_error_before_anything_is_sent() -> Non
 def test_key_without_recovery_is_an_error_before_the_transaction_commits() -> None:
     with pytest.raises(RecoveryError, match=r"recovery = True"):
         emit("price", 1, retain="ACME", on_commit=True)
+
+
+# Rooms that clients join by themselves
+
+
+def test_rule_gives_those_who_join_the_history_of_room_and_instance() -> None:
+    kept, group = list(routing._routes), Group.objects.create(name="readers")
+
+    @namespace("/ruled")
+    class Ruled(SocketIOConsumer):
+        recovery = True
+
+        @rule("groups.<int:pk>", model=Group, history=2)
+        def group(self, group: Group) -> bool:
+            return True
+
+        @rule("alone.<int:pk>", model=Group, history=timedelta(hours=1), instance_room=False)
+        async def alone(self, group: Group) -> bool:
+            return group.name == "readers"
+
+    name = f"groups.{group.pk}"
+
+    def say(*to: Any) -> None:
+        for number, target in enumerate(to):
+            emit("said", number, to=target, namespace="/ruled")
+
+    forget()
+    try:
+        with SocketIOClient("/ruled").connect() as watcher:
+            watcher.call("room:join", name)
+            say(name, group, [name, group], group)
+            assert watcher.received("said") == [0, 1, 2, 3]
+            with SocketIOClient("/ruled").connect() as client:
+                assert client.call("room:join", name) == {"room": name}
+                # Two of the instance's own room, and then two of the other, one of them known.
+                assert client.received("said") == [2, 3, 0]
+                client.clear()
+                say(f"alone.{group.pk}")
+                client.call("room:join", f"alone.{group.pk}")
+                assert client.received("said") == [0]
+    finally:
+        routing._routes[:] = kept
+        forget()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(True, TypeError), ("1-0", TypeError), (1.5, TypeError), (-1, ValueError)]
+)
+def test_history_of_a_rule_is_checked_where_it_is_declared(
+    wrong: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="history="):
+        rule("lobby", history=wrong)(lambda self: True)
+
+
+@pytest.mark.parametrize(
+    ("recovery", "site", "is_fine"),
+    [
+        (None, None, False),
+        (False, {}, False),
+        (True, None, True),
+        (None, {}, True),
+        ({}, None, True),
+    ],
+)
+def test_rule_with_history_needs_recovery(
+    recovery: Any, site: Any, is_fine: bool, settings: Any
+) -> None:
+    kept = list(routing._routes)
+    settings.REALTIME = {"RECOVERY": site}
+    said = recovery
+
+    @namespace("/ruled")
+    class Ruled(SocketIOConsumer):
+        recovery = said
+
+        @rule("lobby", history=1)
+        def lobby(self) -> bool:
+            return True
+
+    forget()
+    try:
+        found = run_checks()
+        with SocketIOClient("/ruled", raise_exceptions=False).connect() as client:
+            answer = client.call("room:join", "lobby")
+    finally:
+        routing._routes[:] = kept
+        forget()
+    assert [message.id for message in found if message.id == "realtime.E035"] == (
+        [] if is_fine else ["realtime.E035"]
+    )
+    assert ("error" not in answer) == is_fine

@@ -51,6 +51,23 @@ def check_consumers() -> list[CheckMessage]:
     ]
 
 
+def check_rules() -> list[CheckMessage]:
+    """Rooms that are to give those who join their history, where none is kept."""
+    return [
+        Error(
+            f"{rule.name} has `history=`, but nothing is logged in the namespace {route!r}.",
+            hint='Turn recovery on: REALTIME = {"RECOVERY": {}}, or `recovery = True` in the'
+            " consumer.",
+            id="realtime.E035",
+        )
+        for route, consumer in registered()
+        for rule in consumer.room_rules
+        if rule.options.history is not None
+        and isinstance(consumer.recovery, bool | None)
+        and combined(settings.RECOVERY, consumer.recovery) is None
+    ]
+
+
 def check_store(backend: str) -> list[CheckMessage]:
     """For production: recovery on a layer of several processes that is none of channels_redis'."""
     said = [None, *(consumer.recovery for _, consumer in registered())]

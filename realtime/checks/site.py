@@ -16,7 +16,7 @@ from .authentication import check_authentication
 from .durable import check_durable
 from .layers import check_layer
 from .logins import check_logins
-from .recovery import check_consumers
+from .recovery import check_consumers, check_rules
 from .settings import check_values
 
 #: The lowest versions of pyproject.toml. pip enforces them when realtime is installed, but not for
@@ -51,6 +51,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *check_logins(),
         *([] if wrong else check_authentication()),
         *check_consumers(),
+        *check_rules(),
     ]
 
 

@@ -34,7 +34,11 @@ async def handle(consumer: Any, message: dict[str, Any], reserved: frozenset[str
         about = facts(sid=consumer.sid, namespace=consumer.namespace, user=consumer.user)
         name = shortened(message.get("type"))
         failed(logger, "the group message %s failed, for %s", name, consumer.sid, extra=about)
-        event = {"event": message.get("type"), "args": [message], "exception": error}
+        event: dict[str, Any] = {
+            "event": message.get("type"),
+            "args": [message],
+            "exception": error,
+        }
         await announce(consumer, signals.event_failed, **event)
     finally:
         lanes().release(lane)

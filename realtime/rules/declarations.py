@@ -2,9 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from ..events import check_twice, is_event
+from ..recovery.past import wanted
 from .rule import Options, RoomRule, model_of
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
@@ -17,6 +19,7 @@ def room(
     *,
     model: Any = None,
     presence: bool = False,
+    history: int | timedelta | None = None,
     recheck_on_save: bool = False,
     instance_room: bool | None = None,
 ) -> Callable[[Rule], Rule]:
@@ -30,6 +33,8 @@ def room(
       queryset. The rule is then called with the instance that the values find. If there is none,
       the client is refused.
     - `presence` makes members present in the room.
+    - `history` sends those who join past events of the room first: an int for the number of last
+      events, or a timedelta for how far to go back. It needs recovery; see docs/history.md.
     - `recheck_on_save` calls the rule again for the members when an instance of the model is saved
       or deleted, or its many-to-many relations change.
     - `instance_room` puts members into the instance's own room too, so that `emit(to=order)`
@@ -41,10 +46,12 @@ def room(
 
     def declare(function: Rule) -> Rule:
         check_twice(function, inspect.currentframe(), _MARK)
+        _check_history(history)
         options = Options(
             pattern=pattern,
             model=model,
             presence=presence,
+            history=history,
             recheck_on_save=recheck_on_save,
             # Which instances a function finds is known only once it is called.
             instance_room=model_of(model) is not None if instance_room is None else instance_room,
@@ -53,6 +60,17 @@ def room(
         return function
 
     return declare
+
+
+def _check_history(history: Any) -> None:
+    if history is None:
+        return
+    if isinstance(history, bool) or not isinstance(history, int | timedelta):
+        raise TypeError(
+            "history= of @room must be a number of events or a timedelta, not"
+            f" {type(history).__name__}: {history!r}"
+        )
+    wanted(history)  # which refuses a negative number
 
 
 def rules_of(cls: type, reserved: frozenset[str]) -> tuple[RoomRule, ...]:

@@ -10,6 +10,7 @@ from ..logs import facts, failed
 from ..node import current, rooms
 from ..presences.clients import listed
 from ..presences.queries import fetch_present
+from ..recovery import past
 from . import asking
 from .asking import Admission
 from .rule import RoomRule, match
@@ -33,8 +34,8 @@ async def leave(self: Any, room: str) -> Left:
     return {"room": room}
 
 
-async def admit(consumer: Any, room: str) -> RoomRule:
-    """Ask the rule of a room, and put the client into it.
+async def admit(consumer: Any, room: str, *, is_back: bool = False) -> RoomRule:
+    """Ask the rule of a room, and put the client into it; one that is back knows its past.
 
     Raises EventError for a room that no rule is for, PermissionRefused if the rule says no, and
     whatever the rule raises. A client that was in by the rule is then taken out.
@@ -53,14 +54,16 @@ async def admit(consumer: Any, room: str) -> RoomRule:
     admission.instance = asking.room_of(instance)
     # What is emitted to a user is for the user's own sockets, whoever may follow the user.
     is_user = hasattr(instance, "is_authenticated")
-    await _enter(consumer, room, admission, rule, rule.options.instance_room and not is_user)
+    with_instance = rule.options.instance_room and not is_user
+    asked = {} if is_back else _history(consumer, rule)
+    await _enter(consumer, room, admission, with_instance, asked)
     return rule
 
 
 async def readmit(consumer: Any, room: str) -> None:
     """Put a client that came back into a room again, or tell it that it is out."""
     try:
-        await admit(consumer, room)
+        await admit(consumer, room, is_back=True)
     except EventError as error:
         await consumer.emit(LEFT, room, {"code": error.code, "message": error.message})
     except Exception:  # a rule's bug costs its room
@@ -70,7 +73,7 @@ async def readmit(consumer: Any, room: str) -> None:
 
 
 async def _enter(
-    consumer: Any, room: str, admission: Admission, rule: RoomRule, with_instance: bool
+    consumer: Any, room: str, admission: Admission, with_instance: bool, asked: dict[str, Any]
 ) -> None:
     instance = admission.instance
     if with_instance and instance is not None:
@@ -81,18 +84,28 @@ async def _enter(
     consumer.admitted[room] = admission
     try:
         for brought in admission.brought:
-            await consumer.send({"type": "socketio.join", "room": brought})
+            await consumer.send({"type": "socketio.join", "room": brought, **asked})
         await consumer.send(
             {
                 "type": "socketio.join",
                 "room": room,
-                "presence": rule.options.presence,
+                "presence": admission.rule is not None and admission.rule.options.presence,
                 "admission": admission,
+                **asked,
             }
         )
-    except RoomError:  # it is in as many rooms as it may be
+    except (RoomError, ChannelLayerError):
+        # It is in as many rooms as it may be, or Redis can't say what was emitted to this one.
         await expel(consumer, room)
         raise
+
+
+def _history(consumer: Any, rule: RoomRule) -> dict[str, Any]:
+    """What a join says of the past that the client gets."""
+    if rule.options.history is None:
+        return {}
+    past.require(consumer.namespace, "history=")
+    return {"history": past.wanted(rule.options.history)}
 
 
 async def expel(consumer: Any, room: str) -> None:

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction
@@ -28,6 +29,7 @@ class Options:
     pattern: str
     model: Any
     presence: bool
+    history: int | timedelta | None
     recheck_on_save: bool
     instance_room: bool
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from realtime import event, namespace
+from realtime import room as rule
 
 __all__ = ["application"]
 
@@ -59,6 +60,10 @@ class Told(Lasting):
     @event("enter plainly")
     def enter_plainly(self, room: str, said: Any) -> None:
         self.join(room, history=history_of(said))
+
+    @rule("open.<slug:name>", history=3)
+    async def open_room(self, name: str) -> bool:
+        return name != "closed"
 
     @event("enter user")
     async def enter_user(self, pk: int, said: Any) -> None:

@@ -74,6 +74,35 @@ async def test_newcomer_to_any_process_gets_the_last_events_of_a_room(
         assert await late.settled() == news(*range(6))
 
 
+async def test_rule_of_a_room_gives_those_who_join_its_history(
+    site: list[SiteProcess], speakers: list[Guest], room: str
+) -> None:
+    name = f"open.{room.replace(' ', '-')}"
+    for number in range(6):
+        await speakers[number % 2].ask("say", name, "news", number)
+    for process in site:
+        guest = await visit(process, room)
+        [refusal] = await guest.ask("room:join", "open.closed")
+        assert refusal["error"]["code"] == "forbidden"
+        assert await guest.ask("room:join", name) == [{"room": name}]
+        assert guest.heard == news(3, 4, 5)
+        # Who is there already knows it, and who left may ask for it again.
+        await guest.ask("room:join", name)
+        assert guest.heard == news(3, 4, 5)
+        await guest.ask("room:leave", name)
+        await guest.ask("room:join", name)
+        assert await guest.settled() == 2 * news(3, 4, 5)
+    # Who comes back gets what was missed, and the past no second time.
+    await speakers[1].ask("say", name, "news", 6)
+    await cut(guest, speakers[1], room)
+    assert guest.heard == [*2 * news(3, 4, 5), *news(6)]
+    await speakers[0].ask("say", name, "news", 7)
+    again = await guest.back(site[0], room)
+    assert again.recovered and await again.settled() == news(7)
+    await again.ask("room:join", name)
+    assert await again.settled() == news(7)
+
+
 async def test_each_event_comes_once_while_both_processes_go_on_talking(
     site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
