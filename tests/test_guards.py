@@ -3,12 +3,15 @@
 A test that fails here after an upgrade means that a library moved it; the message says who used it.
 """
 
+import ast
 import asyncio
 import inspect
 import os
 import re
 import threading
+from collections.abc import Iterator
 from json import encoder, scanner
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -290,3 +293,56 @@ async def test_tasks_wait_at_anything_that_looks_like_a_future() -> None:
     leaving.cancel()  # which calls its `cancel`, and then its `result`
     with pytest.raises(asyncio.CancelledError):
         await leaving
+
+
+# Where private names are used
+
+HOUSE = Path(realtime.__file__).parent
+#: Documented by Python and by Django, in spite of the underscore.
+DOCUMENTED = {"_asdict", "_base_manager", "_default_manager", "_fields", "_getframe", "_make"}
+DOCUMENTED |= {"_meta", "_replace", "_state"}
+
+
+def private_names(tree: ast.AST) -> Iterator[str]:
+    """The private names that a module reads of something."""
+    for node in ast.walk(tree):
+        name: Any = None
+        if isinstance(node, ast.Attribute):
+            name = node.attr
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr"):
+            name = getattr(node.args[1], "value", None)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (alias.name for alias in node.names if alias.name.startswith("_"))
+        if isinstance(name, str) and name.startswith("_") and not name.startswith("__"):
+            yield name
+
+
+def own_names(tree: ast.AST) -> Iterator[str]:
+    """The names that a module gives to something of the house."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if getattr(node.value, "id", "") in ("self", "cls"):
+                yield node.attr
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setattr":
+            yield getattr(node.args[1], "value", "")
+
+
+def test_private_names_of_libraries_are_used_where_contributing_says() -> None:
+    text = (HOUSE.parent / "CONTRIBUTING.md").read_text()
+    [rule] = re.findall(r"Libraries are not patched.*?\n- ", text, re.DOTALL)
+    places = [HOUSE.parent / place for place in re.findall(r"`(realtime/[^`]*)`", rule)]
+    places += [HOUSE / "cluster" / name for name in re.findall(r"`(\w+\.py)`", rule)]
+    assert all(place.exists() for place in places)
+    trees = {path: ast.parse(path.read_text()) for path in HOUSE.rglob("*.py")}
+    ours = {name for tree in trees.values() for name in own_names(tree)} | DOCUMENTED
+    elsewhere = {
+        str(path.relative_to(HOUSE)): names
+        for path, tree in trees.items()
+        if not any(path.is_relative_to(place) for place in places)
+        and (names := set(private_names(tree)) - ours)
+    }
+    assert elsewhere == {}
