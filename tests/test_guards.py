@@ -22,7 +22,7 @@ from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels_postgres.core import PostgresChannelLayer
 from channels_postgres.models import GroupChannel, Message
-from channels_redis.core import RedisChannelLayer
+from channels_redis.core import RedisChannelLayer, RedisLoopLayer
 from channels_redis.pubsub import (
     RedisPubSubChannelLayer,
     RedisPubSubLoopLayer,
@@ -129,6 +129,18 @@ def test_redis_layers_pack_messages_by_public_methods(kind: type) -> None:
     assert layer.deserialize(layer.serialize({"a": [None, b"x", 1 << 60]})) == {
         "a": [None, b"x", 1 << 60]
     }
+
+
+def test_redis_layers_keep_their_clients_where_they_are_closed_from() -> None:
+    """`cluster/layers.py` closes what they asked Sentinel with: the layers close the rest."""
+    assert "for layer in self._layers.values()" in inspect.getsource(RedisChannelLayer.close_pools)
+    flush = inspect.getsource(RedisLoopLayer.flush)
+    assert "self._connections.pop(index)" in flush and "_close_redis(connection)" in flush
+    assert "self._layers[loop] = layer" in inspect.getsource(RedisPubSubChannelLayer._get_layer)
+    assert "for shard in self._shards" in inspect.getsource(RedisPubSubLoopLayer.flush)
+    shard = RedisSingleShardConnection({"address": "redis://127.0.0.1:1"}, None)
+    assert shard._redis is None
+    assert "_close_redis(self._redis)" in inspect.getsource(RedisSingleShardConnection.flush)
 
 
 def test_redis_layer_waits_for_less_than_redis_py_does(settings: Any) -> None:

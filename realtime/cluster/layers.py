@@ -133,9 +133,21 @@ async def _nothing() -> None:
 
 async def close(own: Any) -> None:
     """Close the connections of a layer that is no longer used."""
+    clients = _redis_clients(own) if is_redis(own) else []
     # The pubsub layer has no such method, and closes its own when the event loop is closed.
     if reaches_processes(own) and hasattr(type(own), "close_pools"):
         await own.close_pools()
+    for client in clients:
+        await _close_sentinels(client)
+
+
+def _redis_clients(own: Any) -> list[Any]:
+    # channels_redis forgets to close what these ask Sentinel with, and keeps them nowhere else;
+    # guarded by tests/test_guards.py.
+    of_loops = own._layers.values()
+    if hasattr(type(own), "close_pools"):
+        return [client for of_loop in of_loops for client in of_loop._connections.values()]
+    return [shard._redis for of_loop in of_loops for shard in of_loop._shards if shard._redis]
 
 
 def is_redis(own: Any) -> bool:
@@ -178,6 +190,10 @@ def redis_hosts() -> list[dict[str, Any]]:
 async def close_client(client: Any) -> None:
     """Close the connections of a `redis_client`, those to Sentinels too."""
     await client.aclose(close_connection_pool=True)
+    await _close_sentinels(client)
+
+
+async def _close_sentinels(client: Any) -> None:
     manager = getattr(client.connection_pool, "sentinel_manager", None)
     for sentinel in getattr(manager, "sentinels", ()):
         await sentinel.aclose()

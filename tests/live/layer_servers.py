@@ -19,7 +19,7 @@ import redis
 
 from tests.live.deployment import Postgres
 from tests.live.farm import Farm
-from tests.live.servers import Process, Redis, Sentinel, TLSRedis, manage
+from tests.live.servers import Process, Redis, Sentinel, TLSRedis, eventually, manage
 
 P = TypeVar("P", bound=Process)
 
@@ -50,6 +50,22 @@ class Several:
     def resume(self) -> None:
         for process in self.processes:
             process.resume()
+
+
+class Watched(Several):
+    """A Redis that Sentinel watches over. It is there again when Sentinel says so."""
+
+    def __init__(self, sentinel: Sentinel, watched: Redis) -> None:
+        super().__init__(sentinel.url, watched)
+        self._sentinel = sentinel
+
+    def wait(self) -> None:
+        super().wait()
+        eventually(self._is_up, self._sentinel.log.read_text)
+
+    def _is_up(self) -> bool:
+        with redis.Redis(port=self._sentinel.port or 0, decode_responses=True) as sentinel:
+            return bool(sentinel.sentinel_master("live")["flags"] == "master")
 
 
 LayerServer = Redis | Postgres | Several
@@ -85,7 +101,7 @@ def _on_two_hosts(farm: Farm, name: str, keeps: bool) -> LayerServer:
 
 def _by_sentinel(farm: Farm, name: str, keeps: bool) -> LayerServer:
     watched = _run(farm, Redis(farm.folder(name), keeps=keeps))
-    return Several(_run(farm, Sentinel(farm.folder("sentinel"), watched)).url, watched)
+    return Watched(_run(farm, Sentinel(farm.folder("sentinel"), watched)), watched)
 
 
 def _run(farm: Farm, server: P) -> P:

@@ -1,6 +1,7 @@
 """Emits from every kind of process and code, to clients of two server processes on one Redis."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from realtime.node import publisher
 from tests.live.clients import Client, log_in, post
 from tests.live.conftest import Connect
 from tests.live.farm import Farm
-from tests.live.servers import CeleryWorker, Redis, Server, WSGIWorker, manage
+from tests.live.layer_servers import LayerServer, addresses
+from tests.live.servers import CeleryWorker, Server, WSGIWorker, manage
 
 pytestmark = pytest.mark.redis
 
@@ -111,15 +113,17 @@ async def test_emit_from_a_wsgi_worker(
 
 async def test_emit_from_celery_workers(
     farm: Farm,
-    redis_server: Redis,
+    redis_server: LayerServer,
     environment: dict[str, str],
     listeners: list[Client],
     room: str,
 ) -> None:
     pools = ["prefork", "solo"]
+    broker = addresses(redis_server)[0]
+    environment = environment | {"LIVE_BROKER": broker}
     workers = [CeleryWorker(pool, farm.folder(pool), environment) for pool in pools]
     await asyncio.to_thread(farm.run, *workers)
-    app = Celery(broker=redis_server.url, set_as_current=False)
+    app = Celery(broker=broker, set_as_current=False)
     for pool in pools * 2:
         with app.connection_for_write() as connection:
             options = {"queue": pool, "connection": connection, "ignore_result": True}
@@ -261,18 +265,24 @@ async def test_namespaces_are_never_mixed_up(
 # What it costs
 
 
-async def messages_on_redis(server: Redis, layer: str, event: str, members: list[Client]) -> int:
+async def messages_on_redis(
+    server: LayerServer, layer: str, event: str, members: list[Client]
+) -> int:
     """How many messages Redis hands to processes for one event, until all members have it."""
-    async with redis.asyncio.from_url(server.url) as client:
-        async with client.monitor() as monitor:
-            await emit_outside(event, to=event)
-            for member in members:
-                await member.next(event)
+    async with AsyncExitStack() as stack:
+        clients, monitors = [], []
+        for address in addresses(server):
+            clients.append(await stack.enter_async_context(redis.asyncio.from_url(address)))
+            monitors.append(await stack.enter_async_context(clients[-1].monitor()))
+        await emit_outside(event, to=event)
+        for member in members:
+            await member.next(event)
+        carrying = []
+        for client, monitor in zip(clients, monitors, strict=True):
             await client.echo(f"end of {event}")
-            seen = []
-            while not seen or seen[-1]["command"] != f"ECHO end of {event}":
-                seen.append(await monitor.next_command())
-        carrying = [entry for entry in seen if f'"{event}' in entry["command"].replace("\\", "")]
+            while (entry := await monitor.next_command())["command"] != f"ECHO end of {event}":
+                if f'"{event}' in entry["command"].replace("\\", ""):
+                    carrying.append(entry)
         if layer == "core":
             # A script puts a copy into the queue of each process.
             return sum(
@@ -281,13 +291,13 @@ async def messages_on_redis(server: Redis, layer: str, event: str, members: list
             )
         assert [entry["command"].split()[0] for entry in carrying] == ["PUBLISH"]
         channel = f"asgi__group__{publisher.publisher().bus.group(('/', event))}"
-        ((_, subscribers),) = await client.pubsub_numsub(channel)
-        return int(subscribers)
+        counts = [await client.pubsub_numsub(channel) for client in clients]
+        return sum(int(subscribers) for ((_, subscribers),) in counts)
 
 
 @pytest.mark.usefixtures("outside")
 async def test_emit_is_one_message_for_each_process_with_members(
-    connect: Connect, redis_server: Redis, layer: str, cluster: list[Server], room: str
+    connect: Connect, redis_server: LayerServer, layer: str, cluster: list[Server], room: str
 ) -> None:
     name = room.replace(" ", "")
     options = {"auth": {"rooms": [name]}, "transports": ["websocket"]}

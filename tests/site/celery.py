@@ -11,7 +11,7 @@ django.setup()
 
 from realtime import emit  # noqa: E402 - Django has to be set up first
 
-app = Celery("tests.site", broker=os.environ["LIVE_REDIS"])
+app = Celery("tests.site", broker=os.environ.get("LIVE_BROKER", os.environ["LIVE_REDIS"]))
 app.conf.task_ignore_result = True
 
 
