@@ -46,9 +46,7 @@ def test_own_hosts_are_allowed(origin: str | None) -> None:
         "http://evilshop.example",
         "http://shop.example@evil.example",
         "http://shop.example/",
-        "null",
         "",
-        "file://",
         "ftp://shop.example",
         "http://[::1",
         "chrome-extension://abc",
@@ -63,6 +61,13 @@ def test_own_hosts_are_allowed(origin: str | None) -> None:
 @override_settings(**SITE)
 def test_others_are_refused_with_the_setting_to_change(origin: str) -> None:
     assert "CSRF_TRUSTED_ORIGINS" in ask(origin)
+
+
+@pytest.mark.parametrize("origin", ["null", "file://"])
+def test_page_opened_as_a_file_is_refused_with_what_helps(origin: str) -> None:
+    with override_settings(**SITE, CSRF_TRUSTED_ORIGINS=[origin]):
+        assert "Serve the page with a web server" in ask(origin)
+        assert "CSRF_TRUSTED_ORIGINS" not in ask(origin)
 
 
 @override_settings(ALLOWED_HOSTS=["*"], DEBUG=False)

@@ -16,6 +16,8 @@ from django.http.request import split_domain_port, validate_host
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 # Clients that are no browsers, such as Swift's URLSession, name the address that they connect to.
 _WEBSOCKET_SCHEMES = {"ws": "http", "wss": "https"}
+# Of every local file; and any site can make a page of the first, with a sandboxed frame.
+_NOBODYS = ("null", "file://")
 # What Django's own runserver accepts with DEBUG and an empty ALLOWED_HOSTS.
 _DEBUG_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 
@@ -31,6 +33,11 @@ def refusal(scope: Mapping[str, Any]) -> str | None:
     if len(origins) > 1:
         return "more than one Origin header"
     origin = origins[0]
+    if origin in _NOBODYS:
+        return (
+            f"origin {origin!r} is never allowed: every page that is opened as a file or shown in a"
+            " sandboxed frame has it. Serve the page with a web server"
+        )
     as_http = _as_http(origin)
     if _is_trusted(origin) or _is_trusted(as_http):
         return None
