@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.person import Person
 from tests.browser.site import Site
 from tests.browser.visitor import state_of
+from tests.web_thread import crowd
 
 pytestmark = pytest.mark.browser
 
@@ -23,8 +24,16 @@ LEGIBLE = """link => [
 ]"""
 
 
+#: What is wider than it is shown, and whether the search box is as high as its text and padding.
+SCROLLED = "box => box.scrollWidth > box.clientWidth"
+ROOMY = "box => box.getBoundingClientRect().height >= 24"
+#: Whether a select is beside its label's word, and the list of links begins where the heading does.
+IN_LINE = "label => label.getBoundingClientRect().height < 1.5 * label.control.offsetHeight"
+INDENTED = "list => list.firstElementChild.offsetLeft - list.offsetLeft"
+
+
 @pytest.mark.parametrize("theme", ["unfold", "jazzmin"])
-def test_form_fits_a_phone_and_its_ways_out_are_legible(
+def test_pages_fit_a_phone_and_their_controls_are_legible(
     browser: Browser, tmp_path: Path, theme: str
 ) -> None:
     site = Site("daphne", tmp_path, DJANGO_SETTINGS_MODULE="tests.site.themed", THEME=theme)
@@ -40,6 +49,19 @@ def test_form_fits_a_phone_and_its_ways_out_are_legible(
         assert form.evaluate(CUT) == []
         assert root.page.evaluate("document.documentElement.scrollWidth") <= 390
         assert form.get_by_role("link", name="Close").evaluate(LEGIBLE) == [True, True]
+        form.get_by_label("Event:").fill("news")
+        form.get_by_label("Arguments:").fill("{broken")
+        form.get_by_role("button", name="Emit").click()
+        expect(form.get_by_text("Not JSON").locator("visible=true")).to_have_count(1)
+        with crowd(site.url) as clients:
+            clients.join("lobby")
+            root.page.goto("/admin/realtime/room/view/?namespace=/&room=lobby")
+            expect(root.page.get_by_text("anonymous")).to_be_visible()
+            assert root.page.locator("#searchbar").evaluate(ROOMY)
+            assert root.page.locator(".actions label").evaluate(IN_LINE)
+            assert root.page.locator(".object-tools").evaluate(INDENTED) == 0
+        root.page.goto("/admin/realtime/node/")
+        assert not root.page.locator(".results").evaluate(SCROLLED)
         root.context.close()
     finally:
         site.stop()
