@@ -73,7 +73,7 @@ function showBanner(socket) {
   socket.on("connect_error", (error) => {
     // An active socket goes on trying by itself; otherwise the server refused this user.
     if (socket.active) show("away", "No connection. Trying again…");
-    else show("refused", `${error.message} `);
+    else show("refused", everConnected ? "You are logged out. " : `${error.message} `);
   });
   // A page that is being left closes its socket; its reader need not hear of that.
   window.addEventListener("pagehide", () => socket.off("disconnect"));
