@@ -146,6 +146,8 @@ class Joining(CatchingUp):
     ) -> None:
         super().__init__(socket, session, limit)
         self.room = room
+        #: Up to where its other rooms were read, and had nothing more to say.
+        self.upto: Position = 0
         self._reached = reached
 
     def _may_concern(self, emission: Emission) -> bool:
@@ -159,7 +161,7 @@ class Joining(CatchingUp):
         return not is_skipped(self.socket, emission) and self.room not in emission.skip
 
     def _send(self, entry: Entry) -> None:
-        offset = self.session.sent = max(self.session.sent, self._reached())
+        offset = self.session.sent = max(self.session.sent, self.upto, self._reached())
         send(self.socket, entry, offset)
 
 

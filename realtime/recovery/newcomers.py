@@ -9,7 +9,7 @@ from .catching import CatchingUp, Joining
 from .kept import Kept
 from .options import limit_of
 from .positions import Position
-from .sessions import Session
+from .sessions import EVERYONE, Session
 from .store import Entry, Past, Wanted
 
 
@@ -73,9 +73,13 @@ class Newcomers:
         try:
             await kept.hear(socket, [(namespace, room)])
             past = await self._past(session, {room: want})
+            if any(found.entries for found in past.values()):
+                joining.upto = await self._upto(socket, session, past[room].entries[-1].position)
             known = dict(session.rooms)
             self._found(joining, past, known)
             await joining.send(store)
+            if session.sent > store.reached(namespace):
+                kept.ahead.add(socket)
             count("history.events", joining.sent)
             told = not joining.is_over
         finally:
@@ -86,6 +90,30 @@ class Newcomers:
             joined = store.position((namespace, room))
             said = [entry.position - 1 for found in past.values() for entry in found.entries[:1]]
             session.rooms[room] = min([joined, *said])
+
+    async def _upto(self, socket: Socket, session: Session, last: Position) -> Position:
+        """Up to where a socket has everything of its rooms, once it has what is under way.
+
+        What a room said may be later than all that was delivered here, where no other room had
+        anything to say since. With an offset from before, a client that comes back would be told
+        once more.
+        """
+        store, namespace = self._kept.store, session.namespace
+        if store.reached(namespace) >= last:
+            return 0
+        rooms = (EVERYONE, session.sid, *socket.rooms)
+        try:
+            missed = await store.missed(
+                namespace, {room: store.position((namespace, room)) for room in rooms}
+            )
+        except ChannelLayerError:
+            return 0
+        if missed.entries:
+            under_way = missed.entries[-1].position
+            await store.until(namespace, under_way, [(namespace, room) for room in rooms])
+            if store.reached(namespace) < under_way:
+                return 0
+        return missed.upto if missed.whole else 0
 
     def turn_back(self, socket: Socket, room: str) -> None:
         """A socket leaves a room that it is about to join."""

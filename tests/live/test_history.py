@@ -103,6 +103,27 @@ async def test_rule_of_a_room_gives_those_who_join_its_history(
     assert await again.settled() == news(7)
 
 
+async def test_client_that_comes_back_is_told_the_past_of_a_room_once(
+    site: list[SiteProcess], speakers: list[Guest], room: str
+) -> None:
+    for here, there in ((0, 1), (1, 0)):
+        own, new = f"{room} {here}", f"{room} new {here}"
+        guest = await visit(site[here], own, **{own: 0})
+        for number in range(4):
+            # Nothing of it is heard in the process that the guest is in.
+            await speakers[there].ask("say", new, "news", number)
+        await guest.ask("enter told", new, 3)
+        await cut(guest, speakers[here], own)
+        assert guest.heard == news(1, 2, 3)
+        await speakers[there].ask("say", new, "news", 4)
+        await speakers[here].ask("say", own, "news", 5)
+        guest = await guest.back(site[here], own)
+        assert guest.recovered and await guest.settled() == news(4, 5)
+        await cut(guest, speakers[here], own)
+        guest = await guest.back(site[there], own)
+        assert guest.recovered and await guest.settled() == []
+
+
 async def test_each_event_comes_once_while_both_processes_go_on_talking(
     site: list[SiteProcess], speakers: list[Guest], room: str
 ) -> None:
