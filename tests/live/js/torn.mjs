@@ -9,8 +9,11 @@ const { SECOND = process.env.SERVER } = process.env;
 const answer = /40\{/;
 let tears = 0;
 const wires = new Set();
+// Who comes back waits here until there is something to be missed.
+let gate = Promise.resolve();
 
-const proxy = net.createServer((client) => {
+const proxy = net.createServer({ pauseOnConnect: true }, async (client) => {
+  await gate;
   const server = net.connect(new URL(SECOND).port, "127.0.0.1");
   wires.add(client).add(server);
   client.pipe(server);
@@ -48,9 +51,12 @@ async function say(many) {
 async function back(times) {
   const before = said;
   tears = times;
+  let open;
+  gate = new Promise((resolve) => (open = resolve));
   socket.io.engine.close();
   await socket.next("disconnect");
   await say(5);
+  open();
   await socket.next("connect");
   assert.equal(tears, 0);
   await socket.ask("state");
