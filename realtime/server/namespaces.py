@@ -9,9 +9,8 @@ from typing import Any
 from ..aio.tasks import Tasks, is_being_cancelled
 from ..conf import settings
 from ..engine.connection import Connection
-from ..engine.limits import TokenBucket
 from ..exceptions import ProtocolError
-from ..logs import brief, connection_facts, facts, failed
+from ..logs import brief, facts, failed
 from ..metrics.counters import count, report
 from ..node import emissions, rooms
 from ..node.inboxes import ASGIMessage
@@ -19,15 +18,12 @@ from ..node.node import ServingNode
 from ..node.sockets import Client, Socket, State
 from ..protocol.frames import Frames
 from ..protocol.packets import Packet, PacketType
-from . import applications
+from . import applications, connects
 from .applications import Application, Recover
 from .refusals import INVALID_NAMESPACE, say_refused, say_unserved
 
 logger = logging.getLogger("realtime.server")
 
-#: Applications that may decide about one client's connects at a time. The others wait for them,
-#: not for the connects of other clients: these take turns at the database and the channel layer.
-AT_A_TIME = 10
 TOO_MANY = {"message": "Too many namespaces"}
 
 
@@ -74,7 +70,7 @@ class Namespaces:
             client.ignore(namespace)
             self._send(client.connection, PacketType.CONNECT_ERROR, namespace, INVALID_NAMESPACE)
             return
-        if not self._may_connect(client):
+        if not connects.may_connect(client, self.node.wheel.time()):
             report("refused.namespaces", address=client.connection.address)
             self._send(client.connection, PacketType.CONNECT_ERROR, namespace, TOO_MANY)
             return
@@ -85,27 +81,11 @@ class Namespaces:
             home = rooms.ROAMING
         socket = Socket(rooms.new_sid(home), namespace, client)
         client.sockets[namespace] = self.sockets[socket.sid] = socket
-        client.running += 1
         recover = None
         if keeper is not None:
             recover = functools.partial(keeper.recover, socket, claim)
         begin = functools.partial(self._begin, application, socket, auth, recover)
-        if client.connecting < AT_A_TIME:
-            begin()
-        else:
-            client.queue.append(begin)
-
-    def _may_connect(self, client: Client) -> bool:
-        # A socket that left counts until its application has ended, or leaving would be free.
-        if client.running >= settings.MAX_NAMESPACES:
-            return False
-        rate = settings.NAMESPACE_RATE
-        if rate is None:
-            return True
-        now = self.node.wheel.time()
-        if client.connects is None:
-            client.connects = TokenBucket(rate, now)
-        return client.connects.take(now)
+        connects.in_turn(client, begin)
 
     def _begin(
         self,
@@ -115,47 +95,13 @@ class Namespaces:
         recover: Recover | None,
     ) -> None:
         if socket.state is State.CLOSED:  # it left before its turn came
-            socket.client.running -= 1
-            socket.ended()
+            connects.ended(socket)
             return
-        socket.deciding = True
-        socket.client.connecting += 1
+        connects.began(socket)
         # Before the events that the client may have sent behind it.
         socket.inbox.insert(0, {"type": "socketio.connect"})
         task = socket.task = self.tasks.start(self._run(application, socket, auth, recover))
-        task.add_done_callback(functools.partial(self._ended, socket))
-
-    def _ended(self, socket: Socket, task: asyncio.Task[Any]) -> None:
-        self._decided(socket)
-        socket.client.running -= 1
-        socket.ended()
-
-    def _decided(self, socket: Socket) -> None:
-        """A client's connect is answered: it is the next one's turn."""
-        client = socket.client
-        if not socket.deciding:
-            return
-        socket.deciding = False
-        client.connecting -= 1
-        while client.queue and client.connecting < AT_A_TIME:
-            client.queue.popleft()()
-
-    def expect_connect(self, client: Client) -> None:
-        """Close the connection if its client is in no namespace within CONNECT_TIMEOUT."""
-        if client.timer is not None:
-            client.timer.cancel()
-        client.timer = self.node.wheel.after(
-            settings.CONNECT_TIMEOUT, self._never_connected, client
-        )
-
-    def _never_connected(self, client: Client) -> None:
-        connection = client.connection
-        report("refused.connect_timeout", address=connection.address)
-        logger.info(
-            "closed a connection that joined no namespace in time",
-            extra=connection_facts(connection),
-        )
-        connection.close("forced close")
+        task.add_done_callback(lambda _: connects.ended(socket))
 
     def rename(self, socket: Socket, sid: str) -> None:
         """A socket that is connecting gets another id, that of one that is gone."""
@@ -228,7 +174,7 @@ class Namespaces:
         socket.turn_away()
         socket.client.ignore(socket.namespace)
         socket.connection.send(frames)
-        self._decided(socket)
+        connects.decided(socket)
 
     def send_away(self, socket: Socket, reason: str = "server namespace disconnect") -> None:
         """Tell a connected client that it is out, for which its application hears `reason`."""
@@ -245,7 +191,7 @@ class Namespaces:
         client.ignore(socket.namespace)
         if was_connected:
             if not client.connection.closed and not client.is_in_any:
-                self.expect_connect(client)
+                connects.expect_connect(client, self.node.wheel)
             count(f"left.{reason}")
             self.node.remove(socket)
         else:
@@ -295,7 +241,7 @@ class Namespaces:
         self.node.add(socket)
         if not welcomed:
             self._welcome(socket, answer)
-        self._decided(socket)
+        connects.decided(socket)
         held, socket.held = socket.held, []
         for follower in self.node.followers:
             follower.accepted(socket)

@@ -22,6 +22,7 @@ from ..protocol.packets import Packet, PacketType
 from ..relay.relay import Relay
 from . import collector
 from .applications import Application
+from .connects import expect_connect
 from .drain import Drain
 from .namespaces import Namespaces
 from .readings import Readings
@@ -95,7 +96,7 @@ class Server:
     def opened(self, connection: Connection) -> None:
         client = Client(connection, self._parser.decoder())
         connection.client = client
-        self.namespaces.expect_connect(client)
+        expect_connect(client, self.node.wheel)
 
     def received(self, connection: Connection, message: str | bytes) -> None:
         client: Client = connection.client
