@@ -38,8 +38,8 @@ demo: ## Serve the chat demo at 127.0.0.1:PORT, with accounts to log in with; ne
 	@"$(PYTHON)" .ci/bootstrap.py demo
 	@$(RUN) manage.py migrate --verbosity 0
 	@$(RUN) manage.py chat_demo
-	@echo 'The chat: http://127.0.0.1:$(PORT)/ (stop it with Ctrl+C)'
-	@$(RUN) manage.py runserver "127.0.0.1:$(PORT)"
+	@$(RUN) .ci/announce.py "$(PORT)" 'The chat: http://127.0.0.1:$(PORT)/ (stop it with Ctrl+C)' & \
+		exec $(RUN) manage.py runserver "127.0.0.1:$(PORT)"
 
 .PHONY: test
 test: setup system lint types ## Lint, check types and run all tests; WITHOUT="redis browser" leaves some out
