@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 #: taken once for each test, the first of one with the first of the others and so on: with a layer,
 #: Daphne on core and uvicorn on pubsub. All pairs of them are for `--full`. The client's transport
 #: is none of them: what a server does on polling and on a websocket is code of its own.
-AXES = {"home_and_entry", "kind", "layer", "look", "server", "strict"}
+AXES = {"difference", "home_and_entry", "kind", "layer", "look", "server", "strict"}
 LAYERS = {"core", "pubsub"}
 #: The files that take longest come first, so that short ones fill up the end.
 FIRST = [
