@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, overload
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction
 
+from .aio.calls import in_thread
 from .exceptions import EventError
 from .once.handling import handle_once
 from .once.keys import Once, reader
 from .permissions import BasePermission, made
 from .protocol.packets import RESERVED_EVENTS
-from .schema.signatures import Arguments, read_arguments
+from .schema.signatures import Arguments, parameters_of, read_arguments, refuse_generator
 
 Function = Callable[..., Any]
 
@@ -76,6 +77,8 @@ def event(
     if callable(name):
         check_twice(name, inspect.currentframe(), _MARK)
         return _mark(name, Event(name=name.__name__))
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"@event is for a method, or takes the name of an event, not {name!r}")
     permissions = made(permission_classes)
 
     def options(function: Function) -> Event:
@@ -138,12 +141,13 @@ class Handler:
     )
 
     def __init__(self, options: Event, function: Function, owner: type) -> None:
+        refuse_generator(function, "clients get nothing of what it yields, so emit each value")
         self.function = function
         self.event = options.name
         self.concurrent = options.concurrent
         self.permissions = options.permissions
-        self.call: Function = function if iscoroutinefunction(function) else sync_to_async(function)
-        parameters = list(inspect.signature(function).parameters.values())[1:]
+        self.call: Function = function if iscoroutinefunction(function) else in_thread(function)
+        parameters = parameters_of(function, owner)[1:]
         positional = [
             p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
-from .aio.calls import async_or_not, run
+from .aio.calls import async_or_not, run_for_truth
 
 if TYPE_CHECKING:
     from .consumers.consumer import SocketIOConsumer
@@ -62,7 +62,7 @@ class BasePermission(_Composable, metaclass=_PermissionType):
 
         By default, this calls `may_connect`.
         """
-        return bool(await run(self.may_connect, consumer))
+        return await run_for_truth(self.may_connect, consumer)
 
     # What a permission has an opinion about, so that nothing is asked in vain.
 
@@ -144,13 +144,13 @@ class _All(_Composed):
 
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         for part in self.parts:
-            if not await run(part.may_connect, consumer):
+            if not await run_for_truth(part.may_connect, consumer):
                 return False
         return True
 
     async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
         for part in self.parts:
-            if not await run(part.may_handle, consumer, event, args):
+            if not await run_for_truth(part.may_handle, consumer, event, args):
                 return False
         return True
 
@@ -160,13 +160,13 @@ class _Any(_Composed):
 
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         for part in self.parts:
-            if await run(part.may_connect, consumer):
+            if await run_for_truth(part.may_connect, consumer):
                 return True
         return False
 
     async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
         for part in self.parts:
-            if await run(part.may_handle, consumer, event, args):
+            if await run_for_truth(part.may_handle, consumer, event, args):
                 return True
         return False
 
@@ -178,11 +178,11 @@ class _Not(_Composed):
     async def may_connect(self, consumer: "SocketIOConsumer") -> bool:
         (part,) = self.parts
         # What says nothing about connecting refuses nobody there, turned round or not.
-        return not part.minds_connects or not await run(part.may_connect, consumer)
+        return not part.minds_connects or not await run_for_truth(part.may_connect, consumer)
 
     async def may_handle(self, consumer: "SocketIOConsumer", event: str, args: list[Any]) -> bool:
         (part,) = self.parts
-        return not await run(part.may_handle, consumer, event, args)
+        return not await run_for_truth(part.may_handle, consumer, event, args)
 
 
 def made(permissions: Iterable[Any]) -> tuple[BasePermission, ...]:
@@ -190,6 +190,12 @@ def made(permissions: Iterable[Any]) -> tuple[BasePermission, ...]:
 
     Raises TypeError for what is no permission.
     """
+    # A tuple of one that lacks its comma is the class itself.
+    if isinstance(permissions, str | type) or not isinstance(permissions, Iterable):
+        raise TypeError(
+            "permission_classes must be a list of permissions, such as [IsAuthenticated], not"
+            f" {permissions!r}"
+        )
     return tuple(part for permission in permissions for part in _all_of(_instance(permission)))
 
 

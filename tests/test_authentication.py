@@ -443,6 +443,22 @@ def test_user_that_a_class_of_ones_own_makes(db: None, settings: Any) -> None:
         assert client.call("who")[0] == "guest"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (SessionAuthentication, "must be a list of classes"),
+        ("realtime.authentication.SessionAuthentication", "must be a list of classes"),
+        (7, "must be a list of classes"),
+        ([SessionAuthentication()], "takes classes, not <"),
+        (["realtime.authentication.SessionAuthentication"], "takes classes, not 'realtime"),
+    ],
+    ids=["no comma", "name", "number", "instance", "name in a list"],
+)
+def test_classes_of_a_consumer_that_can_not_be_are_refused(wrong: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"Wrong: authentication_classes {message}"):
+        type("Wrong", (SocketIOConsumer,), {"authentication_classes": wrong})
+
+
 def test_options_that_can_not_work_are_said(ada: User, settings: Any) -> None:
     settings.REALTIME = {**settings.REALTIME, "JWT": {}}
     with pytest.raises(ImproperlyConfigured, match="ALGORITHMS must be a list"):

@@ -1,9 +1,10 @@
 """Permission classes: what they are made of, and what a single event asks."""
 
+import functools
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 
 from realtime import ConnectionRefused, SocketIOConsumer, event
 from realtime.permissions import AllowAny, BasePermission, HasPermission, IsAuthenticated, IsStaff
@@ -150,3 +151,93 @@ def test_what_is_no_permission_is_refused_when_the_class_is_made() -> None:
 
         @event(permission_classes=[None])
         def handler(self: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "wrong", [IsStaff, IsStaff(), "IsStaff", None], ids=lambda it: repr(it)[:9]
+)
+def test_permission_that_is_not_in_a_list_is_refused_with_how_to_write_it(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"must be a list of permissions, such as \[IsAuth"):
+
+        class Consumer(SocketIOConsumer):
+            permission_classes = wrong
+
+    with pytest.raises(TypeError, match=r"must be a list of permissions, such as \[IsAuth"):
+        event(permission_classes=wrong)
+
+
+def decorated(function: Any) -> Any:
+    """As many decorators are: plain, around a function of either kind."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+class Never(BasePermission):
+    @decorated
+    async def may_connect(self, consumer: Any) -> bool:
+        return False
+
+
+class NeverAnEvent(BasePermission):
+    def may_handle(self, consumer: Any, event: str, args: list[Any]) -> Any:
+        return self.ask_elsewhere()
+
+    async def ask_elsewhere(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("permission", "expected"),
+    [
+        (Never, "no connection: forbidden"),
+        (IsStaff & Never, "no connection: forbidden"),
+        (~Never, "done"),
+        (NeverAnEvent, "forbidden"),
+        (NeverAnEvent | Never, "forbidden"),
+    ],
+    ids=repr,
+)
+async def test_answer_that_is_still_to_be_awaited_is_no_yes(permission: Any, expected: str) -> None:
+    assert await outcome(permission, STAFF) == expected
+
+
+class InAGroup(BasePermission):
+    def may_connect(self, consumer: Any) -> Any:
+        return Group.objects.filter(name="readers")
+
+
+class MayUseAGroup(BasePermission):
+    def may_handle(self, consumer: Any, event: str, args: list[Any]) -> Any:
+        return Group.objects.filter(name="readers")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("permission", [InAGroup, MayUseAGroup, InAGroup & MayUseAGroup], ids=repr)
+async def test_queryset_is_an_answer(permission: Any) -> None:
+    refusals = ("forbidden", "no connection: forbidden")
+    assert await outcome(permission, STAFF) in refusals
+    await Group.objects.acreate(name="readers")
+    assert await outcome(permission, STAFF) == "done"
+
+
+async def test_handler_behind_a_plain_decorator_is_called() -> None:
+    class Notes(SocketIOConsumer):
+        @event
+        @decorated
+        async def write(self, text: str) -> str:
+            return f"wrote {text}"
+
+        @event
+        @decorated
+        def read(self) -> str:
+            return "read"
+
+    client = SocketIOCommunicator(Notes, user=ADA)
+    await client.connect()
+    assert await client.call("write", "it") == "wrote it"
+    assert await client.call("read") == "read"
+    await client.disconnect()

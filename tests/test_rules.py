@@ -14,8 +14,8 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
-from django.db import OperationalError, transaction
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from django.db import OperationalError, models, transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 from django.http import Http404
 
 from realtime import (
@@ -46,7 +46,7 @@ from realtime.testing import (
     capture_emits,
     operations,
 )
-from tests.orders.models import GiftOrder, Order, Tag, UrgentOrder
+from tests.orders.models import Board, GiftOrder, Order, Tag, UrgentOrder, Watch
 
 FORBIDDEN = {"error": {"code": "forbidden", "message": "You may not join this room."}}
 OUT = {"code": "forbidden", "message": "You may no longer be in this room."}
@@ -55,7 +55,7 @@ OUT = {"code": "forbidden", "message": "You may no longer be in this room."}
 @pytest.fixture(autouse=True)
 def declarations() -> Iterator[None]:
     """What a test declares is forgotten at its end."""
-    signals: list[Any] = [m2m_changed, post_delete, post_save, pre_delete]
+    signals: list[Any] = [m2m_changed, post_delete, post_save, pre_delete, pre_save]
     kept, routes = [signal.receivers[:] for signal in signals], list(routing._routes)
     yield
     routing._routes[:] = routes
@@ -406,7 +406,9 @@ def test_deletion_takes_members_out(connect: Connect, ada: User, model: type[Ord
     assert gone(client, name)
 
 
-@pytest.mark.parametrize("change", ["remove", "reverse", "clear", "reverse clear", "delete"])
+@pytest.mark.parametrize(
+    "change", ["remove", "reverse", "clear", "reverse clear", "delete", "other deleted"]
+)
 def test_changed_relation_takes_members_out(connect: Connect, ada: User, change: str) -> None:
     @namespace("/tags")
     class Tags(SocketIOConsumer):
@@ -429,8 +431,153 @@ def test_changed_relation_takes_members_out(connect: Connect, ada: User, change:
             "clear": lambda: order.tags.clear(),
             "reverse clear": lambda: tag.orders.clear(),
             "delete": lambda: order.delete(),
+            "other deleted": lambda: Tag.objects.filter(name="red").delete(),
         }[change]()
     assert gone(client, f"orders.{order.pk or name_of(client)}")
+
+
+@pytest.mark.parametrize("change", ["remove", "reverse", "clear", "reverse clear", "delete"])
+def test_relation_that_the_other_model_declares_takes_members_out(
+    connect: Connect, ada: User, change: str
+) -> None:
+    @namespace("/tags")
+    class Tags(SocketIOConsumer):
+        @room("tags.<int:pk>", model=Tag, recheck_on_save=True)
+        def tag(self, tag: Tag) -> bool:
+            return tag.orders.filter(owner=self.user).exists()
+
+        @event
+        async def where(self) -> list[str]:
+            return sorted(self.rooms)
+
+    order, tag = Order.objects.create(owner=ada), Tag.objects.create(name="red")
+    order.tags.add(tag)
+    client, name = connect(ada, "/tags"), f"tags.{tag.pk}"
+    assert join(client, name) == {"room": name}
+    with capture_emits():
+        {
+            "remove": lambda: order.tags.remove(tag),
+            "reverse": lambda: tag.orders.remove(order),
+            "clear": lambda: order.tags.clear(),
+            "reverse clear": lambda: tag.orders.clear(),
+            "delete": lambda: order.delete(),
+        }[change]()
+    assert gone(client, name)
+
+
+@pytest.mark.parametrize("change", ["delete", "delete all", "board", "user", "other side"])
+def test_relation_with_rows_of_a_model_takes_members_out(
+    connect: Connect, ada: User, grace: User, change: str
+) -> None:
+    @namespace("/boards")
+    class Boards(SocketIOConsumer):
+        @room("boards.<int:pk>", model=Board, recheck_on_save=True)
+        def board(self, board: Board) -> bool:
+            return board.watchers.distinct().count() == 2
+
+        @event
+        async def where(self) -> list[str]:
+            return sorted(self.rooms)
+
+    board, other = Board.objects.create(), Board.objects.create()
+    row = Watch.objects.create(board=board, user=grace)
+    Watch.objects.create(board=board, user=ada)
+    client, name = connect(ada, "/boards"), f"boards.{board.pk}"
+    assert join(client, name) == {"room": name}
+
+    def save(**values: Any) -> None:
+        for attribute, value in values.items():
+            setattr(row, attribute, value)
+        row.save()
+
+    with capture_emits():
+        {
+            "delete": lambda: row.delete(),
+            "delete all": lambda: Watch.objects.filter(user=grace).delete(),
+            "board": lambda: save(board=other),
+            "user": lambda: save(user=ada),
+            "other side": lambda: User.objects.filter(username="grace").delete(),
+        }[change]()
+    assert gone(client, name)
+
+
+def test_relation_on_which_rights_depend_takes_members_out_too(
+    connect: Connect, ada: User, grace: User
+) -> None:
+    @namespace("/profiles")
+    class Profiles(SocketIOConsumer):
+        @room("profiles.<int:pk>", model=User, recheck_on_save=True)
+        def profile(self, user: User) -> bool:
+            return user.groups.exists()
+
+        @event
+        async def where(self) -> list[str]:
+            return sorted(self.rooms)
+
+    grace.groups.add(Group.objects.create(name="shown"))
+    client, name = connect(ada, "/profiles"), f"profiles.{grace.pk}"
+    assert join(client, name) == {"room": name}
+    with capture_emits():
+        grace.groups.clear()
+    assert gone(client, name)
+
+
+class Downcast(models.QuerySet[Order]):
+    """Gives children, as the managers of django-polymorphic and django-model-utils do."""
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        order = super().get(*args, **kwargs)
+        return GiftOrder.objects.filter(pk=order.pk).first() or order
+
+
+@pytest.mark.parametrize("saved", [Order, GiftOrder])
+def test_instance_of_a_child_is_one_of_the_rules_model(
+    connect: Connect, ada: User, saved: type[Order]
+) -> None:
+    @namespace("/cast")
+    class Cast(SocketIOConsumer):
+        @room("orders.<int:pk>", model=Downcast(Order), recheck_on_save=True)
+        def order(self, order: Order) -> bool:
+            return isinstance(order, GiftOrder) and order.owner == self.user
+
+        @event
+        async def where(self) -> list[str]:
+            return sorted(self.rooms)
+
+    gift = GiftOrder.objects.create(owner=ada)
+    client, name = connect(ada, "/cast"), f"orders.{gift.pk}"
+    assert join(client, name) == {"room": name}
+    emit("wrapped", to=gift, namespace="/cast")
+    assert client.received("wrapped") == [()]
+    order = saved.objects.get(pk=gift.pk)
+    with capture_emits():
+        order.save()
+    assert client.received("room:left") == []
+    order.owner = None
+    with capture_emits():
+        order.save()
+    assert gone(client, name)
+
+
+def test_saved_parent_takes_members_of_its_child_out(connect: Connect, ada: User) -> None:
+    @namespace("/gifts")
+    class Gifts(SocketIOConsumer):
+        @room("gifts.<int:pk>", model=GiftOrder, recheck_on_save=True)
+        def gift(self, gift: GiftOrder) -> bool:
+            return gift.owner == self.user
+
+        @event
+        async def where(self) -> list[str]:
+            return sorted(self.rooms)
+
+    gift = GiftOrder.objects.create(owner=ada)
+    client, name = connect(ada, "/gifts"), f"gifts.{gift.pk}"
+    assert join(client, name) == {"room": name}
+    order = Order.objects.get(pk=gift.pk)
+    order.owner = None
+    with capture_emits():
+        order.save()
+    assert gone(client, name)
 
 
 def name_of(client: SocketIOClient) -> str:
@@ -852,6 +999,54 @@ def refused(*lines: str) -> str:
     return str(caught.value)
 
 
+#: Patterns of which the first is for each room of the second.
+HIDDEN = [
+    ("a.<str:name>", "a.<str:name>.owners"),
+    ("a.<name>", "a.all"),
+    ("a.<slug:name>", "a.<int:pk>"),
+    ("a.<slug:name>", "a.<uuid:pk>"),
+    ("<path:name>", "a.<name>"),
+    ("a.<int:pk>", "a.<int:number>"),
+]
+#: Patterns of which each has rooms of its own.
+APART = [
+    ("a.<int:pk>", "a.<slug:name>"),
+    ("a.<slug:name>", "a.<slug:name>.owners"),
+    ("a.<uuid:pk>", "a.<slug:name>"),
+    ("a.<slug:name>", "a.<str:name>"),
+    ("a.<str:name>", "<path:name>"),
+    ("a.<int:pk>", "a.all"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), [*APART, *(pair[::-1] for pair in HIDDEN[:-1])])
+def test_rules_with_rooms_of_their_own_go_together(first: str, second: str) -> None:
+    class Consumer(SocketIOConsumer):
+        @room(first)
+        def one(self, **found: Any) -> bool:
+            return True
+
+        @room(second)
+        def two(self, **found: Any) -> bool:
+            return True
+
+    assert [rule.pattern for rule in Consumer.room_rules] == [first, second]
+
+
+def test_rule_of_a_subclass_may_hide_one_of_its_base() -> None:
+    class Base(SocketIOConsumer):
+        @room("news.all")
+        def news(self) -> bool:
+            return True
+
+    class Child(Base):
+        @room("news.<name>")
+        def everything(self, name: str) -> bool:
+            return False
+
+    assert [rule.pattern for rule in Child.room_rules] == ["news.<name>", "news.all"]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -875,6 +1070,16 @@ def refused(*lines: str) -> str:
         (['@room("a.<nope>", model=Order)', "def one(self, order): ..."], "no field 'nope'"),
         (['@room("a.<pk>", model=7)', "def one(self, order): ..."], "must be a model"),
         (['@room("a.<pk>", model=str)', "def one(self, order): ..."], "not a model with a table"),
+        (['@room("a")', "def one(self): yield True"], "is a generator"),
+        (["@event", "def one(): ..."], "must take self"),
+        (["@event", "def one(*, ack): ..."], "must take self"),
+        (["@event", "@staticmethod", "def one(): ..."], "must take self"),
+        (["@event", "@property", "def one(self): ..."], "is for a method"),
+        (["@event", "@classmethod", "def one(cls): ..."], "is for a method"),
+        (["@event(7)", "def one(self): ..."], "takes the name of an event"),
+        (['@room("a")', "async def one(self): yield True"], "is a generator"),
+        (["@event", "def one(self): yield True"], "is a generator"),
+        (["@event", "async def one(self): yield True"], "is a generator"),
         (['@room("a", recheck_on_save=True)', "def one(self): ..."], "needs the model"),
         (['@room("a")', "def join(self): ..."], "would hide"),
         (["@event", '@room("a")', "def one(self): ..."], "both a rule and a handler"),
@@ -884,12 +1089,24 @@ def refused(*lines: str) -> str:
         ),
         (
             [
-                '@room("a.<pk>", model=Order)',
-                "def one(self, order): ...",
                 '@room("a.<pk>.staff", model=Order.objects.all())',
+                "def one(self, order): ...",
+                '@room("a.<pk>", model=Order)',
                 "def two(self, order): ...",
             ],
             "instance_room=False",
+        ),
+        *(
+            (
+                [
+                    f'@room("{first}")',
+                    "def one(self, **found): ...",
+                    f'@room("{second}")',
+                    "def two(self, **found): ...",
+                ],
+                "comes before it. Declare the more particular first",
+            )
+            for first, second in HIDDEN
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

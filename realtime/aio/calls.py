@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Callable, Coroutine
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
@@ -24,10 +25,40 @@ class Completion(Coroutine[Any, Any, T_co]):
 
 
 async def run(function: Callable[..., Any], *args: Any) -> Any:
-    """Call an `async def` function, or a plain one in a worker thread."""
+    """Call an `async def` function, or a plain one in a worker thread.
+
+    A plain one may return something to be awaited: a decorator around an async one is like that.
+    """
     if _is_async(function):
         return await function(*args)
-    return await sync_to_async(function)(*args)
+    return await _awaited(await sync_to_async(function)(*args))
+
+
+async def run_for_truth(function: Callable[..., Any], *args: Any) -> bool:
+    """The same where only the truth of the result matters, which for a queryset is a query."""
+    if _is_async(function):
+        return bool(await function(*args))
+    return bool(await _awaited(await sync_to_async(_truth)(function, args)))
+
+
+def _truth(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    result = function(*args)
+    return result if inspect.isawaitable(result) else bool(result)
+
+
+async def _awaited(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
+
+
+def in_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """A plain function as an async one, as `run` calls it."""
+    hop = sync_to_async(function)
+
+    @functools.wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await _awaited(await hop(*args, **kwargs))
+
+    return call
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

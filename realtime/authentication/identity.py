@@ -134,6 +134,21 @@ def _imported(names: Iterable[Any]) -> Sequence[type[BaseAuthentication]]:
     return tuple(map(import_class, names))
 
 
+def check_classes(classes: Any, owner: str) -> None:
+    """Raise TypeError for `authentication_classes` of a consumer that can make no instances."""
+    if classes is None:  # those of the setting
+        return
+    # A tuple of one that lacks its comma is the class itself.
+    if isinstance(classes, str | type) or not isinstance(classes, Iterable):
+        raise TypeError(
+            f"{owner}: authentication_classes must be a list of classes, such as"
+            f" [SessionAuthentication], not {classes!r}"
+        )
+    for each in classes:
+        if not callable(each):
+            raise TypeError(f"{owner}: authentication_classes takes classes, not {each!r}")
+
+
 def import_class(name: Any) -> type[BaseAuthentication]:
     """An authentication class by its name, or as it is. Raises ImproperlyConfigured."""
     try:

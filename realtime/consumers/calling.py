@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Any
 
-from ..aio.calls import run
+from ..aio.calls import run_for_truth
 from ..events import Handler
 from ..exceptions import PermissionRefused
 from ..server.acks import Ack
@@ -31,7 +31,7 @@ async def _ask_and_call(
     consumer: Any, name: Any, handler: Handler, args: list[Any], ack: Ack
 ) -> Any:
     for permission in (*consumer._event_permissions, *handler.permissions):
-        if not await run(permission.may_handle, consumer, name, args):
+        if not await run_for_truth(permission.may_handle, consumer, name, args):
             raise PermissionRefused(permission.message, code=permission.code)
     if (schema := handler.schema) is not None:
         args = await schema.aload(args, consumer) if schema.blocking else schema.load(args)

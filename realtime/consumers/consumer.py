@@ -14,10 +14,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from .. import signals
-from ..aio.calls import async_or_not, run
+from ..aio.calls import async_or_not, run, run_for_truth
 from ..aio.tasks import Tasks
 from ..authentication.base import BaseAuthentication
-from ..authentication.identity import authenticate, default_classes
+from ..authentication.identity import authenticate, check_classes, default_classes
 from ..events import CATCH_ALL, Handler, handlers_of
 from ..exceptions import ConnectionRefused
 from ..middleware import acting, nobody_acts
@@ -76,6 +76,7 @@ class SocketIOConsumer(ConsumerSocket):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         made(cls.permission_classes)  # raises for what is not a permission
+        check_classes(cls.authentication_classes, f"{cls.__module__}.{cls.__qualname__}")
         cls.handlers = handlers_of(cls, _OWN_ATTRIBUTES)
         cls.room_rules = rules_of(cls, _OWN_ATTRIBUTES)
         changes.listen(cls.room_rules)
@@ -174,7 +175,7 @@ class SocketIOConsumer(ConsumerSocket):
         try:
             await self._authenticate()
             for permission in self.permission_instances:
-                if not await run(permission.may_connect, self):
+                if not await run_for_truth(permission.may_connect, self):
                     by = type(permission).__name__
                     raise ConnectionRefused(permission.message, {"code": permission.code})
             await self._recover()

@@ -38,8 +38,15 @@ class Admission:
     kwargs: dict[str, Any] = field(default_factory=lambda: _NOTHING)
     #: The room of the instance that the rule was given, if any.
     instance: str | None = None
+    #: The same as an instance of the rule's model, where the rule was given one of a child of it.
+    row: str | None = None
     #: Rooms that the client is in because of this one: that of the instance, or none.
     brought: tuple[str, ...] = ()
+
+    @property
+    def instances(self) -> list[str]:
+        """By what names news of the instance may come."""
+        return [name for name in dict.fromkeys((self.instance, self.row)) if name is not None]
 
     def release(self, room: str) -> list[str]:
         """The client leaves the room: the rooms that it leaves with it.
@@ -165,3 +172,11 @@ def _replace_user(consumer: Any, fresh: Any) -> None:
 
 def room_of(instance: Model | None) -> str | None:
     return None if instance is None or instance.pk is None else rooms.of_instance(instance)
+
+
+def row_of(instance: Model | None, model: type[Model] | None) -> str | None:
+    """What room an instance would have that was read by this model, if it is one of a child."""
+    if instance is None or model is None:
+        return None
+    key = getattr(instance, model._meta.pk.attname, None)
+    return None if key is None else rooms.of_row(model, key)

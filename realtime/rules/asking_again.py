@@ -9,7 +9,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError
 
-from ..aio.calls import run
+from ..aio.calls import run_for_truth
 from ..exceptions import EventError
 from ..logs import facts, failed
 from ..metrics.counters import count
@@ -115,7 +115,7 @@ async def _say(admission: Admission, instance: Any) -> Verdict:
     consumer, rule = admission.consumer, admission.rule
     if rule is None:
         for permission in consumer.permission_instances:
-            if not await run(permission.may_connect, consumer):
+            if not await run_for_truth(permission.may_connect, consumer):
                 return Verdict(EventError(permission.message, code=permission.code))
         return YES
     return YES if await ask_async(consumer, rule, admission.kwargs, instance) else NO

@@ -81,6 +81,7 @@ def rules_of(cls: type, reserved: frozenset[str]) -> tuple[RoomRule, ...]:
     """
     declared: dict[str, Options] = {}
     for base in cls.__mro__:
+        _check_reached(base)
         for attribute, options in _declared_in(base):
             if attribute in reserved:
                 raise TypeError(
@@ -107,6 +108,21 @@ def _declared_in(cls: type) -> Iterator[tuple[str, Options]]:
                     " clients could call the rule with arguments of their own. Make two methods"
                 )
             yield attribute, options
+
+
+def _check_reached(cls: type) -> None:
+    """Refuse a rule behind one of the same class that is for all of its rooms, too."""
+    before: list[RoomRule] = []
+    for attribute, options in _declared_in(cls):
+        rule = RoomRule(options, vars(cls)[attribute], cls)
+        name = rule.example()
+        first = next((r for r in before if name is not None and r.match(name) is not None), None)
+        if first is not None and first.pattern != rule.pattern:
+            raise TypeError(
+                f"{rule.name} is never asked: {first.pattern!r} is for rooms such as {name!r} as"
+                f" well as {rule.pattern!r}, and comes before it. Declare the more particular first"
+            )
+        before.append(rule)
 
 
 def _check_once(rules: list[RoomRule]) -> None:

@@ -52,6 +52,7 @@ async def admit(consumer: Any, room: str, *, is_back: bool = False) -> RoomRule:
             await expel(consumer, room)
         raise
     admission.instance = asking.room_of(instance)
+    admission.row = asking.row_of(instance, rule.model)
     # What is emitted to a user is for the user's own sockets, whoever may follow the user.
     is_user = hasattr(instance, "is_authenticated")
     with_instance = rule.options.instance_room and not is_user

@@ -92,8 +92,8 @@ class Rechecks(Follower):
             return
         self._forget(socket, room)
         self._admissions.setdefault(socket, {})[room] = admission
-        if admission.instance is not None:
-            self._by_instance.setdefault(admission.instance, set()).add((socket, room))
+        for instance in admission.instances:
+            self._by_instance.setdefault(instance, set()).add((socket, room))
         if self._is_overtaken(socket, room, admission):
             self._put([(socket, room)])
 
@@ -102,8 +102,7 @@ class Rechecks(Follower):
         concerns: list[Concern] = [EVERYONE, ("namespace", socket.namespace)]
         if room is not None:
             concerns += [("room", None, room), ("room", socket.namespace, room)]
-        if admission.instance is not None:
-            concerns.append(("instance", admission.instance))
+        concerns += [("instance", instance) for instance in admission.instances]
         if socket.user is not None:
             concerns.append(("user", f"{RESERVED}{socket.user['model']}:{socket.user['pk']}"))
         return any(self._heard_at.get(each, admission.asked) > admission.asked for each in concerns)
@@ -138,8 +137,7 @@ class Rechecks(Follower):
         if not held:
             del self._admissions[socket]
         self._unknown.pop((socket, room), None)
-        instance = admission.instance
-        if instance is not None:
+        for instance in admission.instances:
             self._by_instance[instance].discard((socket, room))
             if not self._by_instance[instance]:
                 del self._by_instance[instance]

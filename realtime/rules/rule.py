@@ -15,11 +15,20 @@ from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import Model, QuerySet
 from django.db.models.manager import BaseManager
-from django.urls import path
+from django.urls import converters, path
 
 from ..node.rooms import MAX_LENGTH, RESERVED
+from ..schema.signatures import refuse_generator
 
 _CONVERTER = re.compile("<(?:[^<>:]+:)?([^<>]+)>")
+#: What each of Django's converters takes, and none that takes less.
+_ODD: dict[type, str] = {
+    converters.IntConverter: "0",
+    converters.UUIDConverter: "c0ffee00-0000-0000-0000-000000000000",
+    converters.SlugConverter: "a-slug",
+    converters.StringConverter: "a string",
+    converters.PathConverter: "a/path",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +77,14 @@ class RoomRule:
         kwargs: dict[str, Any] | None = None if found is None else found.kwargs
         return None if kwargs is None or self._written(kwargs) != room else kwargs
 
+    def example(self) -> str | None:
+        """The name of a room of the pattern, as odd as its converters allow; None if not known."""
+        converters = self.path.pattern.converters
+        try:
+            return _CONVERTER.sub(lambda found: _ODD[type(converters[found[1]])], self.pattern)
+        except KeyError:  # one of the project's own
+            return None
+
     def _written(self, kwargs: dict[str, Any]) -> str | None:
         converters = self.path.pattern.converters
         try:
@@ -115,6 +132,7 @@ class RoomRule:
                 _check_lookup(model, name, self.name)
 
     def _check_signature(self) -> None:
+        refuse_generator(self.function, "nothing of it would run, and it would count as a yes")
         given: tuple[tuple[Any, ...], dict[str, Any]]
         given = ((None,), dict.fromkeys(self._names))
         wanted = ", ".join(["self", *self._names])

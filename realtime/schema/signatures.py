@@ -99,6 +99,25 @@ class Arguments:
         return name, Invalid(*(fault.under(index - named) for fault in invalid.faults))
 
 
+def refuse_generator(function: Callable[..., Any], hint: str) -> None:
+    """Refuse a method with a `yield`: to call it runs nothing, and what it returns is true."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        name = f"{function.__module__}.{function.__qualname__}"
+        raise TypeError(f"{name} is a generator: {hint}, and return instead of `yield`")
+
+
+def parameters_of(function: Callable[..., Any], owner: type) -> list[inspect.Parameter]:
+    """With that for the consumer, which every handler needs, before those for the arguments."""
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters or parameters[0].kind in (
+        inspect.Parameter.KEYWORD_ONLY,
+        inspect.Parameter.VAR_KEYWORD,
+    ):
+        name = f"{owner.__module__}.{owner.__qualname__}.{function.__name__}"
+        raise TypeError(f"{name} must take self, and then the arguments that clients send")
+    return parameters
+
+
 def read_arguments(function: Any, owner: type) -> Arguments:
     """Raises TypeError, with the handler and the parameter, for what can't be checked."""
     reader, parameters, rest = Reader(), [], None
