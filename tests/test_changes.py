@@ -9,9 +9,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 import rest_framework.serializers
@@ -34,11 +35,14 @@ from realtime import (
 )
 from realtime.asgi import make_server
 from realtime.changes.declarations import forget
+from realtime.changes.described import emitted_in
 from realtime.checks.changes import check_changes
 from realtime.exceptions import RoomError
 from realtime.metrics import counts
+from realtime.schema.descriptions import Namespace, describe_sent
+from realtime.schema.typescript import typescript
 from tests.documents import ROOT, blocks
-from tests.orders.models import GiftOrder, Order, Tag, UrgentOrder
+from tests.orders.models import Box, GiftOrder, Line, Order, Seat, Shelf, Tag, UrgentOrder
 from tests.tsc import complaints
 from tests.web_thread import crowd, web_thread
 
@@ -47,6 +51,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ADA, GRACE = 901, 902
 ROOMS = ["team red", "team blue", "all", None, f"~auth.user:{ADA}", f"~auth.user:{GRACE}"]
+ROOMS += ["~orders.order:77"]
 
 
 class OrderSerializer(rest_framework.serializers.ModelSerializer[Order]):
@@ -109,7 +114,7 @@ def announce() -> Iterator[Callable[..., None]]:
         announce_changes(model, **{**chosen, **options})
 
     yield declare
-    for model in (Order, UrgentOrder, GiftOrder, Tag):
+    for model in (Order, UrgentOrder, GiftOrder, Tag, Line, Seat, Box):
         forget(model)
 
 
@@ -242,6 +247,66 @@ def test_expressions_are_read_from_the_database(
     order.total = F("total") + 2
     order.save()
     assert emits.take() == [("order:updated", {"id": order.pk, "total": 7}, "team red")]
+
+
+def line(count: int, total: str, **fields: Any) -> dict[str, Any]:
+    return {"count": count, "total": total, **fields}
+
+
+@pytest.mark.parametrize("update_fields", [None, ["count"]], ids=["all", "update_fields"])
+def test_what_the_database_computes_is_read_after_each_save(
+    announce: Callable[..., None], emits: Emits, update_fields: Any
+) -> None:
+    announce(Line, to="all", fields=("count", "total"))
+    created = Line.objects.create(price=Decimal("2.50"), count=2)
+    pk = {"id": created.pk}
+    assert emits.take() == [("line:created", line(2, "5.00", **pk), "all")]
+    for count, total in ((3, "7.50"), (4, "10.00")):
+        created.count = count
+        created.save(update_fields=update_fields)
+        assert emits.take() == [("line:updated", line(count, total, **pk), "all")]
+    loaded = Line.objects.get()
+    with transaction.atomic():
+        loaded.count = 5
+        loaded.save(update_fields=update_fields)
+        loaded.count = 6
+        loaded.save(update_fields=update_fields)
+    assert emits.take() == [("line:updated", line(6, "15.00", **pk), "all")]
+
+
+def test_what_the_database_computes_may_say_who_hears(
+    announce: Callable[..., None], emits: Emits
+) -> None:
+    announce(Line, to=lambda line: "all" if line.total > 5 else None, fields=("count",))
+    created = Line.objects.create(price=1, count=6)
+    emits.clear()
+    created.count = 2
+    created.save()
+    assert emits.take() == [("line:deleted", {"id": created.pk}, "all")]
+
+
+def test_expression_is_not_taken_for_a_value_by_a_deletion(
+    announce: Callable[..., None], emits: Emits
+) -> None:
+    announce(to=lambda order: "all" if order.total == 7 else None)
+    order = Order.objects.create(total=5)
+    with transaction.atomic():
+        order.total = F("total") + 2
+        order.save()
+        order.delete()
+    assert [event for event, *_ in emits.take()] == ["order:deleted"]
+
+
+def test_values_are_sent_as_they_are_read(announce: Callable[..., None], emits: Emits) -> None:
+    """Forms, JSON and code may set an instance's fields to what Django only converts to save."""
+    announce(Line, to="all", fields=("price", "count", "due"))
+    given: list[tuple[Any, Any]] = [("2.5", "3"), (2.5, 3.0), (Decimal("2.5"), True + 2)]
+    for price, count in given:
+        made = Line.objects.create(price=price, count=count, due="2026-11-26")
+        expected = {"id": made.pk, "price": "2.50", "count": 3, "due": "2026-11-26"}
+        ((_, payload, _),) = emits.take()
+        assert payload == expected
+        assert type(payload["count"]) is int
 
 
 def test_instance_that_was_not_loaded_is_announced_in_full(
@@ -577,6 +642,26 @@ def test_many_to_many_changes_are_updates_from_both_sides(
     assert emits.take() == [tagged()]
 
 
+@pytest.mark.parametrize("from_tag", [False, True])
+def test_relations_that_share_their_rows_are_told_apart(
+    announce: Callable[..., None], emits: Emits, from_tag: bool
+) -> None:
+    announce(Box, to="all", fields=("tags",))
+    tag, shelf, box = Tag.objects.create(), Shelf.objects.create(), Box.objects.create()
+    assert shelf.pk == box.pk
+    emits.clear()
+    if from_tag:
+        tag.shelf_set.add(shelf)
+        assert emits.take() == []
+        tag.box_set.add(box)
+    else:
+        shelf.tags.add(tag)
+        shelf.tags.clear()
+        assert emits.take() == []
+        box.tags.add(tag)
+    assert emits.take() == [("box:updated", {"id": box.pk, "tags": [tag.pk]}, "all")]
+
+
 def test_many_to_many_fields_take_one_query_when_told(
     announce: Callable[..., None], emits: Emits, django_assert_num_queries: Any
 ) -> None:
@@ -616,6 +701,20 @@ def test_proxies_and_children_are_rows_of_the_announced_model(
     pk = gift.pk
     gift.delete()
     assert emits.take() == [("order:deleted", {"id": pk}, "team blue")]
+
+
+def test_room_of_a_row_is_told_by_whichever_model_it_is_saved(
+    announce: Callable[..., None], emits: Emits
+) -> None:
+    announce(to=lambda order: order)
+    gift = GiftOrder.objects.create(pk=77)
+    rooms = ("~orders.giftorder:77", "~orders.order:77")
+    assert emits.take() == [("order:created", full(gift), *rooms)]
+    gift.total = 2
+    gift.save()
+    assert emits.take() == [("order:updated", full(gift), *rooms)]
+    gift.delete()
+    assert emits.take() == [("order:deleted", {"id": 77}, *rooms)]
 
 
 def test_child_may_be_announced_by_itself(announce: Callable[..., None], emits: Emits) -> None:
@@ -855,6 +954,37 @@ with transaction.atomic():
     print(counts["emits.failed"])
 print(counts["emits.failed"])
 """
+
+
+class Shown(TypedDict):
+    count: int
+
+
+def postponed(line: Line) -> "Shown":
+    return {"count": line.count}
+
+
+def test_computed_columns_and_composite_keys_have_their_types(
+    announce: Callable[..., None],
+) -> None:
+    announce(Line, to="all", fields=("total", "due"), on="created")
+    announce(Line, to="all", fields=(), serializer=postponed, event="shown", on="created")
+    announce(Seat, to="all", fields=("guest",), on="created")
+    sent = describe_sent(emitted_in("/"))
+    text = typescript([Namespace(route="/", text="", received=[], sent=sent)])
+    assert "export type Line = { id: number; total: string; due: string | null };" in text
+    assert '"shown:created": (data: Shown) => void;' in text
+    assert "export type Seat = { pk: [number, number]; guest: string };" in text
+
+
+def test_row_with_a_composite_key_is_announced(announce: Callable[..., None], emits: Emits) -> None:
+    announce(Seat, to="all", fields=("guest",))
+    seat = Seat.objects.create(row=1, number=2, guest="ada")
+    assert emits.take() == [("seat:created", {"pk": [1, 2], "guest": "ada"}, "all")]
+    announce_updated(Seat.objects.all())
+    assert emits.take() == [("seat:updated", {"pk": [1, 2], "guest": "ada"}, "all")]
+    seat.delete()
+    assert emits.take() == [("seat:deleted", {"pk": [1, 2]}, "all")]
 
 
 # Real clients

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import subprocess
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -18,10 +19,11 @@ from uuid import UUID
 import msgspec
 import pydantic
 import pytest
+import typing_extensions
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, validate_slug
+from django.core.validators import MaxLengthValidator, MinValueValidator, validate_slug
 from django.db import connection
 from django.test import override_settings
 from rest_framework import serializers
@@ -33,6 +35,8 @@ from realtime.schema.annotations import Reader, Unchecked
 from realtime.schema.definitions import Definitions
 from realtime.schema.descriptions import Namespace, describe_received, describe_sent
 from realtime.schema.faults import Invalid
+from realtime.schema.forms import FormKind
+from realtime.schema.plain_values import plain
 from realtime.schema.typescript import type_of, typescript
 from realtime.testing import SocketIOCommunicator
 
@@ -72,6 +76,53 @@ class Options(TypedDict, total=False):
 
 
 UserId = NewType("UserId", int)
+
+
+class Extended(typing_extensions.TypedDict):
+    """What pydantic asks for on older versions of Python."""
+
+    n: typing_extensions.Required[int]
+    name: typing_extensions.NotRequired[typing_extensions.ReadOnly[str]]
+
+
+Tree = typing_extensions.TypeAliasType("Tree", "int | dict[str, Tree]")
+
+
+T = typing.TypeVar("T")
+
+
+@dataclass
+class Page(typing.Generic[T]):
+    items: list[T]
+    first: T | None = None
+    next: Page[T] | None = None
+
+
+class Found(TypedDict, typing.Generic[T]):
+    it: Annotated[list[T] | T, "a comment"]
+
+
+@dataclass
+class Area:
+    width: int
+    unit: InitVar[int]
+    depth: InitVar[int] = 1
+    size: int = field(init=False)
+
+    def __post_init__(self, unit: int, depth: int) -> None:
+        self.size = self.width * unit * depth
+
+
+@dataclass
+class Circle:
+    kind: Literal["circle"]
+    radius: float
+
+
+@dataclass
+class Square:
+    kind: Literal["square", 4]
+    side: float
 
 
 class Model(pydantic.BaseModel):
@@ -119,8 +170,27 @@ PASS: list[tuple[Any, Any, Any]] = [
     (Options, {"name": "a", "limit": None, "other": 1}, {"name": "a", "limit": None}),
     (Leaf, {"title": "a", "children": [{"title": "b"}]}, Leaf("a", children=[Leaf("b")])),
     (list[Leaf | int], [1, {"title": "b"}], [1, Leaf("b")]),
+    (Extended, {"n": 1, "name": "a", "more": 1}, {"n": 1, "name": "a"}),
+    (Area, {"width": 2, "unit": 3}, Area(2, 3)),
+    (Area, {"width": 2, "unit": 3, "depth": 4, "size": 1}, Area(2, 3, 4)),
+    (Circle | Square, {"kind": 4, "side": 1}, Square(4, 1.0)),
+    (Level, 3.0, Level.HIGH),
+    (typing_extensions.TypeAliasType("Names", list[str]), ["a"], ["a"]),
+    (Tree, {"a": {"b": 1}}, {"a": {"b": 1}}),
+    (
+        Page[int],
+        {"items": [1], "first": 2, "next": {"items": []}},
+        Page([1], 2, Page(typing.cast(list[int], []))),
+    ),
+    (Found[str], {"it": ["a"]}, {"it": ["a"]}),
+    (Found[Page[int]], {"it": {"items": [1]}}, {"it": Page([1])}),
+    *((each, [1, "a"], [1, "a"]) for each in (typing.List, typing.Iterable, Sequence)),  # noqa: UP006
+    *((each, {"a": 1}, {"a": 1}) for each in (typing.Dict, typing.Mapping, Mapping)),  # noqa: UP006
+    (typing.Tuple, [1, "a"], (1, "a")),  # noqa: UP006
     (Annotated[str, validate_slug], "a-b", "a-b"),
     (Annotated[str, "a comment"], "a b", "a b"),
+    # As the msgpack parser hands over a Date.
+    (datetime, datetime(2026, 11, 25, 10, tzinfo=UTC), datetime(2026, 11, 25, 10, tzinfo=UTC)),
     (date, "2026-11-25", date(2026, 11, 25)),
     (datetime, "2026-11-25T10:00:00.123Z", datetime(2026, 11, 25, 10, 0, 0, 123000, UTC)),
     (time, "09:30", time(9, 30)),
@@ -161,6 +231,22 @@ FAIL: list[tuple[Any, Any, list[tuple[Any, ...]]]] = [
     (float, True, [("type",)]),
     (float, "1.0", [("type",)]),
     (float, 10**308 * 9, [("type",)]),
+    (float, math.nan, [("type",)]),
+    (float, -math.inf, [("type",)]),
+    (Annotated[float, MinValueValidator(0)], math.nan, [("type",)]),
+    (Extended, {"n": "1"}, [("type", "n")]),
+    (Extended, {"name": "a"}, [("required", "n")]),
+    (Area, {"width": 1}, [("required", "unit")]),
+    (Circle | Square, {"kind": "circle", "radius": "a"}, [("type", "radius")]),
+    (Circle | Square, {"kind": "square"}, [("required", "side")]),
+    (Circle | Square, {"kind": "star", "side": 1}, [("choice", "kind")]),
+    (Circle | Square, {"side": 1}, [("union",)]),
+    (
+        Page[int],
+        {"items": ["1"], "next": {"items": [1, "a"]}},
+        [("type", "items", 0), ("type", "next", "items", 1)],
+    ),
+    (Found[str], {"it": 1}, [("union", "it")]),
     (bool, 1, [("type",)]),
     (bool, "true", [("type",)]),
     (None, 0, [("type",)]),
@@ -224,7 +310,102 @@ def test_date_and_time_without_an_offset_are_of_the_current_time_zone() -> None:
     load = Reader().kind(datetime).load
     assert load("2026-11-25T10:00") == datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
     with override_settings(USE_TZ=False):
-        assert load("2026-11-25T10:00").tzinfo is None
+        naive = datetime(2026, 11, 25, 10, 0)
+        # A database would refuse what JavaScript sends.
+        assert load("2026-11-25T10:00") == load("2026-11-25T09:00:00.000Z") == naive
+        assert load(datetime(2026, 11, 25, 9, 0, tzinfo=UTC)) == naive
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "message"),
+    [
+        (str | None, 3, "must be a string or null, not a number"),
+        (int | str | None, [], "must be an integer or a string or null, not an array"),
+        (int | None, 1.5, "must be an integer or must be null, not a number"),
+        (Circle | Square, {"kind": "star"}, "must be one of: circle, square, 4"),
+        (Circle | Square | None, 1, "must be an object or null, not a number"),
+        (Literal["a", None, True], "b", "must be one of: a, null, true"),
+    ],
+    ids=name_of,
+)
+def test_message_says_what_the_value_may_be(annotation: Any, value: Any, message: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        Reader().kind(annotation).load(value)
+    assert caught.value.faults[0].message == message
+
+
+class Trees(SocketIOConsumer):
+    emits = {
+        "pages": (Page[Leaf], Page[int], Page[str]),
+        "planted": Tree,
+        "moments": typing_extensions.TypeAliasType("Moments", list[Area]),
+    }
+
+    @event
+    async def plant(self, tree: Tree, other: Tree) -> Tree:
+        return tree
+
+
+def test_alias_is_one_type_wherever_it_stands() -> None:
+    handler = Trees.handlers["plant"]
+    received = describe_received("plant", handler.arguments, handler.function, Trees)
+    sent = describe_sent(Trees.emitted.values())
+    text = typescript([Namespace(route="/", text="", received=[received], sent=sent)])
+    assert text.count("export type Tree = number | { [key: string]: Tree };") == 1
+    assert text.count("Tree2") == 0
+    assert "plant: (tree: Tree, other: Tree, callback: (answer: Tree | ErrorAnswer)" in text
+    page = "items: {0}[]; first: {0} | null; next: {1} | null"
+    assert f"export type PageInt = {{ {page.format('number', 'PageInt')} }};" in text
+    assert f"export type PageLeaf = {{ {page.format('Leaf', 'PageLeaf')} }};" in text
+    assert "pages: (arg1: PageLeaf, arg2: PageInt, arg3: PageStr) => void" in text
+    # As it is sent only, it needs no second name.
+    assert "moments: (data: Moments) => void" in text
+    assert "export type Area = { width: number; size: number };" in text
+
+
+def test_typescript_has_what_each_side_sends_of_a_dataclass() -> None:
+    definitions = Definitions()
+    kind = Reader().kind(Area)
+    received, sent = (kind.schema(definitions, sent=sent) for sent in (False, True))
+    types = {name: type_of(schema) for name, schema in definitions.schemas.items()}
+    assert types[type_of(received)] == "{ width: number; unit: number; depth?: number }"
+    assert types[type_of(sent)] == "{ width: number; size: number }"
+    assert plain(Area(2, 3)) == {"width": 2, "size": 6}
+
+
+ODD_VALUES = (1, 1.5, True, [1], {"a": 1}, [[1]], 10**30)
+
+
+@pytest.mark.parametrize(
+    "form_field",
+    [
+        forms.DateField(),
+        forms.TimeField(),
+        forms.DateTimeField(),
+        forms.GenericIPAddressField(),
+        forms.NullBooleanField(),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_field_of_a_form_gets_a_text_where_it_looks_for_nothing_else(
+    form_field: forms.Field,
+) -> None:
+    kind = FormKind(type("AForm", (forms.Form,), {"field": form_field}))
+    for value in ODD_VALUES:
+        if isinstance(form_field, forms.NullBooleanField):
+            kind.load_for({"field": value}, None)
+        else:
+            with pytest.raises(Invalid):
+                kind.load_for({"field": value}, None)
+
+
+def test_part_of_a_field_of_a_form_is_no_exception() -> None:
+    form = type("AForm", (forms.Form,), {"at": forms.SplitDateTimeField()})
+    for value in ODD_VALUES:
+        with pytest.raises(Invalid):
+            FormKind(form).load_for({"at_0": value, "at_1": value}, None)
+    bound = FormKind(form).load_for({"at_0": "2026-11-26", "at_1": "10:00"}, None)
+    assert bound.cleaned_data["at"].year == 2026
 
 
 @dataclass

@@ -478,6 +478,10 @@ class ClientCase(RealtimeAssertions, TestCase):
             client.connect(auth={"say": "no"})
         assert caught.exception.data == {"code": 1}
 
+    def test_name_that_is_no_namespace_is_refused_with_what_it_lacks(self) -> None:
+        with self.assertRaisesMessage(ValueError, "a namespace must begin with '/': 'kit'"):
+            SocketIOClient("kit")
+
     def test_unknown_namespace_is_refused(self) -> None:
         with self.assertRaisesRegex(ConnectionRefused, "Invalid namespace"):
             SocketIOClient("/nowhere").connect()

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from django.core.files import File
 from django.db.models import Model
 
 from ..emitters import emit
@@ -14,6 +13,7 @@ from ..metrics.counters import count
 from ..node import rooms
 from .declarations import Declaration, field_of
 from .memory import Values, as_saved, values_of
+from .payloads import payload_of
 from .transactions import Address, Row
 
 logger = logging.getLogger("realtime.changes")
@@ -61,7 +61,17 @@ def address_of(declaration: Declaration, instance: Any) -> Address:
         return Address(namespace=namespace, rooms=())
     if not isinstance(found, str | Model) and hasattr(found, "__iter__"):
         found = [target for target in found if target is not None]
-    return Address(namespace=namespace, rooms=rooms.targets(found))
+    names = rooms.targets(found) or ()
+    return Address(namespace=namespace, rooms=(*names, *_also(declaration, instance, names)))
+
+
+def _also(declaration: Declaration, instance: Any, names: tuple[str, ...]) -> Iterator[str]:
+    """The room of the announced model's row, where that of a child's is told."""
+    if instance.pk is not None and rooms.of_instance(instance) in names:
+        key = getattr(instance, cast(Any, declaration.model._meta.pk).attname)
+        room = rooms.of_row(declaration.model, key)
+        if room not in names:
+            yield room
 
 
 class _Reader:
@@ -120,7 +130,7 @@ def _tell_row(row: Row, read: _Reader, using: str) -> None:
         skip = skip(row.instance or instance) if callable(skip) else skip
         emit(
             f"{declaration.event}:{told.kind}",
-            _payload(declaration, told.kind, instance, row, changed),
+            payload_of(declaration, told.kind, instance, row, changed),
             to=told.to.rooms,
             namespace=told.to.namespace,
             skip=[*(skip if isinstance(skip, list | tuple | set) else (skip,)), *told.skip],
@@ -204,8 +214,9 @@ def _address_before(row: Row, instance: Any, after: Address, using: str) -> Addr
 
 def _deleted(row: Row, before: Any) -> Iterator[Told]:
     """For those who saw it before the transaction, or when it was deleted."""
-    addresses = [row.changes[-1].addresses.get(row.declaration)]
-    if len(row.changes) > 1:
+    deletions = [change for change in row.changes if change.kind == "deleted"]
+    addresses = [change.addresses.get(row.declaration) for change in deletions]
+    if len(row.changes) > len(deletions):
         try:
             addresses.append(address_of(row.declaration, before))
         except Exception:
@@ -219,28 +230,3 @@ def _deleted(row: Row, before: Any) -> Iterator[Told]:
         )
     for namespace, names in told.items():
         yield Told(kind="deleted", to=Address(namespace=namespace, rooms=names))
-
-
-def _payload(
-    declaration: Declaration, kind: str, instance: Any, row: Row, changed: list[str]
-) -> Any:
-    key = {cast(Any, declaration.model._meta.pk).name: row.pk}
-    if kind == "deleted":
-        return key
-    if declaration.serializer is not None:
-        made = declaration.serializer(instance)
-        # A serializer class of Django REST framework, or a function.
-        return made.data if isinstance(declaration.serializer, type) else made
-    only = kind == "updated" and declaration.only_changed
-    names = changed if only else declaration.fields
-    return {**key, **{name: _value(declaration.model, instance, name) for name in names}}
-
-
-def _value(model: type[Model], instance: Any, name: str) -> Any:
-    field = cast(Any, field_of(model, name))
-    if field is None:
-        raise LookupError(f"{model.__name__} has no field {name!r}")
-    if field.many_to_many:
-        return list(getattr(instance, name).order_by("pk").values_list("pk", flat=True))
-    value = getattr(instance, field.attname)
-    return value.name if isinstance(value, File) else value

@@ -5,11 +5,13 @@ from typing import Any, cast
 
 from django.db import models
 
-from ..schema.annotations import Reader, Unchecked
+from ..schema.annotations import Reader
+from ..schema.containers import array_of
 from ..schema.definitions import Definitions, Schema
 from ..schema.emits import Emitted
 from ..schema.kinds import ANYTHING, Kind
 from ..schema.serializers import SerializerKind, is_serializer
+from ..schema.signatures import resolve
 from .declarations import KINDS, Declaration, declared, field_of
 
 _SCHEMAS: tuple[tuple[Any, Schema], ...] = (
@@ -60,9 +62,11 @@ def _serialized(serializer: Any) -> Kind:
     if is_serializer(serializer):
         return SerializerKind(serializer)
     answer = getattr(serializer, "__annotations__", {}).get("return")
+    if answer is None:
+        return ANYTHING
     try:
-        return ANYTHING if answer is None or isinstance(answer, str) else Reader().kind(answer)
-    except (Unchecked, TypeError):
+        return Reader().kind(resolve(answer, serializer, type(None)))
+    except Exception:  # it is a description only, and may be any expression
         return ANYTHING
 
 
@@ -104,6 +108,10 @@ def _schema_of(field: Any) -> Schema:
         return {}
     if field.many_to_many:
         return {"type": "array", "items": _schema_of(field.related_model._meta.pk)}
+    if isinstance(field, models.CompositePrimaryKey):
+        return array_of([_schema_of(part) for part in field.fields])
+    if isinstance(field, models.GeneratedField):
+        return _schema_of(field.output_field)
     if isinstance(field, models.ForeignKey):
         schema = _schema_of(field.target_field)
     else:

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files import File
-from django.db.models import ForeignKey, Model
+from django.db.models import F, ForeignKey, Model
 
 Values = dict[str, Any]
 _MUTABLE = (dict, list, set, bytearray)
@@ -44,13 +44,12 @@ class Memory:
 
     def saved(self, hook: Any, values: Values) -> None:
         """A save wrote this, if `hook` ever runs."""
-        self.pending.append((weakref.ref(hook), values))
+        self.pending.append((weakref.ref(hook), _known(values)))
 
     def settle(self, hook: Any, values: Values) -> None:
         """The transaction of this hook committed."""
         self.pending = [entry for entry in self.pending if entry[0]() not in (hook, None)]
-        # What only the database knows is unknown here until it is loaded.
-        self.committed = {k: v for k, v in values.items() if not is_expression(v)}
+        self.committed = _known(values)
 
 
 def memory_of(instance: Model) -> Memory:
@@ -102,6 +101,28 @@ def _kept(value: Any) -> Any:
 def is_expression(value: Any) -> bool:
     """Whether only the database knows the value: F("stock") - 1."""
     return hasattr(value, "resolve_expression")
+
+
+def _known(values: Values) -> Values:
+    """Without what only the database knows, which is unknown here until it is loaded."""
+    return {name: value for name, value in values.items() if not is_expression(value)}
+
+
+def unread(instance: Model, before: Values) -> Values:
+    """The columns that a save may have changed without the instance knowing, as expressions.
+
+    Those that the database computes; and those that had a value and now have none, which is how
+    Django 6 leaves a field that an expression was saved for, on a database that can't return it.
+    """
+    found, generated = instance.__dict__, _generated(instance.__class__)
+    lost = [name for name in before if name not in found]
+    return {name: F(name) for name in (*generated, *lost)}
+
+
+@functools.cache
+def _generated(model: type[Model]) -> tuple[str, ...]:
+    fields = model._meta.concrete_fields
+    return tuple(f.attname for f in fields if getattr(f, "generated", False))
 
 
 def as_saved(instance: Model, values: Mapping[str, Any], using: str) -> Any:

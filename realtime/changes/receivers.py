@@ -18,7 +18,7 @@ from django.db.models.signals import (
 
 from .announcing import address_of, failed, tell
 from .declarations import Declaration, declarations_of, declared
-from .memory import Memory, as_saved, memory_of, remember, values_of
+from .memory import Memory, as_saved, memory_of, remember, unread, values_of
 from .transactions import Change, register
 
 
@@ -116,11 +116,14 @@ def _saved(
     if raw:  # loaddata
         return
     written = values_of(instance, update_fields) | _primary_key(instance)
+    before = None if created else _before(instance)
+    if not created:
+        written |= unread(instance, before or {})
     change = Change(
         kind="created" if created else "updated",
         keys=keys_of(instance, declarations_of(sender)),
         instance=instance,
-        before=None if created else _before(instance),
+        before=before,
         written=written,
     )
     register(change, using, tell)
@@ -140,12 +143,9 @@ def _before(instance: Model) -> dict[str, Any] | None:
 
 @_harmless
 def _about_to_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    # Django sends it for the row of each parent, too; and before anything is deleted, so that
-    # whatever `to` follows is still there.
-    concrete = sender._meta.concrete_model
-    concerned = [d for d in declarations_of(sender) if d.model._meta.concrete_model is concrete]
-    if not concerned:
-        return
+    # Django sends it for the row of each parent, too, which is told in the same event; and before
+    # anything is deleted, so that whatever `to` follows is still there.
+    concerned = declarations_of(sender)
     before = _before(instance) or values_of(instance)
     change = Change(
         kind="deleted", keys=keys_of(instance, concerned), instance=instance, before=before
@@ -174,6 +174,9 @@ def _relation_changed(
     for declaration in declared():
         for field in declaration.model._meta.many_to_many:
             if field.remote_field.through is not sender or not declaration.names(field.name):
+                continue
+            # Another relation may have its rows in the same model, as taggit's have all of them.
+            if not issubclass(model if reverse else instance.__class__, field.model):
                 continue
             if action in ("post_add", "post_remove") and not pk_set:
                 continue

@@ -3,6 +3,7 @@
 import collections.abc
 import dataclasses
 import enum
+import sys
 import types
 import typing
 from typing import Any
@@ -11,10 +12,11 @@ from . import libraries
 from .containers import Array, Lazy, LongTuple, Mapping, Tuple, Validated
 from .kinds import ANYTHING, Kind
 from .plain import Binary, Boolean, Choice, Integer, Null, Number, Text
-from .records import Field, record_of
+from .records import Field, filled, is_typeddict, record_of
 from .texts import TEXTS
 from .unions import Union
 
+_ABSTRACT_LISTS = (collections.abc.Sequence, collections.abc.Iterable)
 _PLAIN: dict[Any, Kind] = {
     Any: ANYTHING,
     object: ANYTHING,
@@ -30,11 +32,17 @@ _PLAIN: dict[Any, Kind] = {
     dict: Mapping(Text(), ANYTHING),
     **TEXTS,
 }
-_LISTS = (list, collections.abc.Sequence, collections.abc.Iterable)
+# The same by other names, as long as they say nothing of what is in them.
+for _other in (typing.List, typing.Sequence, typing.Iterable, *_ABSTRACT_LISTS):  # noqa: UP006
+    _PLAIN[_other] = _PLAIN[list]
+for _other in (typing.Dict, typing.Mapping, collections.abc.Mapping):  # noqa: UP006
+    _PLAIN[_other] = _PLAIN[dict]
+_PLAIN[typing.Tuple] = _PLAIN[tuple]  # noqa: UP006
+_LISTS = (list, *_ABSTRACT_LISTS)
 _DICTS = (dict, collections.abc.Mapping)
 _UNIONS = (typing.Union, types.UnionType)
-_ALIAS = getattr(typing, "TypeAliasType", ())
-_MARKS = (typing.Required, typing.NotRequired)
+#: Of what a TypedDict says of its keys, all that says nothing of the values.
+_MARKS = ("Required", "NotRequired", "ReadOnly")
 
 
 class Unchecked(TypeError):
@@ -76,7 +84,7 @@ class Reader:
             return Choice.literal(args)
         if origin is typing.Annotated:
             return self._annotated(annotation)
-        if origin in _MARKS:
+        if str(origin).rpartition(".")[2] in _MARKS:
             return self.kind(args[0])
         if origin in _LISTS:
             return Array(self.kind(args[0]))
@@ -89,9 +97,9 @@ class Reader:
             if not (key.is_text or key is ANYTHING):
                 raise Unchecked(f"{annotation!r}, because keys are strings in JSON")
             return Mapping(Text() if key is ANYTHING else key, self.kind(args[1]))
-        if isinstance(annotation, _ALIAS):
-            lazy = self._made[annotation] = Lazy(annotation.__name__)
-            lazy.kind = self.kind(annotation.__value__)
+        if type(annotation).__name__ == "TypeAliasType":  # of typing, or of typing_extensions
+            lazy = self._made[annotation] = Lazy(annotation)
+            lazy.kind = self.kind(_value_of(annotation))
             return lazy
         if isinstance(annotation, typing.NewType):
             return self.kind(annotation.__supertype__)
@@ -107,6 +115,9 @@ class Reader:
         return Validated(kind, validators) if validators else kind
 
     def _class(self, cls: Any) -> Kind | None:
+        origin = typing.get_origin(cls)
+        if origin is not None:  # a class with what stands for its type variables
+            return self._record(origin, cls) if _is_record(origin) else None
         if not isinstance(cls, type):
             return None
         if issubclass(cls, enum.Enum):
@@ -116,22 +127,33 @@ class Reader:
         if issubclass(cls, tuple) and hasattr(cls, "_fields"):
             kinds = [self.kind(hint) for hint in hints_of(cls).values()]
             return Tuple(kinds, getattr(cls, "_make"))  # noqa: B009 - a name of namedtuple's API
-        is_ours = dataclasses.is_dataclass(cls) and not libraries.kind_of(cls)
-        if typing.is_typeddict(cls) or is_ours:
-            return self._record(cls)
-        return None
+        return self._record(cls, cls) if _is_record(cls) else None
 
-    def _record(self, cls: Any) -> Kind:
-        hints = hints_of(cls)
-        record, fields = record_of(cls, hints)
-        self._made[cls] = record
-        for name, required, sent in fields:
+    def _record(self, cls: Any, annotation: Any) -> Kind:
+        hints = filled(hints_of(cls), cls, typing.get_args(annotation))
+        record, parts = record_of(cls, annotation, hints)
+        self._made[annotation] = record
+        for name, annotation, known in parts:
             try:
-                kind = self.kind(hints[name])
+                kind = self.kind(annotation)
             except Unchecked as error:
                 raise Unchecked(f"{error}, in {cls.__qualname__}.{name}") from None
-            record.fields.append(Field(name, kind, required, sent))
+            record.add(Field(name, kind, **known))
         return record
+
+
+def _is_record(cls: Any) -> bool:
+    return is_typeddict(cls) or (dataclasses.is_dataclass(cls) and not libraries.kind_of(cls))
+
+
+def _value_of(alias: Any) -> Any:
+    """What an alias stands for, which before Python 3.12 names itself only in a text."""
+    holder = types.SimpleNamespace(__annotations__={"it": alias.__value__})
+    module = sys.modules.get(alias.__module__)
+    try:
+        return typing.get_type_hints(holder, vars(module or typing), include_extras=True)["it"]
+    except NameError as error:
+        raise Unchecked(f"{alias.__name__}, in which {error}") from None
 
 
 def hints_of(cls: Any) -> dict[str, Any]:

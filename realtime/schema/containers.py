@@ -126,17 +126,31 @@ class Lazy(Kind):
 
     is_deep = True
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, alias: Any) -> None:
+        self._alias = alias
         self.kind = Kind()
+        #: Whether what is sent differs from what is received; None where nobody has looked.
+        self._differs: bool | None = None
 
     def load(self, value: Any) -> Any:
         return self.kind.load(value)
 
     def schema(self, definitions: Definitions, *, sent: bool) -> Schema:
+        # By the alias: each handler that has it in an annotation reads it anew.
+        key = (self._alias, sent and self._has_two_forms())
         return definitions.refer(
-            (self, sent), self._name, lambda: self.kind.schema(definitions, sent=sent)
+            key, self._alias.__name__, lambda: self.kind.schema(definitions, sent=sent)
         )
+
+    def _has_two_forms(self) -> bool:
+        if self._differs is None:
+            self._differs = False  # of the alias in itself
+            forms = []
+            for sent in (False, True):
+                definitions = Definitions()
+                forms.append((self.kind.schema(definitions, sent=sent), definitions.schemas))
+            self._differs = forms[0] != forms[1]
+        return self._differs
 
 
 _KEYWORDS = (

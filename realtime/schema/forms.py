@@ -39,6 +39,7 @@ class FormKind(Bound):
     def load_for(self, value: Any, consumer: Any) -> Any:
         data, files = split(value)
         form = self._form(data, files)  # type: ignore[arg-type]
+        _write_texts(form, data)
         if not form.is_valid():
             raise Invalid(
                 *(
@@ -59,6 +60,29 @@ class FormKind(Bound):
         properties = {name: _schema_of(field) for name, field in fields.items()}
         schema: Schema = {"type": "object", "properties": properties}
         return schema | ({"required": required} if required else {})
+
+
+#: What takes a value for a text without a look: a browser sends nothing else.
+_TEXTS = (forms.DateField, forms.DateTimeField, forms.GenericIPAddressField, forms.TimeField)
+#: The same for what can be the key of a dict.
+_KEYS = (forms.NullBooleanField,)
+
+
+def _write_texts(form: forms.BaseForm, data: dict[str, Any]) -> None:
+    """Let fields say that a value is no date, say, that would raise for what is no text."""
+    for name, field in form.fields.items():
+        key = form.add_prefix(name)
+        _write_text(field, key, data)
+        if isinstance(field, forms.MultiValueField):
+            for number, part in enumerate(field.fields):
+                _write_text(part, f"{key}_{number}", data)
+
+
+def _write_text(field: forms.Field, key: str, data: dict[str, Any]) -> None:
+    value = data.get(key)
+    odd = (dict, list) if isinstance(field, _KEYS) else (dict, list, int, float)
+    if isinstance(value, odd) and isinstance(field, _TEXTS + _KEYS):
+        data[key] = str(value)
 
 
 #: The first that fits: Django's own fields inherit from each other. The options of a choice are

@@ -1,6 +1,8 @@
 """JSON's own types, strictly as JSON has them: `true` is no number, and "1" is none either."""
 
 import enum
+import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +10,8 @@ from .definitions import Definitions, Schema
 from .faults import Invalid, must_be
 from .kinds import Kind
 
+#: How the fault of a value begins that is none of the few.
+ONE_OF = "must be one of: "
 #: From here on JavaScript's numbers skip integers.
 _MAX_SAFE = 2**53
 
@@ -43,11 +47,13 @@ class Integer(Kind):
 
 
 class Number(Kind):
-    exact = float
+    # No type is taken as it is: JSON has no NaN and no infinities, but msgpack has.
 
     def load(self, value: Any) -> Any:
-        if type(value) is float:
+        if type(value) is float and math.isfinite(value):
             return value
+        if type(value) is float:
+            raise Invalid.of("must be a finite number", "type")
         if type(value) is not int:
             raise must_be("a number", value)
         try:
@@ -109,16 +115,22 @@ class Choice(Kind):
         return cls((member.value, member) for member in members)
 
     def load(self, value: Any) -> Any:
+        if type(value) is float and value.is_integer():  # as of an Integer
+            value = int(value)
         if isinstance(value, str | int | None):
             try:
                 return self._options[type(value), value]
             except KeyError:
                 pass
-        options = ", ".join(str(option) for _, option in self._options)
-        raise Invalid.of(f"must be one of: {options}", "choice")
+        raise Invalid.of(f"{ONE_OF}{', '.join(map(_shown, self._options))}", "choice")
 
     def schema(self, definitions: Definitions, *, sent: bool) -> Schema:
         return {"enum": [option for _, option in self._options]}
+
+
+def _shown(option: tuple[type, Any]) -> str:
+    kind, sent = option
+    return sent if kind is str else json.dumps(sent)
 
 
 def _bare(value: Any) -> Any:

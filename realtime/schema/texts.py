@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime, parse_duration, parse_time
-from django.utils.timezone import is_naive, make_aware
+from django.utils.timezone import is_naive, make_aware, make_naive
 
 from .definitions import Definitions, Schema
 from .faults import Invalid, must_be
@@ -43,6 +43,13 @@ class Parsed(Kind):
         return {"type": "string", "format": self._form}
 
 
+class Moments(Parsed):
+    """Moments, which the msgpack parser hands over as they are: they came as JavaScript's Date."""
+
+    def load(self, value: Any) -> Any:
+        return super().load(value.isoformat() if isinstance(value, datetime) else value)
+
+
 class Decimals(Kind):
     """A number as well: that is how a form's input reads in JavaScript."""
 
@@ -64,14 +71,15 @@ class Decimals(Kind):
 
 def _moment(text: str) -> datetime | None:
     moment = parse_datetime(text)
-    # As Django's forms read it: without an offset it is the current time zone's.
-    if moment is not None and settings.USE_TZ and is_naive(moment):
-        return make_aware(moment)
-    return moment
+    if moment is None or is_naive(moment) != settings.USE_TZ:
+        return moment
+    # As Django's forms and REST framework read it: without an offset it is the current time zone's,
+    # and without time zones it has none, for a database would refuse it.
+    return make_aware(moment) if settings.USE_TZ else make_naive(moment)
 
 
 TEXTS: dict[type, Kind] = {
-    datetime: Parsed("a date and time as ISO 8601 has it", "date-time", _moment),
+    datetime: Moments("a date and time as ISO 8601 has it", "date-time", _moment),
     date: Parsed("a date as 2026-11-25", "date", parse_date),
     time: Parsed("a time as 09:30", "time", parse_time),
     timedelta: Parsed("a duration as ISO 8601 has it", "duration", parse_duration),

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .definitions import Definitions, Schema
-from .faults import Invalid
+from .faults import Fault, Invalid
 from .kinds import Kind
+from .plain import ONE_OF
 
 
 class Union(Kind):
@@ -34,14 +35,38 @@ class Union(Kind):
                 refusals.append(invalid)
         # A member that found fault with a part of the value only is the one that was meant.
         meant = [refusal for refusal in refusals if any(fault.path for fault in refusal.faults)]
+        if len(meant) > 1:
+            meant = _by_tag(meant)
         if len(meant) == 1:
             raise meant[0]
         faults = [fault for refusal in refusals for fault in refusal.faults if not fault.path]
-        messages = " or ".join(dict.fromkeys(fault.message for fault in faults))
+        messages = _joined(list(dict.fromkeys(fault.message for fault in faults)))
         raise Invalid.of(messages or "is none of what it may be", "union")
 
     def schema(self, definitions: Definitions, *, sent: bool) -> Schema:
         return {"anyOf": [member.schema(definitions, sent=sent) for member in self._members]}
+
+
+def _by_tag(refusals: Sequence[Invalid]) -> list[Invalid]:
+    """Those whose tag is the value's: members often differ by a field such as `kind: Literal[...]`.
+
+    Where no tag is, one refusal says so for all.
+    """
+    tags = [[f for f in r.faults if f.code == "choice" and len(f.path) == 1] for r in refusals]
+    fitting = [r for r, wrong in zip(refusals, tags, strict=True) if not wrong]
+    wrong = [fault for faults in tags for fault in faults]
+    if fitting or len({fault.path for fault in wrong}) > 1:
+        return fitting
+    options = dict.fromkeys(fault.message.removeprefix(ONE_OF) for fault in wrong)
+    return [Invalid(Fault(f"{ONE_OF}{', '.join(options)}", "choice", wrong[0].path))]
+
+
+def _joined(messages: list[str]) -> str:
+    """What each member wants of the value, which is what it is for all of them."""
+    parts = [message.removeprefix("must be ").rpartition(", not ") for message in messages]
+    if len({found for _, _, found in parts}) == 1 and all(wanted for wanted, _, _ in parts):
+        return f"must be {' or '.join(wanted for wanted, _, _ in parts)}, not {parts[0][2]}"
+    return " or ".join(messages)
 
 
 class _Attempts(threading.local):

@@ -45,6 +45,8 @@ class SocketIOClient:
         raise_exceptions: bool = True,
     ) -> None:
         self.namespace = namespace if isinstance(namespace, str) else _route_of(namespace)
+        if not self.namespace.startswith("/"):
+            raise ValueError(f"a namespace must begin with '/': {namespace!r}")
         self.http = http or Client()
         self.raise_exceptions = raise_exceptions
         self._headers = headers or {}
