@@ -1,6 +1,6 @@
 """What clients get to see of a row."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
@@ -46,6 +46,7 @@ def _as_read(field: Any, value: Any) -> Any:
         if isinstance(field, DecimalField):
             places = Decimal(1).scaleb(-field.decimal_places)
             value = value.quantize(places, context=field.context)
-    except (ValidationError, InvalidOperation):  # a field with ideas of its own
+    # A field of a package may have ideas of its own; the row is announced all the same.
+    except (ValidationError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         pass
     return value
