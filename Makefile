@@ -115,6 +115,10 @@ fuzz: setup ## Fuzz the decoders with atheris, FUZZ_SECONDS (60) for each of the
 compose: setup ## Run docs/deploy/compose.yaml in Docker with clients, including an update of the site
 	@$(RUN) -m tests.live.in_docker
 
+.PHONY: stand-ins
+stand-ins: setup ## Build the images that `make compose` needs from Debian's packages, where no registry can be reached
+	@$(RUN) -m tests.live.stand_ins.images
+
 # The installed schemas are of what it checks: no others are fetched.
 .PHONY: schemas
 schemas: setup ## Check compose.yaml, the Kubernetes manifest and GitHub's files against their schemas

@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -104,6 +105,18 @@ def test_dockerfile_starts_and_ends_one_process_without_a_shell() -> None:
     assert docker("EXPOSE") == ["8000"] and f":8000{LIVE}" in code
 
 
+def test_entrypoint_becomes_the_process_and_gives_it_all_file_descriptors() -> None:
+    [entrypoint] = docker("ENTRYPOINT")
+    started = subprocess.Popen(
+        [*json.loads(entrypoint), "sh", "-c", 'echo "$$ $(ulimit -Sn) $1"', "sh", "two words"],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512)),
+    )
+    output, _ = started.communicate()
+    assert output == f"{started.pid} 512 two words\n"
+
+
 def test_dockerfile_copies_packages_from_a_stage_and_runs_as_nobody_special() -> None:
     stages = {line.partition(" AS ")[2] for line in docker("FROM")}
     used = {name for line in docker("COPY") for name in re.findall(r"--from=(\w+)", line)}
@@ -122,7 +135,7 @@ def test_requirements_are_those_of_the_files() -> None:
 
 
 def test_secrets_stay_out_of_images() -> None:
-    assert "*.env" in text_of("Dockerfile.dockerignore").splitlines()
+    assert {"**/*.env", "**/.env*"} <= set(text_of("Dockerfile.dockerignore").splitlines())
 
 
 @pytest.mark.parametrize("name", ["web1", "web2", "release"])
@@ -154,6 +167,21 @@ def test_compose_builds_an_image_once_for_all_who_use_it(services: Mapping[str, 
     others = [one for one in services.values() if one["image"] in built and "build" not in one]
     assert len(others) == 2
     assert {one.get("pull_policy") for one in others} == {"never"}
+
+
+def test_compose_does_not_take_the_server_that_creates_the_database_for_the_database(
+    services: Mapping[str, Any],
+) -> None:
+    """It listens on its Unix socket only, so it must be asked for over TCP."""
+    [_, command] = services["postgres"]["healthcheck"]["test"]
+    assert command.startswith("pg_isready --host=127.0.0.1 ")
+
+
+def test_compose_calls_processes_by_the_names_of_their_services(
+    services: Mapping[str, Any],
+) -> None:
+    names = {name: one.get("hostname") for name, one in services.items() if name.startswith("web")}
+    assert names == {"web1": "web1", "web2": "web2"}
 
 
 def test_compose_names_only_what_it_has(services: Mapping[str, Any]) -> None:

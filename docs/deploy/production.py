@@ -3,7 +3,10 @@
 tests/live/test_deploy.py runs a site with this very file.
 """
 
+import logging
 import os
+
+from realtime.logs import HideSessions
 
 from .settings import *  # noqa: F403
 from .settings import BASE_DIR, INSTALLED_APPS
@@ -18,7 +21,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 
-INSTALLED_APPS = ["daphne", *INSTALLED_APPS, "channels", "realtime"]
+# Each once, whether or not your settings have them already.
+INSTALLED_APPS = [*dict.fromkeys(["daphne", *INSTALLED_APPS, "channels", "realtime"])]
 ASGI_APPLICATION = "mysite.asgi.application"
 STATIC_ROOT = BASE_DIR / "static"
 
@@ -30,8 +34,10 @@ DATABASES = {
         "PASSWORD": os.environ["PGPASSWORD"],
         "HOST": os.environ["PGHOST"],
         "PORT": os.environ["PGPORT"],
-        # Connections of the pool, for all threads of the process.
+        # A pool of connections for all threads of the process. Each is tried before it is used,
+        # because none of them outlives a restart of the database.
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"pool": {"min_size": 2, "max_size": 16, "timeout": 10}},
     }
 }
@@ -49,3 +55,7 @@ REALTIME = {
     "DRAIN_DELAY": float(os.environ.get("DRAIN_DELAY", "0")),
     "DRAIN_TIMEOUT": float(os.environ.get("DRAIN_TIMEOUT", "25")),
 }
+
+# uvicorn logs the address of each websocket, with the secret of its session in it, even if it is
+# told to write no access log.
+logging.getLogger("uvicorn.error").addFilter(HideSessions())

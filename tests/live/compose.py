@@ -37,7 +37,10 @@ def context(folder: Path, wheel: Path) -> Path:
     shutil.copy(FILES / "production.py", folder / "mysite")
     (folder / "mysite" / "asgi.py").write_text(ASGI)
     with (folder / "mysite" / "settings.py").open("a") as settings:
-        settings.write('\nINSTALLED_APPS += ["hello"]\n')
+        # As in the README's project, whose settings name what production.py adds.
+        settings.write(
+            '\nINSTALLED_APPS = ["daphne", *INSTALLED_APPS, "channels", "realtime", "hello"]\n'
+        )
     (folder / "hello").mkdir()
     (folder / "hello" / "__init__.py").touch()
     (folder / "hello" / "consumers.py").write_text(CONSUMERS)

@@ -143,6 +143,7 @@ class Site:
 
     def __init__(self, folder: Path, redis: Redis, postgres: Postgres) -> None:
         self.folder = folder
+        self.redis, self.postgres = redis, postgres
         self.environment = {
             **variables((FILES / "mysite.env").read_text()),
             "DJANGO_ALLOWED_HOSTS": "example.com,127.0.0.1",

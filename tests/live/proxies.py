@@ -40,14 +40,19 @@ class HAProxy(Process):
 def _haproxy_text(port: int, servers: Sequence[Process]) -> str:
     """The docs' configuration, with our addresses."""
     text = (FILES / "haproxy.cfg").read_text()
-    documented = "".join(re.findall(r"^ +server process\d .+\n", text, re.MULTILINE))
-    ours = [f"    server process{one.port} 127.0.0.1:{one.port}\n" for one in servers]
+    replaced = []
+    for name in ("process", "any"):
+        lines = re.findall(rf"^ +server {name}\d 127\.0\.0\.1:\d+(.*)\n", text, re.MULTILINE)
+        documented = "".join(re.findall(rf"^ +server {name}\d .+\n", text, re.MULTILINE))
+        [options] = set(lines)
+        ours = [f"    server {name}{one.port} 127.0.0.1:{one.port}{options}\n" for one in servers]
+        replaced.append((documented, "".join(ours)))
     for old, new in [
         ("bind :80\n", f"bind 127.0.0.1:{port}\n"),
         # So many need more descriptors than a test may have.
         ("maxconn 50000", "maxconn 2000"),
         ("log /dev/log local0", "log stdout format raw local0"),
-        (documented, "".join(ours)),
+        *replaced,
     ]:
         assert old and text.count(old) == 1, f"{old!r} is not in the docs' haproxy.cfg"
         text = text.replace(old, new)

@@ -12,6 +12,7 @@ import pytest
 from realtime.node import rooms
 from tests.conformance.raw import Closed, WebSocket, fetch
 from tests.live.clients import Client
+from tests.live.conftest import Logs
 from tests.live.deployment import FILES, UVICORN, Postgres, Site, Unit
 from tests.live.farm import Farm
 from tests.live.nginx import Nginx
@@ -191,6 +192,78 @@ async def test_site_works_behind_a_proxy_that_asks_for_readiness(
         await client.disconnect()
     log = proxy.log.read_text()
     assert "/socket.io/" in log and "sid=" not in log.replace("sid=...", "")
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+async def test_pages_and_open_connections_stay_while_redis_is_down(
+    site: Site, units: list[Unit], proxy: HAProxy | Caddy, logs: Logs
+) -> None:
+    logs.tolerate()  # of channels-redis
+    client = Client(proxy.url, ("/",), transports=["websocket"])
+    await client.connect()
+
+    async def page() -> int:
+        return (await fetch(proxy.port or 0, "GET", "/admin/login/")).status
+
+    async def noticed() -> bool:
+        """Whether the proxy knows that no process is ready."""
+        if isinstance(proxy, HAProxy):
+            return await page() == 200 and "realtime/any" in proxy.log.read_text()
+        # Caddy's own answer has no body.
+        answer = await fetch(proxy.port or 0, "GET", READY)
+        return answer.status == 503 and not answer.body
+
+    await asyncio.to_thread(site.redis.stop)
+    try:
+        for one in units:
+            await until(one.url + READY, lambda status, _: status == 503)
+        while not await noticed():
+            await asyncio.sleep(0.5)
+        assert {await page() for _ in units} == {200}
+        assert await client.call("address") == "127.0.0.1"
+    finally:
+        site.redis.start()
+        await asyncio.to_thread(site.redis.wait)
+        for one in units:
+            await until(one.url + READY, lambda status, _: status == 200)
+    await client.disconnect()
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+async def test_restart_of_the_database_fails_no_later_handler(
+    site: Site, units: list[Unit]
+) -> None:
+    clients = [Client(one.url, ("/",), transports=["websocket"]) for one in 4 * units[:2]]
+    for client in clients:
+        await client.connect()
+
+    async def enrol(kind: str) -> None:
+        """All at once, so that the pool of each process has several connections."""
+        named = [client.call("enrol", f"{kind} {at}") for at, client in enumerate(clients)]
+        assert all(isinstance(count, int) for count in await asyncio.gather(*named))
+
+    await enrol("before")
+    await asyncio.to_thread(site.postgres.stop)
+    site.postgres.start()
+    await asyncio.to_thread(site.postgres.wait)
+    await enrol("after")
+    for client in clients:
+        await client.disconnect()
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+async def test_logs_of_the_processes_hold_no_secret_of_a_session(units: list[Unit]) -> None:
+    for one in units[:2]:
+        client = Client(one.url, ("/",), transports=BOTH)
+        await client.connect()
+        await client.call("address")
+        await client.disconnect()
+    daphne, uvicorn = (one.log.read_text() for one in units[:2])
+    assert "sid=" not in daphne and "sid=..." in uvicorn
+    assert "sid=" not in uvicorn.replace("sid=...", "")
 
 
 @pytest.mark.redis
