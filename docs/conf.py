@@ -7,6 +7,10 @@ from typing import Any
 
 import django
 from django.conf import settings
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -30,6 +34,8 @@ settings.configure(
 django.setup()
 
 from realtime.version import __version__  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 project = "realtime"
 author = "The realtime developers"
@@ -82,6 +88,49 @@ def link_pages(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
     lines[:] = [re.sub(r"docs/(\w+)\.md", r":doc:`/\1`", line) for line in lines]
 
 
+#: What people search for, by page and the beginning of a heading: words that are not on the page,
+#: and numbers, which Sphinx's search finds only as entries of the index.
+SEARCHED = {
+    "troubleshooting": {
+        "connect_error: xhr poll error, and the request is a 404": ["404", "xhr poll error"],
+        "connect_error: xhr poll error, and the request is a 403": ["403", "CORS", "CSRF"],
+        "connect_error: xhr post error": ["400"],
+        "A 502": ["502", "503", "504"],
+        "A 413": ["413", "429"],
+    },
+    "how-do-i": {
+        "... send to everyone": ["broadcast"],
+        "... send an event to one user": ["private message", "direct message"],
+        "... show that someone is typing": ["typing indicator"],
+        "... give clients": ["offline"],
+        "... log a mobile app in": ["React Native", "Flutter", "Expo"],
+        "... connect from a page of another domain": ["CORS"],
+    },
+    "authentication": {
+        "Tokens of Django REST framework": ["DRF", "DRF token"],
+        "JSON Web Tokens": ["JWT"],
+    },
+}
+
+
+class SearchedWords(SphinxTransform):
+    """Adds SEARCHED to the index, in which the search looks, too."""
+
+    default_priority = 800  # before Sphinx collects the entries
+
+    def apply(self, **kwargs: Any) -> None:
+        wanted = dict(SEARCHED.get(self.env.docname, {}))
+        for section in list(self.document.findall(nodes.section)):
+            heading = section[0].astext().replace("…", "...")
+            for start in [start for start in wanted if heading.startswith(start)]:
+                target = section["ids"][0]
+                entries = [("single", word, target, "", None) for word in wanted.pop(start)]
+                section.insert(1, addnodes.index(entries=entries))
+        for start in wanted:
+            logger.warning("SEARCHED: %s has no heading %r", self.env.docname, start)
+
+
 def setup(app: Any) -> None:
+    app.add_transform(SearchedWords)
     app.connect("autodoc-process-docstring", link_pages)
     app.connect("include-read", relocate_links)

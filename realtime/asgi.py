@@ -1,5 +1,6 @@
 """The ASGI application of a whole site: Socket.IO at its path, Django everywhere else."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from . import health, operations, presences, recovery, revocation, routing, rule
 from .auth import AuthStack
 from .compat.server import SocketIOServer
 from .conf import settings
+from .engine import refusals
 from .engine.paths import below
 from .engine.transports import daphne
 from .installed import MISSING, REMEDY
@@ -22,6 +24,9 @@ from .server.request_limit import LimitWatch
 from .server.stop_signals import StopSignals
 
 __all__ = ["RealtimeApplication", "get_asgi_application", "get_server"]
+
+
+logger = logging.getLogger("realtime.server")
 
 
 class RealtimeApplication:
@@ -78,8 +83,18 @@ class RealtimeApplication:
         if self._websocket is not None:
             await self._websocket(scope, receive, send)
             return
+        if django_settings.DEBUG:
+            address = (scope.get("client") or [None])[0]
+            refusals.say(logger, "other websocket", address, self._not_socketio(scope["path"]))
         await receive()
         await send({"type": "websocket.close"})
+
+    def _not_socketio(self, path: str) -> str:
+        return (
+            f"a websocket at {refusals.shown(path)}: clients of Socket.IO connect to"
+            f" {self._own_paths[0]!r}, with io() in JavaScript. For other websockets, use"
+            " get_asgi_application(websocket=...)"
+        )
 
     def _start(self) -> None:
         if self.server.node.loop is None:
@@ -139,6 +154,7 @@ def get_asgi_application(
         raise ImproperlyConfigured(f"{MISSING} {REMEDY}")
     if socketio is None:
         server = make_server(AuthStack(routing.NamespaceRouter()), routing.serves)
+        server.routes = routing.routes_of_project
     else:
         server = make_server(socketio)
     _created.append(server)

@@ -3,11 +3,13 @@
 The module imports nothing that needs Django's settings, so that `LOGGING` can use the formatter.
 """
 
+import difflib
 import json
 import logging
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +38,13 @@ def writable(text: str) -> str:
     if text.isascii():
         return text
     return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """The known name that somebody who wrote `name` probably meant; None if none is like it."""
+    if len(name) > MAX_NAME:  # a client's, and comparing takes its length squared
+        return None
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.7)), None)
 
 
 def failed(logger: logging.Logger, text: str, *args: Any, extra: Any = None) -> None:

@@ -185,17 +185,15 @@ class _Not(_Composed):
         return not await run_for_truth(part.may_handle, consumer, event, args)
 
 
-def made(permissions: Iterable[Any]) -> tuple[BasePermission, ...]:
-    """Instances of permission classes that must all agree, with each `&` taken apart.
+def made(permissions: Any) -> tuple[BasePermission, ...]:
+    """Instances of a list of permission classes that must all agree, with each `&` taken apart.
 
-    Raises TypeError for what is no permission.
+    Raises TypeError for what is no permission, or no list.
     """
     # A tuple of one that lacks its comma is the class itself.
     if isinstance(permissions, str | type) or not isinstance(permissions, Iterable):
-        raise TypeError(
-            "permission_classes must be a list of permissions, such as [IsAuthenticated], not"
-            f" {permissions!r}"
-        )
+        name = getattr(permissions, "__name__", repr(permissions))
+        raise TypeError(f"permission_classes must be a list, such as [{name}], not {name} itself")
     return tuple(part for permission in permissions for part in _all_of(_instance(permission)))
 
 

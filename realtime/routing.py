@@ -96,6 +96,12 @@ def registered() -> list[tuple[str, type[SocketIOConsumer]]]:
     return [(f"/{route.pattern}", _consumer_of(route)) for route in _routes]
 
 
+def routes_of_project() -> list[str]:
+    """Return the registered routes without those of realtime's own consumers."""
+    own = f"{__package__}."
+    return [route for route, consumer in registered() if not consumer.__module__.startswith(own)]
+
+
 class NamespaceRouter(URLRouter):
     """A URLRouter of Channels for the registered routes, including routes registered later."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core import mail
 from django.test import override_settings
 
 from realtime.checks.settings import RULES
@@ -65,7 +66,6 @@ def test_the_tests_own_settings_are_right() -> None:
             },
             "realtime.E007",
         ),
-        ({"DEBUG": False}, "realtime.W003"),
         (
             {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"},
             "realtime.W023",
@@ -77,6 +77,22 @@ def test_mistake_is_found(change: dict[str, Any], expected: str) -> None:
         messages = check_settings(None)
     assert [message.id for message in messages] == [expected]
     assert messages[0].hint
+
+
+def test_the_in_memory_layer_is_no_fault_in_tests_whose_emits_stay_in_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with override_settings(DEBUG=False):
+        assert ids() == []
+        monkeypatch.delattr(mail, "outbox")
+        assert ids() == ["realtime.W003"]
+
+
+@pytest.mark.parametrize("key", ["PING_INTERVALL", "ping_interval"])
+def test_a_misspelt_key_is_told_what_was_probably_meant(key: str) -> None:
+    with override_settings(DEBUG=True, REALTIME={key: 5}):
+        (message,) = check_settings(None)
+    assert message.hint.startswith("Did you mean 'PING_INTERVAL'? The keys are ")
 
 
 def test_missing_client_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

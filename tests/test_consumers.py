@@ -294,6 +294,25 @@ async def test_a_method_without_event_is_told_of_in_development(
     await client.disconnect()
 
 
+@pytest.mark.parametrize("debug", [True, False])
+async def test_what_a_misspelt_event_probably_meant_is_told_in_development(
+    debug: bool, settings: Any
+) -> None:
+    settings.DEBUG = debug
+    client = await connected(Counts)
+    hints = {
+        "perhpas": ": did you mean 'perhaps'?",
+        "on": ": did you mean 'one'?",
+        "room:join": ": Counts has no @room",
+    }
+    for name, near in hints.items():
+        answer = await client.call(name)
+        hint = near if debug else ""
+        assert answer["error"]["message"] == f"unknown event {name!r}{hint}"
+    assert "did you mean" not in (await client.call("one" * 10_000))["error"]["message"]
+    await client.disconnect()
+
+
 async def test_unknown_event_is_answered_with_an_error() -> None:
     class Silent(SocketIOConsumer):
         pass

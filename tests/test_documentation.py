@@ -37,6 +37,7 @@ INTERNAL = {
     "realtime.logs.connection_facts",
     "realtime.logs.facts",
     "realtime.logs.failed",
+    "realtime.logs.meant",
     "realtime.logs.shortened",
     "realtime.logs.writable",
     "realtime.middleware.acting_as",
@@ -45,6 +46,7 @@ INTERNAL = {
     "realtime.models.Shown",
     "realtime.permissions.made",
     "realtime.routing.consumer_of",
+    "realtime.routing.routes_of_project",
     "realtime.tracing.OpenTelemetryTracing",
 }
 

@@ -465,8 +465,9 @@ WITH_FACTS = [
     "engine/transports/polling.py",
     "engine/transports/polling_wire.py",
     "engine/transports/websocket.py",
+    "server/connects.py",
     "server/handling.py",
-    "server/namespaces.py",
+    "server/unserved.py",
     "server/server.py",
 ]
 

@@ -142,6 +142,11 @@ async def test_permissions_of_the_consumer_go_before_those_of_the_event() -> Non
 
 
 def test_what_is_no_permission_is_refused_when_the_class_is_made() -> None:
+    with pytest.raises(TypeError, match=r"must be a list, such as \[IsAuthenticated\]"):
+
+        class Forgetful(SocketIOConsumer):
+            permission_classes = IsAuthenticated  # type: ignore[assignment]
+
     with pytest.raises(TypeError, match="permission_classes takes subclasses"):
 
         class Consumer(SocketIOConsumer):

@@ -185,6 +185,16 @@ def test_bad_name_is_refused(connect: Connect, db: None, name: Any, code: str) -
     assert client.call("room:leave", name)["error"]["code"] == code
 
 
+@pytest.mark.parametrize("debug", [True, False])
+def test_rooms_that_there_are_are_told_in_development(
+    connect: Connect, db: None, settings: Any, debug: bool
+) -> None:
+    settings.DEBUG = debug
+    message = join(connect(), "order.7")["error"]["message"]
+    assert message.startswith("There is no such room to join")
+    assert ("'orders.<int:pk>'" in message) is debug
+
+
 def test_async_rule_gets_what_the_converters_found(connect: Connect, ada: User) -> None:
     client = connect(ada)
     assert join(client, "teams.ada.7") == {"room": "teams.ada.7"}

@@ -1,6 +1,7 @@
 """docs/troubleshooting.md: each situation is brought about, and what was seen is what it quotes."""
 
 import contextlib
+import http.client
 import re
 import socket
 import subprocess
@@ -30,7 +31,7 @@ if os.environ.get("WITHOUT"):
 """
 FAULTS = """
 
-from realtime import emit
+from realtime import EventError, emit
 from realtime.permissions import IsAuthenticated
 
 
@@ -45,6 +46,12 @@ class Faults(SocketIOConsumer):
     async def tell(self):
         emit("news")
 
+    @event
+    def report(self):
+        emit("done", to="everyone", namespace="/fault")
+        emit("done", to="everyone", namespace="/")
+        raise EventError("That was it.")
+
     async def undeclared(self):
         pass
 
@@ -56,6 +63,10 @@ class Faults(SocketIOConsumer):
 
     @event
     async def number(self, n: int):
+        return n
+
+    @event
+    async def pair(self, n, m):
         return n
 """
 PLAIN_ASGI = """
@@ -146,6 +157,14 @@ class Trial:
             self.seen.append(text)
             return text
 
+    def open_websocket(self, port: int, path: str) -> None:
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        headers["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+        connection = http.client.HTTPConnection("127.0.0.1", port)  # urllib sends "close"
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().status == 403
+        connection.close()
+
     def connect(self, port: int, namespace: str) -> None:
         with pytest.raises(ConnectRefused), socketio.SimpleClient() as client:
             client.connect(f"http://127.0.0.1:{port}", namespace=namespace)
@@ -216,13 +235,16 @@ def _tried(trial: Trial) -> str:
         trial.get(port, "EIO=3&transport=polling")
         trial.get(port, "EIO=4&transport=polling", Origin="https://app.example.com")
         opened = trial.get(port, "EIO=4&transport=polling")
+        trial.open_websocket(port, "/ws/chat/")
         sid = re.search(r'"sid":"([^"]+)', opened)
         assert sid is not None
         trial.get(other, f"EIO=4&transport=polling&sid={sid[1]}")
-        for namespace in ("/nowhere", "/members"):
+        for namespace in ("/nowhere", "/member", "/members"):
             trial.connect(port, namespace)
-        for event, args in [("undeclared", []), ("number", ["7"]), ("model", []), ("tell", [])]:
-            trial.call(port, event, *args)
+        for event in ("undeclared", "modle", "model", "tell", "report"):
+            trial.call(port, event)
+        trial.call(port, "number", "7")
+        trial.call(port, "pair", {"n": 1, "m": 2})
         for wait in waits:
             wait.result()
     return "\n".join(trial.seen)

@@ -42,6 +42,15 @@ DATABASES = {
     }
 }
 
+# From Django 6.1 on, a new project prints its mail instead of sending it. Earlier versions have
+# EMAIL_HOST instead, whose default is the same.
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {"host": "localhost"},
+    }
+}
+
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error
 
 from ..authentication.tokens import SOURCES
 from ..conf import DEFAULTS
+from ..logs import meant
 from ..recovery.options import KEYS
 from . import recovery
 from .rules import (
@@ -182,12 +183,17 @@ def _check_keys(value: dict[Any, Any]) -> list[CheckMessage]:
     return [
         Error(
             f"REALTIME has the unknown key {key!r}.",
-            hint=f"The keys are {', '.join(sorted(DEFAULTS))}.",
+            hint=f"{_did_you_mean(key)}The keys are {', '.join(sorted(DEFAULTS))}.",
             id="realtime.E004",
         )
         for key in value
         if key not in DEFAULTS
     ]
+
+
+def _did_you_mean(key: Any) -> str:
+    near = meant(str(key).upper(), DEFAULTS)
+    return "" if near is None else f"Did you mean {near!r}? "
 
 
 def _check_rules(value: dict[Any, Any]) -> list[CheckMessage]:

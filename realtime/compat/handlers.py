@@ -24,7 +24,7 @@ from ..exceptions import CallTimeout, ConnectionRefused
 from ..middleware import acting, nobody_acts
 from ..node.threads import lanes
 from ..server.acks import Ack, socket_behind
-from ..server.handling import Handling, UnknownEvent, announce, check_arguments
+from ..server.handling import Handling, UnknownEvent, announce, check_arguments, near
 from .client_manager import connecting
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class _Socket:
         found = self._find(event, tuple(args)) if is_name else None
         if acting.get() != self.sid:
             acting.set(self.sid)
-        await _handling.run(self, event, found, args, ack, _Socket._call)
+        hint = near(event, self._declared()) if found is None else ""
+        await _handling.run(self, event, found, args, ack, _Socket._call, hint=hint)
 
     async def _call(self, event: str, found: _Found, args: list[Any], ack: Ack) -> Any:
         try:
@@ -149,8 +150,14 @@ class _Socket:
         except socketio.exceptions.TimeoutError:
             raise CallTimeout("no answer from the client in time") from None
         if result is self._server.not_handled:
-            raise UnknownEvent(event)
+            raise UnknownEvent(event, near(event, self._declared()))
         return result
+
+    def _declared(self) -> list[str]:
+        """The events of the namespace that have handlers."""
+        instance = self._server.namespace_handlers.get(self.namespace)
+        methods = [name[3:] for name in dir(instance) if name.startswith("on_")]
+        return [*self._server.handlers.get(self.namespace, {}), *methods]
 
     def _find(self, event: str, args: tuple[Any, ...]) -> _Found | None:
         # The look-ups are python-socketio's, with its catch-all rules; see test_guards.py.

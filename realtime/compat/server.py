@@ -1,7 +1,7 @@
 """`SocketIOServer`: the server with python-socketio's public API."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import socketio
@@ -43,6 +43,13 @@ class SocketIOServer(socketio.AsyncServer):
         #: What serves; the rest of this class is python-socketio's way to it.
         self.core = Server(self.eio, self._application_of)
         self.core.node.is_named = self._has_handlers_for
+        #: The routes of the namespaces that `application` serves, for messages.
+        self.routes: Callable[[], Sequence[str]] = list
+        self.core.unserved.served = lambda: [
+            *self.routes(),
+            *self.handlers,
+            *self.namespace_handlers,
+        ]
 
     def _engineio_server_class(self) -> type[EngineServer]:
         # python-socketio's own hook for another engine; guarded by tests/test_guards.py.

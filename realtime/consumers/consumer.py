@@ -30,7 +30,7 @@ from ..rules.declarations import rules_of
 from ..rules.rule import RoomRule
 from ..schema.emits import Emitted, read_emits
 from ..server.acks import Ack, Send, socket_behind
-from ..server.handling import Handling, announce, as_refusal
+from ..server.handling import Handling, announce, as_refusal, near
 from . import group_messages
 from .calling import call
 from .mailbox import CLIENT_EVENT, Mailbox, Receive
@@ -210,7 +210,7 @@ class SocketIOConsumer(ConsumerSocket):
         else:  # nobody else gets hold of it, and there is one such event at a time
             ack.ack_id = message["ack_id"]
         if handler is None:
-            hint = self._undeclared(name)
+            hint = self._hint_at(name)
             return _handling.run(self, name, None, args, ack, call, hint=hint)
         if not handler.concurrent:
             return _handling.run(self, name, handler, args, ack, call)
@@ -270,12 +270,14 @@ class SocketIOConsumer(ConsumerSocket):
             accept["admission"] = Admission(consumer=self, asked=asked)
         await self.send(accept)
 
-    def _undeclared(self, name: Any) -> str:
-        """What to say in development of a method that has the name of an unknown event."""
+    def _hint_at(self, name: Any) -> str:
+        """What to say in development of an unknown event: it lacks @event, or is misspelt."""
         method = getattr(type(self), name, None) if isinstance(name, str) else None
-        if not django_settings.DEBUG or name in _OWN_ATTRIBUTES or not callable(method):
-            return ""
-        return f": {type(self).__name__}.{name} is there, but lacks @event"
+        if django_settings.DEBUG and name not in _OWN_ATTRIBUTES and callable(method):
+            return f": {type(self).__name__}.{name} is there, but lacks @event"
+        if django_settings.DEBUG and name in (spoken.JOIN, spoken.LEAVE):
+            return f": {type(self).__name__} has no @room"
+        return near(name, self.handlers)
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from .limits import TokenBucket
@@ -26,7 +27,7 @@ def say(
     logger: logging.Logger,
     kind: str,
     address: str | None,
-    text: str,
+    text: str | Callable[[], str],
     *,
     detail: str = "",
     level: int = logging.WARNING,
@@ -34,7 +35,8 @@ def say(
 ) -> None:
     """Log a refusal, unless it was said of this address a short time ago.
 
-    `detail` tells refusals of a kind apart that have different remedies.
+    `detail` tells refusals of a kind apart that have different remedies. A `text` that takes time
+    to find is a function, called only if the line is written: clients decide how often this is.
     """
     if not logger.isEnabledFor(level):
         return
@@ -52,7 +54,8 @@ def say(
     _said.move_to_end(key)
     if len(_said) > REMEMBERED:
         _said.popitem(last=False)
-    logger.log(level, "refused: %s", text, extra={"address": address} | (extra or {}))
+    said_of_it = text if isinstance(text, str) else text()
+    logger.log(level, "refused: %s", said_of_it, extra={"address": address} | (extra or {}))
 
 
 def forget() -> None:

@@ -32,6 +32,8 @@ class Members:
         self.changes = 0
         #: Who listens to a room, or with None to what is for a whole namespace. Mostly empty.
         self._taps: dict[tuple[str, str | None], list[Tap]] = {}
+        #: Hears of emissions that have no recipient here; in development only.
+        self.unheard: Tap | None = None
 
     def add(self, socket: Socket) -> None:
         """A socket was accepted: it is in its namespace, and in its rooms."""
@@ -114,6 +116,8 @@ class Members:
             self._let_hear(emission)
         members = self.members(emission.namespace, emission.to)
         if not members:
+            if self.unheard is not None:
+                self.unheard(emission)
             return 0
         self.changes += 1
         if emission.to is not None:

@@ -4,6 +4,8 @@ import logging
 import time
 from typing import Any
 
+from django.conf import settings as django_settings
+
 from ..events import Event, Handler
 from ..exceptions import ChannelLayerError, EventError, PermissionRefused, RoomError
 from ..logs import facts, failed
@@ -122,8 +124,16 @@ def _found(consumer: Any, room: str) -> tuple[RoomRule, dict[str, Any]]:
     (name,) = rooms.targets((room,)) or ()  # RoomError for what no room can be called
     found = match(consumer.room_rules, name)
     if found is None:
-        raise EventError("There is no such room to join.", code="unknown_room")
+        raise EventError(f"There is no such room to join{_hint(consumer)}.", code="unknown_room")
     return found
+
+
+def _hint(consumer: Any) -> str:
+    """In development, the patterns of the rooms that there are."""
+    if not django_settings.DEBUG:
+        return ""
+    patterns = ", ".join(repr(rule.pattern) for rule in consumer.room_rules)
+    return f"; the rooms of {type(consumer).__name__} are {patterns}"
 
 
 async def _present(namespace: str, room: str) -> Any:

@@ -4,9 +4,10 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
+from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.dispatch import Signal
 from django.http import Http404
@@ -14,7 +15,7 @@ from django.http import Http404
 from .. import signals
 from ..aio.tasks import is_being_cancelled
 from ..exceptions import CallError, ConnectionRefused, EventError, PermissionRefused
-from ..logs import brief, facts, failed, shortened
+from ..logs import brief, facts, failed, meant, shortened
 from ..metrics import instruments
 from ..metrics.counters import counts
 from ..metrics.timings import FAILED, OK, REFUSED
@@ -89,6 +90,12 @@ class UnknownEvent(EventError):
 
     def __init__(self, name: Any, hint: str = "") -> None:
         super().__init__(f"unknown event {shortened(name)}{hint}", code="unknown_event")
+
+
+def near(name: Any, known: Iterable[str]) -> str:
+    """What to say in development of an unknown event that is much like one of those known."""
+    found = meant(name, known) if django_settings.DEBUG and isinstance(name, str) else None
+    return "" if found is None else f": did you mean {found!r}?"
 
 
 def check_arguments(event: str, signature: inspect.Signature, values: tuple[Any, ...]) -> None:

@@ -20,7 +20,8 @@ from ..protocol.frames import Frames
 from ..protocol.packets import Packet, PacketType
 from . import applications, connects
 from .applications import Application, Recover
-from .refusals import INVALID_NAMESPACE, say_refused, say_unserved
+from .refusals import INVALID_NAMESPACE, say_refused
+from .unserved import Unserved
 
 logger = logging.getLogger("realtime.server")
 
@@ -30,8 +31,9 @@ TOO_MANY = {"message": "Too many namespaces"}
 class Namespaces:
     """The sockets of one server, from the connect to the end of their applications."""
 
-    def __init__(self, node: ServingNode) -> None:
+    def __init__(self, node: ServingNode, unserved: Unserved) -> None:
         self.node = node
+        self._unserved = unserved
         #: Every socket by sid, also those that are not accepted yet.
         self.sockets: dict[str, Socket] = {}
         self._parser = emissions.parser()
@@ -66,7 +68,7 @@ class Namespaces:
         if namespace in client.sockets:
             raise ProtocolError(f"a second connect to {brief(repr(namespace))}")
         if application is None:
-            say_unserved(client.connection, namespace)
+            self._unserved.refuse(client.connection, namespace)
             client.ignore(namespace)
             self._send(client.connection, PacketType.CONNECT_ERROR, namespace, INVALID_NAMESPACE)
             return
@@ -128,7 +130,7 @@ class Namespaces:
             if is_being_cancelled():
                 raise
             if _is_unrouted(failure) and socket.state is State.CONNECTING:
-                say_unserved(socket.connection, socket.namespace)
+                self._unserved.refuse(socket.connection, socket.namespace)
                 error = INVALID_NAMESPACE
             else:
                 failed(

@@ -7,7 +7,7 @@ from ..engine import refusals
 from ..engine.refusals import shown
 from ..exceptions import EventError, ProtocolError, UnreadableData
 from ..logs import connection_facts, facts
-from ..metrics.counters import count, report
+from ..metrics.counters import report
 from ..node.sockets import Client, Socket
 from ..protocol.frames import Frames
 from ..protocol.packets import Packet, PacketType, Parser
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("realtime.server")
 
 INVALID_NAMESPACE = {"message": "Invalid namespace"}
-
-
-def say_unserved(connection: "Connection", namespace: str) -> None:
-    """Count and log that a client asks for a namespace that nothing serves."""
-    count("refused.namespace")
-    refusals.say(
-        logger,
-        "namespace",
-        connection.address,
-        f"nothing serves the namespace {shown(namespace)}: is its consumer imported, and its"
-        " @namespace the one that the client asks for?",
-        extra=_about(connection, namespace),
-    )
 
 
 def say_refused(socket: Socket, error: dict[str, Any], by: str | None) -> None:

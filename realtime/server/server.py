@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from sys import getsizeof
 
+from django.conf import settings as django_settings
+
 from ..conf import settings
 from ..engine.connection import Connection
 from ..engine.limits import TokenBucket
@@ -27,6 +29,7 @@ from .drain import Drain
 from .namespaces import Namespaces
 from .readings import Readings
 from .refusals import refuse_unreadable
+from .unserved import Unserved
 
 logger = logging.getLogger("realtime.server")
 
@@ -45,7 +48,8 @@ class Server:
     ) -> None:
         self.engine = engine
         self.node = ServingNode(engine.wheel)
-        self.namespaces = Namespaces(self.node)
+        self.unserved = Unserved(lambda name: self._application_of(name) is not None)
+        self.namespaces = Namespaces(self.node, self.unserved)
         self.relay = Relay(engine, self.node.cluster)
         self.drain = Drain(engine, self.namespaces)
         self._find_application = application_of
@@ -63,6 +67,8 @@ class Server:
         if self.node.loop is None and self._stopping is None:
             collector.settle()
             self.node.start()
+            if django_settings.DEBUG:
+                self.node.members.unheard = self.unserved.notice
             self.relay.start()
             self._readings.start()
             announce(self.node)

@@ -43,6 +43,8 @@ async def test_unknown_events_and_wrong_arguments_are_answered(
     answer = await client.call("nothing")
     assert answer == {"error": {"code": "unknown_event", "message": "unknown event 'nothing'"}}
     event = {"/functions": "pair", "/classic": "say"}[namespace]
+    message = f"unknown event '{event}s': did you mean {event!r}?"  # with DEBUG on
+    assert (await client.call(f"{event}s"))["error"]["message"] == message
     for args in ((), (1,), (1, 2, 3)):
         assert (await client.call(event, *args))["error"]["code"] == "bad_arguments"
 

@@ -93,4 +93,5 @@ function showLink(socket) {
     engine.on("upgrade", (transport) => show(transport.name));
   });
   socket.on("disconnect", () => show(null));
+  socket.on("connect_error", () => show(null));
 }
