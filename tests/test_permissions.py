@@ -142,11 +142,6 @@ async def test_permissions_of_the_consumer_go_before_those_of_the_event() -> Non
 
 
 def test_what_is_no_permission_is_refused_when_the_class_is_made() -> None:
-    with pytest.raises(TypeError, match=r"must be a list, such as \[IsAuthenticated\]"):
-
-        class Forgetful(SocketIOConsumer):
-            permission_classes = IsAuthenticated  # type: ignore[assignment]
-
     with pytest.raises(TypeError, match="permission_classes takes subclasses"):
 
         class Consumer(SocketIOConsumer):
@@ -162,12 +157,12 @@ def test_what_is_no_permission_is_refused_when_the_class_is_made() -> None:
     "wrong", [IsStaff, IsStaff(), "IsStaff", None], ids=lambda it: repr(it)[:9]
 )
 def test_permission_that_is_not_in_a_list_is_refused_with_how_to_write_it(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"must be a list of permissions, such as \[IsAuth"):
+    with pytest.raises(TypeError, match=r"must be a list, such as \[.*IsStaff|\[None"):
 
         class Consumer(SocketIOConsumer):
             permission_classes = wrong
 
-    with pytest.raises(TypeError, match=r"must be a list of permissions, such as \[IsAuth"):
+    with pytest.raises(TypeError, match=r"must be a list, such as \[.*IsStaff|\[None"):
         event(permission_classes=wrong)
 
 
