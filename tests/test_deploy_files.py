@@ -91,6 +91,33 @@ def test_units_are_valid(name: str, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_units_share_one_sandbox() -> None:
+    """What a process may not do does not depend on its web server."""
+    first, *others = [text_of(f"{name}@.service").partition("LimitNOFILE=")[2] for name in UNITS]
+    assert "ProtectSystem=strict" in first and others == [first] * len(others)
+
+
+def test_commands_write_no_access_logs() -> None:
+    """The addresses of polls have the secrets of open sessions in them."""
+    without = {
+        "daphne": "--access-log /dev/null",
+        "uvicorn": "--no-access-log",
+        # They write none unless they are told to.
+        "gunicorn": "",
+        "hypercorn": "",
+    }
+    [image] = docker("CMD")
+    commands = [unit(name)["Service"]["ExecStart"] for name in UNITS]
+    commands += [
+        shlex.join(json.loads(image)),
+        *re.findall("^web: (.+)$", text_of("Procfile"), re.M),
+    ]
+    for command in commands:
+        program = Path(shlex.split(command)[0]).name
+        assert without[program] in command
+        assert command.count("access-log") == without[program].count("access-log")
+
+
 # Docker
 
 
@@ -253,3 +280,15 @@ def test_silent_connections_are_cut_later_than_a_ping_is_due(name: str) -> None:
     timeouts = r"^\s*(?:proxy_read_timeout|timeout (?:client|server|tunnel)) (\d+)s"
     times = re.findall(timeouts, text_of(name), re.MULTILINE)
     assert times and min(map(int, times)) > DEFAULTS["PING_INTERVAL"] + DEFAULTS["PING_TIMEOUT"]
+
+
+def test_nginx_never_avoids_a_process_of_its_own_machine() -> None:
+    """If all were avoided for ten seconds after a restart, a rolling deploy would end in 502."""
+    servers = re.findall(r"^\s*server (127\.0\.0\.1:\d+.*);", text_of("nginx.conf"), re.M)
+    assert servers and all(server.endswith(" max_fails=0") for server in servers)
+
+
+def test_nginx_listens_on_both_kinds_of_address_with_and_without_tls() -> None:
+    """Debian's own site answers on each address that no other `server` has."""
+    listens = re.findall(r"^[ #]*listen (.+);$", text_of("nginx.conf"), re.M)
+    assert listens == 2 * ["80", "[::]:80"] + ["443 ssl", "[::]:443 ssl"]

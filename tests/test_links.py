@@ -1,10 +1,15 @@
 """What waits for the channel layer from one process to one other."""
 
 import asyncio
+import contextlib
+
+import pytest
 
 from realtime.cluster.bus import Bus
+from realtime.engine.server import EngineServer
 from realtime.node import rooms
 from realtime.relay.conversations import Conversation, End
+from realtime.relay.home import RelayHome
 from realtime.relay.links import BACKLOG, Link
 
 
@@ -26,8 +31,41 @@ async def test_the_conversation_that_fills_the_link_is_over_and_no_other() -> No
     assert link._waiting <= BACKLOG
     for conversation in [*honest, *greedy]:
         conversation.finish(End.LEFT)
-    assert link.sender is not None
-    link.sender.cancel()
-    await asyncio.gather(link.sender, return_exceptions=True)
-    assert link._timer is not None
-    link._timer.cancel()
+    await _close(link)
+
+
+async def test_request_that_its_entry_gave_up_is_no_error_at_its_home(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After a network failure, the request and its end come together."""
+    bus = Bus(rooms.new_node_id())
+    bus.open()
+    link = Link(bus, rooms.new_node_id())
+    home = RelayHome(EngineServer(), 10)
+    websocket = {
+        "type": "websocket",
+        "path": "/socket.io/",
+        "query_string": b"EIO=4&transport=websocket&sid=ended",
+        "headers": [],
+        "client": ["127.0.0.1", 1],
+        "server": None,
+    }
+    message = {"type": "websocket.connect"}
+    home.asked(
+        link,
+        {"verb": "open", "number": 1, "sid": "ended", "scope": websocket, "messages": [message]},
+    )
+    [conversation] = link.conversations.values()
+    conversation.over(End.LEFT)
+    await home._tasks.wait()
+    assert [record for record in caplog.records if record.exc_info] == []
+    await _close(link)
+
+
+async def _close(link: Link) -> None:
+    if link.sender is not None:
+        link.sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await link.sender
+    if link._timer is not None:
+        link._timer.cancel()

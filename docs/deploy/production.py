@@ -1,4 +1,4 @@
-"""mysite/production.py: the settings of `startproject`, for production behind nginx.
+"""mysite/production.py: the settings of docs/installation.md, for production behind nginx.
 
 tests/live/test_deploy.py runs a site with this very file.
 """
@@ -8,6 +8,7 @@ import os
 
 from realtime.logs import HideSessions
 
+from . import settings
 from .settings import *  # noqa: F403
 from .settings import BASE_DIR, INSTALLED_APPS
 
@@ -58,11 +59,23 @@ CHANNEL_LAYERS = {
     }
 }
 
+# Those of settings.py, and what is different in production.
 REALTIME = {
+    **getattr(settings, "REALTIME", {}),
     "METRICS_TOKEN": os.environ["METRICS_TOKEN"],
     # Seconds in which a load balancer notices that the process is not ready, before it drains.
     "DRAIN_DELAY": float(os.environ.get("DRAIN_DELAY", "0")),
     "DRAIN_TIMEOUT": float(os.environ.get("DRAIN_TIMEOUT", "25")),
+}
+
+# To the journal. Without this, Django logs nothing in production, not even the errors of views.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"realtime": {"level": "INFO"}},
 }
 
 # uvicorn logs the address of each websocket, with the secret of its session in it, even if it is

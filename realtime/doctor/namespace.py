@@ -47,6 +47,9 @@ def room_of(token: Any) -> str:
 class DoctorConsumer(SocketIOConsumer):
     # Its tokens are not those of users.
     authentication_classes = ()
+    # A socket that can move to another process has an id that does not say where it is, and its
+    # events have one more argument.
+    recovery = False
 
     async def connect(self, auth: dict[str, Any] | None) -> None:
         self._room = room_of((auth or {}).get("token"))

@@ -75,8 +75,11 @@ class RelayHome:
 
         try:
             await self._engine(scope, receive, send)
-        except Exception:
-            logger.exception("a request relayed by another process could not be answered")
+        except Exception as error:
+            # An entry that gave up takes nothing more. That is as if the client had left, of which
+            # an ASGI server says nothing either.
+            if not (isinstance(error, OSError) and conversation.end):
+                logger.exception("a request relayed by another process could not be answered")
         finally:
             conversation.finish(End.DONE)
 

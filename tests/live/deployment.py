@@ -160,7 +160,11 @@ class Site:
         (folder / "hello" / "__init__.py").touch()
         (folder / "hello" / "consumers.py").write_text(CONSUMERS)
         with (folder / "mysite" / "settings.py").open("a") as settings:
-            settings.write('\nINSTALLED_APPS += ["hello"]\n')
+            # As in the README, with a setting that is to hold in production too.
+            settings.write(
+                '\nINSTALLED_APPS = ["daphne", *INSTALLED_APPS, "channels", "realtime", "hello"]\n'
+                'REALTIME = {"MAX_ROOMS": 77}\n'
+            )
         (folder / "mysite" / "asgi.py").write_text(ASGI)
         shutil.copy(FILES / "production.py", folder / "mysite")
 

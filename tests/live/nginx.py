@@ -54,10 +54,13 @@ class Nginx(Process):
 def site(port: int, servers: Sequence[Process], folder: Path) -> str:
     """The docs' configuration, with our addresses."""
     text = SITE.read_text()
-    documented = "".join(re.findall(r"^ +server 127\.0\.0\.1:\d+;\n", text, re.MULTILINE))
+    found = re.findall(r"^( +server 127\.0\.0\.1):\d+(.*;\n)", text, re.MULTILINE)
+    documented = "".join(re.findall(r"^ +server 127\.0\.0\.1:\d+.*;\n", text, re.MULTILINE))
+    [(start, options)] = set(found)
+    ours = [f"{start}:{server.port}{options}" for server in servers]
     for old, new in [
-        ("listen 80;", f"listen 127.0.0.1:{port};"),
-        (documented, "".join(f"    server 127.0.0.1:{server.port};\n" for server in servers)),
+        ("\n    listen 80;\n    listen [::]:80;\n", f"\n    listen 127.0.0.1:{port};\n"),
+        (documented, "".join(ours)),
         ("/srv/mysite/", f"{folder}/"),
         ("/var/log/nginx/", f"{folder}/"),
     ]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import redis.asyncio as asyncio_redis
+from django.core.management import CommandError, call_command
 
 from realtime import emit
 from realtime.cluster.layers import redis_prefix
@@ -714,3 +716,16 @@ async def test_data_that_cannot_be_kept_is_said(
         lambda: any("self.data['task'] is a object" in text for text in logs.read().values()),
         lambda: "nothing was logged",
     )
+
+
+# The doctor
+
+
+def test_doctor_finds_nothing_wrong(site: list[SiteProcess], outside: None, settings: Any) -> None:
+    """Ids of sockets that move between processes do not say where they are."""
+    settings.SECRET_KEY = "conformance"
+    printed = io.StringIO()
+    with contextlib.suppress(CommandError):
+        call_command("realtime", "doctor", "--json", "--url", site[0].url, stdout=printed)
+    found = json.loads(printed.getvalue())["findings"]
+    assert {one["topic"] for one in found if one["level"] == "error"} == set()
