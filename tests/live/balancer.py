@@ -13,8 +13,8 @@ class Balancer:
 
     def __init__(self, ports: Sequence[int]) -> None:
         self.port = 0
-        self._ports = itertools.cycle(ports)
-        self._tries = len(ports)
+        self._ports = [*ports]
+        self._turns = itertools.cycle(range(len(ports)))
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -32,18 +32,30 @@ class Balancer:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        for _ in range(self._tries):
+        for port in self._order():
             try:
-                theirs = await asyncio.open_connection("127.0.0.1", next(self._ports))
+                theirs = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
                 continue
             await self._link((reader, writer), theirs)
             return
         writer.close()
 
+    def _order(self) -> list[int]:
+        """The servers in the order in which they are tried."""
+        first = next(self._turns)
+        return [*self._ports[first:], *self._ports[:first]]
+
     async def _link(self, ours: Streams, theirs: Streams) -> None:
         """Carry one connection until it ends."""
         await asyncio.gather(_pass_on(ours[0], theirs[1]), _pass_on(theirs[0], ours[1]))
+
+
+class Preferring(Balancer):
+    """Goes to the first server for as long as it takes anybody, and then to the next one."""
+
+    def _order(self) -> list[int]:
+        return self._ports
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,11 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import PATIENCE, browser
 from tests.documents import ROOT
 from tests.follower import five_minutes
-from tests.recipes.recipe import Recipe, problems
+from tests.recipes.recipe import SERVERS, Recipe, problems
 
 __all__ = ["browser"]  # the fixture
 
 PAGES = ROOT / "docs" / "recipes"
-SERVERS = ["daphne", "uvicorn"]
 Open = Callable[..., Page]
 
 
@@ -81,14 +81,23 @@ def recipe(
 
 @pytest.fixture
 def open_page(recipe: Recipe, browser: Browser) -> Iterator[Open]:
+    with opener(recipe, browser) as open_page:
+        yield open_page
+
+
+@contextmanager
+def opener(recipe: Recipe, browser: Browser) -> Iterator[Open]:
     """Opens the recipe's page as somebody, in a browser of their own: `open_page("ada")`."""
     contexts = []
 
     def open_page(
-        name: str = "", path: str = "/", prepare: Callable[[Page], None] | None = None
+        name: str = "",
+        path: str = "/",
+        prepare: Callable[[Page], None] | None = None,
+        url: str = "",
     ) -> Page:
         state = recipe.visitor(name).state if name else None
-        contexts.append(browser.new_context(base_url=recipe.url, storage_state=state))
+        contexts.append(browser.new_context(base_url=url or recipe.url, storage_state=state))
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
         if prepare:
@@ -96,6 +105,8 @@ def open_page(recipe: Recipe, browser: Browser) -> Iterator[Open]:
         page.goto(path)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    try:
+        yield open_page
+    finally:
+        for context in contexts:
+            context.close()

@@ -30,7 +30,11 @@ class Device(Process):
 @pytest.fixture(scope="module")
 def tokens(request: pytest.FixtureRequest, recipe: Recipe) -> dict[str, str]:
     """What the page's own code for the shell prints, for both users and for a time that is over."""
-    document = f"docs/recipes/{request.module.__name__.rpartition('.test_')[2]}.md"
+    return tokens_of(recipe, request.module.__name__.rpartition(".test_")[2])
+
+
+def tokens_of(recipe: Recipe, page: str) -> dict[str, str]:
+    document = f"docs/recipes/{page}.md"
     code = next(b.code for b in blocks() if b.document == document and "make_token" in b.code)
     for_bob, over = code.replace('"ada"', '"bob"'), code.replace("days=30", "days=-1")
     printed = recipe.shell(code + for_bob + over).split()

@@ -80,7 +80,8 @@ def ask(
     request = Request(f"{recipe.url}{path}", content, headers, method=method)
     try:
         with urlopen(request) as answer:
-            return answer.status, json.load(answer)
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
     except HTTPError as error:
         with error:
             return error.code, json.load(error)

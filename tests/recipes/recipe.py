@@ -16,6 +16,7 @@ from tests.live.test_javascript import finish, script
 from tests.ports import free_port
 
 Running = AbstractContextManager["subprocess.Popen[str]"]
+SERVERS = ["daphne", "uvicorn"]
 SCRIPTS = Path(__file__).parent / "js"
 #: What is in the log of a program of a page when it is ready.
 READY = {"celery": " ready."}
@@ -78,7 +79,8 @@ class Recipe(Follower):
 
     @property
     def log(self) -> str:
-        return "".join(process.log.read_text() for process in self.processes)
+        logs = dict.fromkeys(process.log for process in self.processes)  # one for each name
+        return "".join(log.read_text() for log in logs)
 
     def run(self, *command: str, **options: Any) -> str:
         here = [part.replace("http://127.0.0.1:8000", self.url) for part in command]

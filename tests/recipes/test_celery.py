@@ -45,6 +45,8 @@ def test_each_tab_follows_the_tasks_of_its_user(open_page: Open) -> None:
     count(ada, 14)
     for page in (ada, tab):
         expect(page.locator("#tasks li")).to_have_text(["3 pages", "Page 13 is missing."])
+    answer = ada.evaluate("socket.emitWithAck('start', 1_000_000)")
+    assert answer["error"]["code"] == "bad_arguments"
     late = open_page("ada")
     expect(late.locator("#tasks li")).to_have_count(2)
     expect(late.locator("#tasks")).to_contain_text("3 pages")
@@ -53,7 +55,7 @@ def test_each_tab_follows_the_tasks_of_its_user(open_page: Open) -> None:
 
 
 def test_nobody_starts_one_without_a_login(open_page: Open) -> None:
-    expect(open_page().locator("#tasks")).to_have_text("Log in first.")
+    expect(open_page().locator("#problem")).to_have_text("Log in first.")
 
 
 ROLLED_BACK = """

@@ -16,6 +16,7 @@ def test_devices_of_a_user_hear_what_the_api_saves(recipe: Recipe) -> None:
         assert ask(recipe, "/api/orders", {"title": "Tea"}, **by_phone) == (201, tea)
         ada.waits_for('order:created {"title":"Tea","id":1,"paid":false}')
         assert ask(recipe, "/api/orders", {"name": "Tea"}, **mine)[0] == 422
+        assert ask(recipe, "/api/orders", {"title": "T" * 101}, **mine)[0] == 422
         assert ask(recipe, "/api/orders", {"title": "Cake"}, **mine)[0] == 201
         for device in (ada, phone):
             device.waits_for('order:created {"title":"Cake","id":2,"paid":false}')

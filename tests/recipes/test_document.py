@@ -4,20 +4,32 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.documents import ROOT
+from tests.follower import PASSWORD
 from tests.recipes.conftest import Open
 from tests.recipes.recipe import Recipe
 
 CDN = "https://esm.sh/"
+EVE = f"""
+from django.contrib.auth.models import User
+User.objects.create_user("eve", password="{PASSWORD}")
+"""
 STORED = """
-from hello.models import merged
-from pycrdt import Text
-print(merged("notes").get("text", type=Text))
+from hello.models import Change
+from pycrdt import Doc, Text
+whole = Doc()
+for change in Change.objects.filter(document="notes"):
+    try:
+        whole.apply_update(bytes(change.data))
+    except RuntimeError:
+        pass
+print(whole.get("text", type=Text))
 """
 
 
 @pytest.mark.node
 def test_what_two_write_at_once_is_merged_and_stored(recipe: Recipe) -> None:
-    seen = recipe.node("document", "ada", "bob")
+    recipe.shell(EVE)
+    seen = recipe.node("document", "ada", "bob", "eve")
     assert "in a tunnel" in seen
     assert recipe.shell(STORED) == seen
 
@@ -48,5 +60,11 @@ def test_pages_of_two_converge_and_no_cursor_jumps(open_page: Open) -> None:
         bob.keyboard.type(his)
     for page in (ada, bob):
         expect(page.locator("#area")).to_have_value("one two three 4 5")
+    ada.fill("#area", "😀")
+    ada.fill("#area", "😁")
+    for page in (ada, bob):
+        expect(page.locator("#area")).to_have_value("😁")
+    late = open_page("bob", prepare=without_network)
+    expect(late.locator("#area")).to_have_value("😁")
     stranger = open_page(prepare=without_network)
     expect(stranger.locator("#area")).to_have_attribute("placeholder", "Log in first.")

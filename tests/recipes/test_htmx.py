@@ -15,7 +15,11 @@ MARKUP = "<img src=x onerror=\"document.title='taken over'\">"
 
 @pytest.fixture(scope="module", autouse=True)
 def htmx(recipe: Recipe) -> None:
-    """As the page says: copied from npm's package."""
+    copy_htmx(recipe)
+
+
+def copy_htmx(recipe: Recipe) -> None:
+    """As the page says, from npm's package."""
     static = recipe.folder / "hello" / "static" / "hello"
     static.mkdir(parents=True)
     shutil.copy(HTMX, static)

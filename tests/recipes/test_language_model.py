@@ -2,6 +2,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.recipes.conftest import Open
+from tests.recipes.recipe import Recipe
 
 pytestmark = pytest.mark.browser
 
@@ -19,8 +20,8 @@ def ask(page: Page, question: str) -> None:
     page.press("input", "Enter")
 
 
-def words(page: Page) -> list[str]:
-    return page.locator("#answers p").last.inner_text().split()
+def words(page: Page, answer: int = -1) -> list[str]:
+    return page.locator("#answers p").nth(answer).inner_text().split()
 
 
 def test_answer_is_the_same_on_all_tabs(open_page: Open) -> None:
@@ -52,12 +53,21 @@ def test_late_tab_catches_up_and_stops_it(open_page: Open) -> None:
     assert len(words(late)) < 600
 
 
-def test_model_that_fails_is_told(open_page: Open) -> None:
+def test_model_that_fails_is_told(recipe: Recipe, open_page: Open) -> None:
+    path = recipe.folder / "hello" / "consumers.py"
+    code, answered = path.read_text(), '        yield f"{word} "\n'
+    assert answered in code
+    path.write_text(code.replace(answered, f"        assert word != 'nonsense'\n{answered}"))
     page = open_page("bob")
+    page.wait_for_function("socket.connected")
+    recipe.stop()
+    page.wait_for_function("problem.textContent !== ''")
+    recipe.start(["python manage.py runserver"])
+    expect(page.locator("#problem")).to_have_text("")
     ask(page, "some nonsense please")
     expect(page.locator("#answers > div").last).to_contain_text("failed")
     assert words(page) == ["You", "want", "to", "know:", "some"]
 
 
 def test_nobody_asks_without_a_login(open_page: Open) -> None:
-    expect(open_page().locator("#answers")).to_have_text("Log in first.")
+    expect(open_page().locator("#problem")).to_have_text("Log in first.")

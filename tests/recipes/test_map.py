@@ -25,4 +25,8 @@ def test_dragging_moves_oneself_on_all_pages(open_page: Open) -> None:
     for page in (ada, bob, late):
         dot = page.locator("g").filter(has_text="ada")
         expect(dot).to_have_attribute("transform", "translate(50 50)")
+    bob.evaluate("socket.listeners('position')[0]('ada', 10, 10, 1)")  # one that was overtaken
+    expect(bob.locator("g").filter(has_text="ada")).to_have_attribute(
+        "transform", "translate(50 50)"
+    )
     expect(open_page().locator("#problem")).to_have_text("Log in first.")

@@ -8,9 +8,10 @@ import { as, nobody } from "./as.mjs";
 const RETRIES = { retries: Infinity, ackTimeout: 10_000 };
 
 // What the page does, without its text area.
-async function writer(name) {
+async function writer(name, id) {
   const socket = await connect("/documents/notes", as(name, RETRIES));
   const doc = new Y.Doc();
+  if (id) doc.clientID = id;
   const receive = (data) => Y.applyUpdate(doc, new Uint8Array(data), socket);
   const sync = async () => receive(await socket.emitWithAck("sync"));
   await sync();
@@ -31,7 +32,7 @@ function write({ text }, word) {
   [...word].forEach((letter, place) => text.insert(place, letter));
 }
 
-const [ada, bob] = [await writer("ada"), await writer("bob")];
+const [ada, bob] = [await writer("ada", 7), await writer("bob")];
 write(ada, "adas");
 write(bob, "bobs");
 const both = (text) => text.length === 8;
@@ -51,12 +52,18 @@ const merged = (text) => ["in a tunnel!", "!in a tunnel"].includes(text);
 await Promise.all([until(ada, merged), until(bob, merged)]);
 assert.equal(ada.text.toString(), bob.text.toString());
 
+// A letter as the parent of a letter: well-formed, and impossible once the first is there.
+const impossible = Buffer.from([1, 1, 8, 0, 4, 0, 7, 0, 1, 120, 0]);
+assert.equal(await ada.socket.ask("update", impossible), null);
+
 const late = await writer("ada");
 assert.equal(late.text.toString(), ada.text.toString());
 for (const garbage of [Buffer.from("garbage"), "no bytes"]) {
   const { code } = (await ada.socket.ask("update", garbage)).error;
   assert.equal(code, typeof garbage === "string" ? "bad_arguments" : "bad_update");
 }
+const [stranger] = await open("/documents/notes", as("eve")).next("connect_error");
+assert.equal(stranger.data.code, "forbidden");
 const [refused] = await open("/documents/notes", nobody).next("connect_error");
 assert.equal(refused.message, "Log in first.");
 console.log(late.text.toString());

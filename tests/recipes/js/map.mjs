@@ -29,6 +29,21 @@ while (true) {
 }
 await bob.ask("move", 1, 2, true);
 
+// Whose connection ends on the way stays where they were last, for those who come later.
+let tab = await connect("/", as("ada"));
+await tab.ask("move", 70, 80, false);
+tab.disconnect();
+while (true) {
+  const [who, x, y] = await position(bob);
+  if (who === "ada" && x === 70 && y === 80) break;
+}
+for (let kept = false; !kept; ) {
+  tab = await connect("/", as("bob"));
+  kept = [await position(tab), await position(tab)].some(([, x, y]) => x === 70 && y === 80);
+}
+
+await ada.ask("move", 30.5, 40, true);
+await bob.ask("move", 1, 2, true);
 const late = await connect("/", as("bob"));
 assert.deepEqual([await position(late), await position(late)], [["ada", 30.5, 40], ["bob", 1, 2]]);
 

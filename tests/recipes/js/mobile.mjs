@@ -7,6 +7,10 @@ const { connect, logIn } = await import(MODULE);
 const heard = (socket, name) => new Promise((resolve) => socket.once(name, resolve));
 
 assert.equal(await logIn(SERVER, "ada", "wrong"), null);
+// What else a request has is no argument of an authentication backend.
+const fields = { username: "ada", password: "wrong", remote_user: "ada", request: "" };
+const body = new URLSearchParams(fields);
+assert.equal((await fetch(`${SERVER}/phone/login/`, { method: "POST", body })).status, 403);
 const kept = await logIn(SERVER, "ada", PASSWORD);
 
 let loggedOut;
