@@ -128,6 +128,8 @@ class EngineServer(EngineAPI):
             say_unanswerable(scope, refused.code)
             http.discard(receive)
             status, body, more = refused.status, refused.body, [http.JSON]
+            if status == 503 and not http.keeps_trying(scope):
+                body = b""
         except http.TooLarge:
             http.discard(receive)
             status, body, more = 413, b"", []

@@ -1,8 +1,10 @@
 """SIGTERM and SIGINT under each web server, as raw clients see it."""
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import socketio
 
 from tests.conformance.conftest import KINDS, serve_talk
 from tests.conformance.raw import PATIENCE, Closed, Polling, WebSocket, fetch
@@ -113,6 +116,33 @@ async def test_polling_client_gets_the_ack_that_no_poll_waited_for(start: Start)
     await ended(server)
 
 
+async def refuse_python_client(port: int) -> None:
+    """Where the head of an answer comes before its body, python-socketio's client goes on as well.
+
+    Proxies send them apart, and uvicorn may. It is a ConnectionError after which it tries again.
+    """
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+        to_server.write(await reader.readuntil(b"\r\n\r\n"))
+        head = await from_server.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        size = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        assert size is not None
+        body = await from_server.readexactly(int(size[1]))
+        to_server.close()
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readexactly(1)  # until the client has closed, which waits for no body
+        writer.write(body)
+        writer.close()
+
+    proxy = await asyncio.start_server(forward, "127.0.0.1", 0)
+    client = socketio.AsyncClient()
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+    proxy.close()
+
+
 async def test_no_session_is_opened_and_the_node_is_not_ready_meanwhile(start: Start) -> None:
     server = start()
     while (await fetch(server.port, "GET", READY)).status != 200:
@@ -124,6 +154,7 @@ async def test_no_session_is_opened_and_the_node_is_not_ready_meanwhile(start: S
     await idle.closed()
     refused = await fetch(server.port, "GET", POLLING)
     assert (refused.status, refused.json["message"]) == (503, "Server shutting down")
+    await refuse_python_client(server.port)
     with pytest.raises(Closed) as closed:
         await WebSocket.open(server.port, WEBSOCKET)
     assert closed.value.args == (403,)

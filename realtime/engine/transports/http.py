@@ -24,6 +24,9 @@ TEXT = (b"content-type", b"text/plain; charset=UTF-8")
 JSON = (b"content-type", b"application/json")
 NO_STORE = (b"cache-control", b"no-store")
 
+#: How the User-Agent of aiohttp goes, on which python-engineio's asyncio client stands.
+_AIOHTTP = re.compile(r"Python/\S+ aiohttp/")
+
 #: In the scope of a request that has to be answered within so many seconds. Our own key.
 POLL_WITHIN = "poll_within"
 #: The part of a web server's time for a request in which a poll is answered.
@@ -109,6 +112,15 @@ def header(scope: Mapping[str, Any], name: bytes) -> str | None:
         if key.lower() == name:
             return str(value.decode("latin-1"))
     return None
+
+
+def keeps_trying(scope: Mapping[str, Any]) -> bool:
+    """Whether the client comes back after a refusal that has a body, however late that arrives.
+
+    python-engineio's asyncio client closes its connection before it reads the body. If this was not
+    there yet, a RuntimeError ends its reconnecting for good.
+    """
+    return _AIOHTTP.match(header(scope, b"user-agent") or "") is None
 
 
 def cors(scope: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
