@@ -595,7 +595,7 @@ def test_what_is_sent_may_be_nested_deeper_than_what_comes(parser: str, settings
         assert client.call("hear", deep)["error"]["code"] == "bad_data"
     assert_emitted("news", deep)
     with pytest.raises(ValueError, match="argument 1 is nested deeper"):
-        emit("news", nested(5_000))
+        emit("news", nested(100_000))  # from Python 3.13 on, json takes thousands
     assert len(outbox) == 2
 
 

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import django
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -28,6 +29,12 @@ def realtime_live() -> SafeString:
         NAMESPACE,
         json.dumps(_texts()),
     )
+
+
+@register.simple_tag
+def breadcrumbs_are_a_list() -> bool:
+    """Whether the admin's stylesheet is for breadcrumbs in an `ol`, and not a `div`."""
+    return django.VERSION >= (6, 1)
 
 
 @register.filter

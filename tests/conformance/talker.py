@@ -48,8 +48,7 @@ class Talker:
         self.sid = json.loads(answer[1 + len(head) :])["sid"]
 
     def send(self, *messages: str | bytes) -> None:
-        for message in messages:
-            self.websocket.send(message if isinstance(message, bytes) else f"4{message}")
+        self.websocket.send(*(m if isinstance(m, bytes) else f"4{m}" for m in messages))
 
     async def receive(self) -> str | bytes:
         while (packet := await self.websocket.receive()) == "2":

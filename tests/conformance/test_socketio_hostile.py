@@ -403,9 +403,8 @@ async def test_a_second_namespace_does_not_lift_the_bound_of_the_first(strict: S
     client = await Talker.joined(strict.port)
     await client.join("/custom")
     before = strict.memory
-    client.send('2["slow"]')
-    for _ in range(25_000):
-        client.send('2["nothing","' + "x" * 2000 + '"]', '2/custom,["withheld"]')
+    both = ('2["nothing","' + "x" * 2000 + '"]', '2/custom,["withheld"]')
+    client.send('2["slow"]', *both * 25_000)
     for _ in range(20):
         assert await neighbour.ask("echo", 1) == [1]
         await asyncio.sleep(0.1)
