@@ -58,7 +58,7 @@ def look_at_two(recipe: Recipe, command: Sequence[str], tokens: dict[str, str]) 
         device.expect("noted", times=2)
         device.stop()
         device.expect("disconnected:", times=2)
-        assert "Traceback" not in device.log.read_text()
+        assert "Traceback" not in device.log.read_text(), device.log.read_text()
 
 
 def look_at_refusals(recipe: Recipe, command: Sequence[str], tokens: dict[str, str]) -> None:
@@ -70,4 +70,4 @@ def look_at_refusals(recipe: Recipe, command: Sequence[str], tokens: dict[str, s
     for code, device in devices.items():
         eventually(lambda device=device: device.ended, device.log.read_text)
         device.expect(code)
-        assert "Traceback" not in device.log.read_text()
+        assert "Traceback" not in device.log.read_text(), device.log.read_text()
