@@ -269,6 +269,7 @@ async def test_redis_that_restarts_with_its_data_loses_nothing(
     for client in (guest, stays):
         await client.ask("enter", name)
     await say(speakers, name, range(2))
+    await hears(guest, news(range(2)))
     await cut(guest, speakers[0], f"{name} 0")
     await say(speakers, name, range(2, 4))
     redis.stop()

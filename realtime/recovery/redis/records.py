@@ -43,6 +43,8 @@ class Records:
         self._node_id = node_id
         self._states = States(redis)
         self._to_do: dict[Session, str] = {}
+        #: The same, of what Redis has been told and has not answered yet.
+        self._under_way: dict[Session, str] = {}
         #: Digests of what was written.
         self._written: dict[Session, bytes] = {}
         self._tasks = Tasks()
@@ -127,7 +129,11 @@ class Records:
 
     def touch(self, session: Session) -> None:
         """Its data may have changed."""
-        if session in self._written and session not in self._to_do:
+        if session in self._to_do:
+            return
+        under_way = self._under_way.get(session)
+        # What is being written was read before the change; what is being dropped stays dropped.
+        if under_way == KEEP or (under_way is None and session in self._written):
             self._note(session, KEEP)
 
     def _note(self, session: Session, what: str) -> None:
@@ -161,11 +167,14 @@ class Records:
                 part = dict(list(self._to_do.items())[:AT_ONCE])
                 for session in part:
                     del self._to_do[session]
+                self._under_way = part
                 try:
                     await self._write(part)
                 except ChannelLayerError:
                     self._to_do = part | self._to_do
                     raise
+                finally:
+                    self._under_way = {}
 
     async def _write(self, part: dict[Session, str]) -> None:
         calls: list[tuple[str, list[str], list[Any]]] = []
