@@ -119,6 +119,10 @@ compose: setup ## Run docs/deploy/compose.yaml in Docker with clients, including
 stand-ins: setup ## Build the images that `make compose` needs from Debian's packages, where no registry can be reached
 	@$(RUN) -m tests.live.stand_ins.images
 
+.PHONY: machine
+machine: setup ## Follow docs/deploy.md on a new Debian machine in systemd-nspawn, with clients; for root
+	@$(RUN) -m tests.live.in_machine
+
 # The installed schemas are of what it checks: no others are fetched.
 .PHONY: schemas
 schemas: setup ## Check compose.yaml, the Kubernetes manifest and GitHub's files against their schemas
